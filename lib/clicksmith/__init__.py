@@ -1,0 +1,3 @@
+"""clicksmith: sample augmentation for e-commerce search and recommendation."""
+
+__version__ = "0.1.0"

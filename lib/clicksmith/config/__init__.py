@@ -1,0 +1,50 @@
+"""Configuration: pydantic models, YAML files and ``--set`` overrides."""
+
+from clicksmith.config.load import load_config, parse_arguments
+from clicksmith.config.models import Config
+from clicksmith.config.sections import (
+    ArmConfig,
+    CleaningConfig,
+    CompleteJourneyConfig,
+    ContractConfig,
+    FeaturesConfig,
+    FilesConfig,
+    FilesTableConfig,
+    GateConfig,
+    GeneratorConfig,
+    LakeConfig,
+    LiftConfig,
+    MovieLensConfig,
+    OpenBanditConfig,
+    RankerConfig,
+    RayConfig,
+    SequentialConfig,
+    SourceConfig,
+    SparkConfig,
+    SynthesisConfig,
+)
+
+__all__ = [
+    "ArmConfig",
+    "CleaningConfig",
+    "CompleteJourneyConfig",
+    "Config",
+    "ContractConfig",
+    "FeaturesConfig",
+    "FilesConfig",
+    "FilesTableConfig",
+    "GateConfig",
+    "GeneratorConfig",
+    "LakeConfig",
+    "LiftConfig",
+    "MovieLensConfig",
+    "OpenBanditConfig",
+    "RankerConfig",
+    "RayConfig",
+    "SequentialConfig",
+    "SourceConfig",
+    "SparkConfig",
+    "SynthesisConfig",
+    "load_config",
+    "parse_arguments",
+]

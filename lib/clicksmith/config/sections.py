@@ -1,0 +1,213 @@
+"""The sections of a configuration. Defaults are those of a laptop."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LakeConfig(Section):
+    """Where the tables lie."""
+
+    root: str = Field(default=".lake/demo", description="root URI: a local path, s3a://, abfss:// or gs://")
+    catalog: str | None = Field(default=None, description="catalog to address tables by name in, instead of by path")
+
+
+class SparkConfig(Section):
+    """The Spark session. ``spark-submit``'s own settings win where both are given."""
+
+    master: str | None = Field(default=None, description="null leaves it to spark-submit")
+    driver_memory: str = "2g"
+    shuffle_partitions: int = Field(default=8, ge=1)
+    extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* setting")
+
+
+class RayConfig(Section):
+    """The Ray cluster and the size of a training run."""
+
+    address: str | None = Field(default=None, description="null starts a local cluster; 'auto' joins one")
+    num_cpus: int = Field(default=2, ge=1, description="of the local cluster")
+    num_workers: int = Field(default=2, ge=0, description="data-parallel workers; 0 trains in this process")
+    use_gpu: bool = False
+    storage_path: str | None = Field(default=None, description="runs and models; null: ROOT/_models in the lake")
+
+
+class CompleteJourneyConfig(Section):
+    """dunnhumby's The Complete Journey, from a PyPI wheel."""
+
+    name: Literal["complete_journey"] = "complete_journey"
+    household_fraction: float = Field(default=1.0, gt=0, le=1, description="share of households, by hash of their id")
+    converted_impression_rate: float = Field(default=0.5, gt=0, le=1, description="share kept of impressions bought")
+    other_impression_rate: float = Field(default=0.001, gt=0, le=1, description="share kept of all other impressions")
+
+
+class OpenBanditConfig(Section):
+    """ZOZO's Open Bandit Data, from a PyPI wheel."""
+
+    name: Literal["open_bandit"] = "open_bandit"
+    policy: Literal["random", "bts"] = "random"
+    campaign: Literal["all", "men", "women"] = "all"
+
+
+class MovieLensConfig(Section):
+    """MovieLens 100k, from a PyPI wheel."""
+
+    name: Literal["movielens_100k"] = "movielens_100k"
+
+
+class FilesTableConfig(Section):
+    """A set of files and how their columns map to the contract."""
+
+    path: str = Field(description="a file, folder or glob")
+    format: Literal["jsonl", "csv", "parquet"]
+    columns: dict[str, str] = Field(description="contract column -> column of the file")
+    constants: dict[str, str] = Field(default_factory=dict, description="contract column -> the same value in each row")
+    event_types: dict[str, str] = Field(default_factory=dict, description="the file's event type -> the contract's")
+    timestamp_unit: Literal["iso", "s", "ms", "us"] = "iso"
+    delimiter: str = ","
+
+
+class FilesConfig(Section):
+    """Any JSON lines, CSV or Parquet files."""
+
+    name: Literal["files"] = "files"
+    events: FilesTableConfig
+    items: FilesTableConfig | None = None
+    users: FilesTableConfig | None = None
+
+
+SourceConfig = Annotated[
+    CompleteJourneyConfig | OpenBanditConfig | MovieLensConfig | FilesConfig, Field(discriminator="name")
+]
+
+
+class ContractConfig(Section):
+    """The bounds that a raw record must keep."""
+
+    earliest_date: date = Field(default=date(1995, 1, 1), description="events before it are rejected")
+    latest_date: date = Field(default=date(2050, 1, 1), description="events on or after it are rejected")
+    extra_event_types: tuple[str, ...] = ()
+    max_rejected_fraction: float = Field(default=0.05, ge=0, le=1, description="above it ingestion stops")
+
+
+class CleaningConfig(Section):
+    """Dedup, bots, clocks, sessions."""
+
+    session_gap_minutes: float = Field(default=30.0, gt=0)
+    max_events_per_minute: int = Field(default=3000, ge=1, description="a user above it in any minute is a bot")
+    max_events_per_user: int = Field(default=1_000_000, ge=1, description="a user above it is a bot")
+    rows_per_partition: int = Field(default=1_000_000, ge=1, description="sizes the one shuffle by user")
+
+
+class FeaturesConfig(Section):
+    """The time cut and what is built around it."""
+
+    cut_date: date | None = Field(default=None, description="test and validation start here; null: by cut_fraction")
+    cut_fraction: float = Field(default=0.8, gt=0, lt=1, description="share of the time span that trains")
+    validation_fraction: float = Field(default=0.3, gt=0, lt=1, description="share of the time after the cut")
+    max_sequence_length: int = Field(default=100, ge=2)
+    max_brands: int = Field(default=100, ge=1, description="frequent brands kept by name")
+    min_item_events: int = Field(default=1, ge=1, description="rarer ids share index 0 of the vocabulary")
+    max_sample_weight: float = Field(default=1000.0, gt=0)
+
+
+class GeneratorConfig(Section):
+    """One generator to train. `preset` chooses the model and its paper's recipe."""
+
+    preset: Literal["ctgan", "dense_gan", "tabular_ar"]
+    loss: Literal["gan", "wgan_gp"] | None = Field(default=None, description="null: the preset's own")
+    num_steps: int = Field(default=600, ge=1, description="optimizer steps of the generator")
+    batch_size: int = Field(default=500, ge=2, description="global: over all workers")
+    learning_rate: float | None = Field(default=None, gt=0, description="null: the preset's own")
+    max_rows: int = Field(default=200_000, ge=100, description="rows to train on, chosen by hash of the example id")
+    checkpoint_every: int = Field(default=200, ge=1, description="steps")
+
+
+class SynthesisConfig(Section):
+    """What the writer materialises, for every generator."""
+
+    ratio: float = Field(default=0.5, gt=0, description="synthetic rows a real training row that generators saw")
+    positive_fraction: float | None = Field(
+        default=None, gt=0, lt=1, description="share of positive labels; null: as in the data"
+    )
+    rows_per_task: int = Field(default=20_000, ge=1)
+
+
+class GateConfig(Section):
+    """Bounds that synthetic samples must keep before they are published."""
+
+    min_shapes: float = Field(default=0.8, ge=0, le=1)
+    min_pairs: float = Field(default=0.7, ge=0, le=1)
+    max_c2st_auc: float = Field(default=0.99, ge=0.5, le=1)
+    max_dcr_share: float = Field(default=0.6, ge=0, le=1, description="share closer to training than to holdout rows")
+    max_identical_excess: float = Field(
+        default=0.02, ge=0, le=1, description="identical-match share above that of holdout rows"
+    )
+    max_rows: int = Field(default=20_000, ge=100, description="rows sampled a side for pairwise figures")
+
+
+class RankerConfig(Section):
+    """The conversion ranker."""
+
+    model: Literal["dcnv2", "deepfm"] = "dcnv2"
+    label: Literal["label_click", "label_cart", "label_purchase"] = "label_purchase"
+    num_steps: int = Field(default=800, ge=1)
+    batch_size: int = Field(default=1024, ge=2, description="global: over all workers")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    embedding_dim: int = Field(default=16, ge=1)
+    max_rows: int = Field(default=400_000, ge=100)
+    max_test_rows: int = Field(default=100_000, ge=100)
+
+
+class SequentialConfig(Section):
+    """The SASRec-style next-item model."""
+
+    num_steps: int = Field(default=300, ge=1)
+    batch_size: int = Field(default=128, ge=2, description="global: over all workers")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    embedding_dim: int = Field(default=64, ge=1)
+    num_blocks: int = Field(default=1, ge=1)
+    num_heads: int = Field(default=1, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    max_length: int = Field(default=50, ge=2)
+    num_negatives: int = Field(default=256, ge=1)
+
+
+class ArmConfig(Section):
+    """One arm of a lift measurement."""
+
+    kind: Literal["none", "duplicate", "oversample_tail", "synthetic"]
+    generator: str | None = Field(default=None, description="for kind synthetic: its name under generators")
+    ratio: float = Field(default=0.0, ge=0, description="added rows a real row")
+
+    @model_validator(mode="after")
+    def _synthetic_needs_generator(self) -> "ArmConfig":
+        if (self.kind == "synthetic") != (self.generator is not None):
+            raise ValueError("'generator' must be given for kind 'synthetic' and for no other kind")
+        if (self.kind == "none") != (self.ratio == 0.0):
+            raise ValueError("'ratio' must be above 0, and be left out for kind 'none'")
+        return self
+
+
+class LiftConfig(Section):
+    """The measurement of what augmentation gives."""
+
+    arms: dict[str, ArmConfig] = Field(default_factory=lambda: {"none": ArmConfig(kind="none")})
+    num_seeds: int = Field(default=3, ge=1)
+    num_steps: int = Field(default=400, ge=1, description="optimizer steps, equal for every arm")
+    max_rows: int = Field(default=100_000, ge=100, description="real training rows")
+    num_bootstrap: int = Field(default=500, ge=10)
+    history_buckets: tuple[int, ...] = Field(default=(50, 200, 600), description="borders of user_num_events")
+    popularity_buckets: tuple[int, ...] = Field(default=(5, 30, 150), description="borders of item_num_purchases")
+
+    @model_validator(mode="after")
+    def _needs_control(self) -> "LiftConfig":
+        if sum(arm.kind == "none" for arm in self.arms.values()) != 1:
+            raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
+        return self

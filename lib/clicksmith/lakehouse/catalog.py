@@ -1,0 +1,117 @@
+"""Which tables a lake holds, at which version, and what made them. Needs no Spark.
+
+Every commit of ours carries user metadata: the job, the part of the table that it
+wrote, and a fingerprint of everything that determines the rows. A job is done when
+the newest commit of each of its outputs carries its fingerprint.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from clicksmith.config import Config
+from clicksmith.errors import LakeError
+from clicksmith.lakehouse import storage
+from clicksmith.tables import Table
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One table, or one part of it, at one version.
+
+    Attributes:
+        table: the declared table.
+        uri: where it lies.
+        version: the Delta version to read, pinned.
+        fingerprint: of what made the rows.
+        num_rows: rows that the commit wrote, or None where unknown.
+        metadata: the commit's user metadata.
+    """
+
+    table: Table
+    uri: str
+    version: int
+    fingerprint: str
+    num_rows: int | None
+    metadata: dict[str, Any]
+
+
+class Lake:
+    """A lake's root and the tables in it.
+
+    Args:
+        root: a local path or an s3a://, abfss:// or gs:// URI.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root if "://" in root else str(Path(root).absolute())
+
+    @classmethod
+    def of(cls, config: Config) -> "Lake":
+        """The lake that a configuration names."""
+        return cls(config.lake.root)
+
+    def uri(self, table: Table) -> str:
+        """Where a table lies: ROOT/layer/table."""
+        layer, name = table.name.split(".")
+        return storage.join(self.root, layer, name)
+
+    def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
+        """The table through delta-rs, or None where it does not exist."""
+        uri = self.uri(table)
+        try:
+            return DeltaTable(uri, version=version)
+        except TableNotFoundError:
+            return None
+        except Exception as error:
+            raise LakeError(f"Cannot open {table.name} at {uri}: {error}.") from error
+
+    def find(self, table: Table, part: str | None = None) -> Snapshot | None:
+        """The newest commit of ours to a table, or to a part of it.
+
+        Args:
+            table: the table.
+            part: ``column=value`` of a table that several runs share, or None.
+
+        Returns:
+            The snapshot, pinned to the table's newest version, or None where there is none.
+        """
+        delta = self.open(table)
+        if delta is None:
+            return None
+        for commit in delta.history():
+            metadata = _user_metadata(commit)
+            if metadata is not None and (part is None or metadata.get("part") == part):
+                rows = commit.get("operationMetrics", {}).get("numOutputRows")
+                return Snapshot(
+                    table=table,
+                    uri=self.uri(table),
+                    version=delta.version(),
+                    fingerprint=metadata["fingerprint"],
+                    num_rows=None if rows is None else int(rows),
+                    metadata=metadata,
+                )
+        return None
+
+    def get(self, table: Table, part: str | None = None) -> Snapshot:
+        """Like `find`, but a missing table is an error that names the remedy."""
+        snapshot = self.find(table, part)
+        if snapshot is None:
+            what = table.name if part is None else f"{table.name} ({part})"
+            raise LakeError(
+                f"{what} was not found in the lake {self.root}.",
+                "Run the jobs before this one first, or set lake.root to the right lake.",
+            )
+        return snapshot
+
+
+def _user_metadata(commit: dict[str, Any]) -> dict[str, Any] | None:
+    try:
+        metadata = json.loads(commit.get("userMetadata") or "")
+    except json.JSONDecodeError:
+        return None
+    return metadata if isinstance(metadata, dict) and "fingerprint" in metadata else None

@@ -1,0 +1,107 @@
+"""What a job reads, writes and depends on, as one fingerprint. Needs no Spark.
+
+A fingerprint is a hash over the job's name, the library's version, the sections of
+the configuration that it reads, and the fingerprints of its inputs. It does not
+depend on paths, times or version numbers, so the same inputs and configuration give
+the same ids and rows in any lake.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+import clicksmith
+from clicksmith.config import Config
+from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.tables import Table
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """One run of one job: what determines its rows.
+
+    Attributes:
+        job: the job's name.
+        fingerprint: 32 hex digits over everything below, the seed and the library's version.
+        config_hash: of the sections that the job reads.
+        inputs: snapshots read, by name.
+        settings: the sections themselves, for cards and reports.
+    """
+
+    job: str
+    fingerprint: str
+    config_hash: str
+    inputs: Mapping[str, Snapshot] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """A short name of this run, unique to its inputs and configuration."""
+        return self.fingerprint[:16]
+
+    @property
+    def input_versions(self) -> dict[str, int]:
+        """Delta version of each input."""
+        return {name: snapshot.version for name, snapshot in self.inputs.items()}
+
+    def metadata(self, part: str | None = None) -> dict[str, Any]:
+        """What a commit records of this run."""
+        return {
+            "job": self.job,
+            "part": part,
+            "run_id": self.run_id,
+            "fingerprint": self.fingerprint,
+            "config_hash": self.config_hash,
+            "inputs": self.input_versions,
+            "library_version": clicksmith.__version__,
+        }
+
+    def is_committed(self, lake: Lake, *tables: Table, part: str | None = None) -> bool:
+        """Whether each table's newest commit (to the part) is of this run."""
+        found = [lake.find(table, part) for table in tables]
+        return all(snapshot is not None and snapshot.fingerprint == self.fingerprint for snapshot in found)
+
+
+def digest(value: Any) -> str:
+    """32 hex digits of a JSON-serialisable value, pydantic models included."""
+    text = json.dumps(value, sort_keys=True, default=_to_json)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def trace(
+    job: str,
+    config: Config,
+    sections: Mapping[str, Any],
+    inputs: Mapping[str, Snapshot] | None = None,
+    extra_inputs: Mapping[str, str] | None = None,
+) -> Lineage:
+    """The lineage of a run.
+
+    Args:
+        job: the job's name.
+        config: for its seed.
+        sections: the parts of the configuration that change the rows, by name.
+        inputs: the snapshots that it reads.
+        extra_inputs: fingerprints of inputs that are no tables, e.g. source files or models.
+    """
+    inputs = inputs or {}
+    settings = json.loads(json.dumps({"seed": config.seed, **sections}, default=_to_json))
+    config_hash = digest(settings)
+    content = [
+        job,
+        clicksmith.__version__,
+        config_hash,
+        {name: snapshot.fingerprint for name, snapshot in inputs.items()},
+        dict(extra_inputs or {}),
+    ]
+    return Lineage(job, digest(content), config_hash, inputs, settings)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)

@@ -1,0 +1,65 @@
+"""The Spark session, with Delta, UTC and microsecond timestamps."""
+
+import os
+import sys
+from pathlib import Path
+
+import pyspark
+from pyspark.sql import SparkSession
+
+from clicksmith.config import Config
+from clicksmith.errors import LakeError
+
+_SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+def open_session(config: Config) -> SparkSession:
+    """The running session, or a new one.
+
+    Settings given to ``spark-submit`` win over these. Delta's jars are taken from Spark's own
+    ``jars`` folder when they are there (``make`` puts them there), otherwise fetched.
+
+    Raises:
+        LakeError: Java or the jars are missing.
+    """
+    # A bare `python` is not what runs the driver: workers would miss its packages.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("clicksmith")
+    settings = {
+        **_SETTINGS,
+        "spark.sql.shuffle.partitions": str(config.spark.shuffle_partitions),
+        "spark.driver.memory": config.spark.driver_memory,
+        **({"spark.master": config.spark.master} if config.spark.master else {}),
+        **config.spark.extra,
+    }
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    if not _has_delta_jars():
+        from delta import configure_spark_with_delta_pip
+
+        builder = configure_spark_with_delta_pip(builder)
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:
+        raise LakeError(
+            f"Spark did not start: {str(error).splitlines()[0]}",
+            "It needs a full Java 17 or 21 (JAVA_HOME or java on the PATH) and Delta's jars; "
+            "`make setup` provides both.",
+        ) from error
+    session.sparkContext.setLogLevel("FATAL")  # failures reach us as exceptions; their stack traces would hide our message
+    return session
+
+
+def _has_delta_jars() -> bool:
+    home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
+    return any(Path(home, "jars").glob("*delta-spark_*.jar"))

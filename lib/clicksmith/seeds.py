@@ -1,0 +1,80 @@
+"""One seed tree for a whole run, and counter-based random numbers.
+
+Every random stream is derived from the run's seed by name, so that adding a
+stream never shifts another, and every per-row number is a pure function of
+(seed, row id), so that rows do not depend on partitioning.
+"""
+
+import hashlib
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+
+
+def derive_seed(seed: int, *names: str | int) -> int:
+    """Derive a child seed by name.
+
+    Args:
+        seed: the parent seed.
+        names: the path of the stream, e.g. ``("train_generator", "ctgan")``.
+
+    Returns:
+        A seed in [0, 2**63), stable across machines and Python versions.
+    """
+    path = "\x1f".join([str(seed), *(str(name) for name in names)])
+    digest = hashlib.blake2b(path.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finalizer (Steele, Lea, Flood 2014), element-wise."""
+    z = x + _GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * _MIX1
+    z = (z ^ (z >> np.uint64(27))) * _MIX2
+    return z ^ (z >> np.uint64(31))
+
+
+def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -> NDArray[np.float64]:
+    """Uniform numbers in (0, 1), a pure function of (seed, row id, column).
+
+    Args:
+        seed: the stream's seed, from `derive_seed`.
+        row_ids: shape (N,).
+        num_columns: numbers per row, M.
+
+    Returns:
+        Shape (N, M). The same row id yields the same M numbers in any batch.
+    """
+    with np.errstate(over="ignore"):
+        rows = _splitmix64(_splitmix64(np.asarray(row_ids).astype(np.uint64)) ^ np.uint64(seed))
+        columns = _splitmix64(np.arange(num_columns, dtype=np.uint64))
+        bits = _splitmix64(rows[:, None] ^ columns[None, :])
+    # 53 random bits, centred in their cell so that 0 and 1 never occur.
+    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def counter_normal(seed: int, row_ids: NDArray[np.integer], num_columns: int) -> NDArray[np.float64]:
+    """Standard normal numbers by Box-Muller, shape (N, M); see `counter_uniform`."""
+    uniform = counter_uniform(seed, row_ids, 2 * num_columns)
+    radius = np.sqrt(-2.0 * np.log(uniform[:, :num_columns]))
+    normal: NDArray[np.float64] = radius * np.cos(2.0 * np.pi * uniform[:, num_columns:])
+    return normal
+
+
+def hash_bucket(identifier: str) -> int:
+    """CRC-32 of an id's UTF-8 bytes, the same as Spark's ``crc32``: orders and samples rows stably.
+
+    Rows are sampled by taking the smallest (hash, id) first, so a smaller sample is always
+    contained in a larger one, whatever the files' layout.
+    """
+    return zlib.crc32(identifier.encode())
+
+
+HOLDOUT_MODULUS = 10
+"""Training rows with ``hash_bucket(example_id) % HOLDOUT_MODULUS == 0`` are never shown to a generator:
+they are the real side of every real-against-real figure, of early stopping and of privacy attacks."""

@@ -1,0 +1,66 @@
+"""The contract: every table's columns, types, keys and checks, declared once."""
+
+from clicksmith.tables.bronze import EVENT_TYPES, EVENTS, ITEMS, REJECTED, USERS
+from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
+from clicksmith.tables.gold import (
+    ITEM_PROFILES,
+    SEQUENCES,
+    SYNTHETIC_CANDIDATES,
+    SYNTHETIC_EXAMPLES,
+    TRAINING_EXAMPLES,
+    USER_PROFILES,
+    VOCABULARY,
+)
+from clicksmith.tables.schema import Column, Table
+from clicksmith.tables.silver import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
+
+BRONZE_EVENTS = EVENTS
+BRONZE_ITEMS = ITEMS
+BRONZE_USERS = USERS
+EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED = REJECTED
+
+ALL_TABLES = (
+    BRONZE_EVENTS,
+    BRONZE_ITEMS,
+    BRONZE_USERS,
+    EVENTS_REJECTED,
+    ITEMS_REJECTED,
+    USERS_REJECTED,
+    SILVER_EVENTS,
+    SILVER_REJECTED,
+    SILVER_SESSIONS,
+    USER_PROFILES,
+    ITEM_PROFILES,
+    TRAINING_EXAMPLES,
+    SEQUENCES,
+    VOCABULARY,
+    SYNTHETIC_CANDIDATES,
+    SYNTHETIC_EXAMPLES,
+    EVALUATION_METRICS,
+    VERDICTS,
+)
+
+__all__ = [
+    "ALL_TABLES",
+    "BRONZE_EVENTS",
+    "BRONZE_ITEMS",
+    "BRONZE_USERS",
+    "EVALUATION_METRICS",
+    "EVENTS_REJECTED",
+    "EVENT_TYPES",
+    "ITEMS_REJECTED",
+    "ITEM_PROFILES",
+    "SEQUENCES",
+    "SILVER_EVENTS",
+    "SILVER_REJECTED",
+    "SILVER_SESSIONS",
+    "SYNTHETIC_CANDIDATES",
+    "SYNTHETIC_EXAMPLES",
+    "TRAINING_EXAMPLES",
+    "USERS_REJECTED",
+    "USER_PROFILES",
+    "VERDICTS",
+    "VOCABULARY",
+    "Column",
+    "Table",
+]

@@ -1,0 +1,41 @@
+"""Packaging. Pins are those that resolve and run together; see README, "Versions"."""
+
+from setuptools import find_packages, setup
+
+SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "polars>=1.30,<3"]
+RAY = [
+    "ray[default,train]==2.60.0",
+    "torch==2.13.0",
+    "safetensors>=0.5,<1",
+    "scikit-learn>=1.6,<2",
+]
+REPORT = ["matplotlib>=3.9,<4", "jinja2>=3.1,<4"]
+DEV = [
+    "pytest>=8,<10",
+    "hypothesis>=6.100,<7",
+    "ruff==0.17.6",
+    "mypy==2.4.1",
+    "import-linter==2.17",
+    "types-PyYAML",
+    "pandas-stubs",
+]
+
+setup(
+    name="clicksmith",
+    version="0.1.0",
+    description="Sample augmentation for e-commerce search and recommendation",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.13",
+    package_dir={"": "lib"},
+    packages=find_packages("lib"),
+    install_requires=[
+        "pyarrow>=18,<27",
+        "numpy>=2,<3",
+        "pandas>=2.2,<3",
+        "pydantic>=2.7,<3",
+        "pyyaml>=6,<7",
+        "deltalake==1.6.6",
+        "rich>=13",
+    ],
+    extras_require={"spark": SPARK, "ray": RAY, "report": REPORT, "dev": DEV},
+)

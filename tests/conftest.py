@@ -1,0 +1,63 @@
+"""One Spark session and one Ray cluster for the whole test run."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from clicksmith.config import Config, load_config  # noqa: E402
+from clicksmith.lakehouse.catalog import Lake  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data for tests, where this checkout has it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real data is absent: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator["SparkSession"]:  # type: ignore[name-defined]  # noqa: F821
+    from clicksmith.lakehouse.session import open_session
+
+    overrides = [
+        "spark.master=local[2]",
+        "spark.shuffle_partitions=2",
+        "spark.driver_memory=2g",
+    ]
+    session = open_session(load_config(None, overrides))
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    import ray
+
+    from clicksmith.training.cluster import connect
+
+    connect(load_config(None, ["ray.num_cpus=2"]).ray)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def make_config(tmp_path: Path) -> Callable[..., Config]:
+    """Build a configuration on a lake of the test's own: ``make_config("cleaning.x=1")``."""
+
+    def build(*overrides: str, conf: str | None = None) -> Config:
+        own = [f"lake.root={tmp_path / 'lake'}", "spark.master=local[2]", "spark.shuffle_partitions=2"]
+        return load_config(conf, [*own, *overrides])
+
+    return build
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
