@@ -1,0 +1,84 @@
+# clicksmith: `make` lists the targets. Every target does the set-up that it needs, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# pip shows its progress on a terminal and keeps quiet elsewhere.
+PIP_INSTALL := $(PYTHON) -m pip --disable-pip-version-check install $$([ -t 1 ] || echo --quiet)
+WITH_JAVA := JAVA_HOME="$$(bash deploy/setup/java.sh $(PYTHON))" && export JAVA_HOME &&
+CODE := lib jobs tests deploy setup.py
+
+# Wheels kept beside the checkout save large downloads; what the user has set stays.
+WHEELS := $(wildcard $(CURDIR)/../shared/wheels)
+export PIP_FIND_LINKS := $(strip $(PIP_FIND_LINKS) $(WHEELS))
+
+.PHONY: help
+help: ## this list
+	@echo "clicksmith: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: setup ## real data through the whole pipeline to a verdict and a report (10-15 minutes)
+	@$(WITH_JAVA) $(PYTHON) jobs/run_pipeline.py --conf conf/local.yaml $(ARGS)
+
+.PHONY: smoke
+smoke: setup ## the same road on a tiny slice (under 4 minutes)
+	@$(WITH_JAVA) $(PYTHON) jobs/run_pipeline.py --conf conf/smoke.yaml $(ARGS)
+
+.PHONY: report
+report: ## where the demo's report is; opens it where there is a desktop
+	@report=.lake/demo/report.html; \
+	if [ ! -f $$report ]; then echo "No report yet: make demo"; exit 1; fi; \
+	echo "$(CURDIR)/$$report"; \
+	if command -v open >/dev/null; then open $$report; \
+	elif [ -n "$$DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $$report; fi
+
+.PHONY: test
+test: setup $(VENV)/.dev ## all tests (ARGS="-k name" selects some)
+	@$(WITH_JAVA) $(PYTHON) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## style
+	@$(PYTHON) -m ruff check $(CODE)
+	@$(PYTHON) -m ruff format --check $(CODE)
+
+.PHONY: fmt
+fmt: $(VENV)/.dev ## mend style
+	@$(PYTHON) -m ruff check --fix $(CODE)
+	@$(PYTHON) -m ruff format $(CODE)
+
+.PHONY: typecheck
+typecheck: $(VENV)/.dev ## types of the library
+	@$(PYTHON) -m mypy
+
+.PHONY: imports
+imports: $(VENV)/.dev ## who may import whom
+	@$(VENV)/bin/lint-imports
+
+.PHONY: setup
+setup: $(VENV)/.run $(VENV)/.spark ## what demo needs: a virtual environment, Java, Delta's jars
+
+.PHONY: clean
+clean: ## remove the lakes of demo and smoke; the environment and fetched data stay
+	rm -rf .lake
+
+$(VENV)/.created:
+	@python="$$(bash deploy/setup/python.sh)" && echo "setup: a virtual environment with $$python" && "$$python" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.created setup.py
+	@echo "setup: installing packages (some minutes the first time)"
+	@$(PIP_INSTALL) -e '.[spark,ray,report]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "setup: installing test tools"
+	@$(PIP_INSTALL) -e '.[spark,ray,report,dev]'
+	@touch $@
+
+$(VENV)/.spark: $(VENV)/.run deploy/setup/prepare_spark.py deploy/setup/log4j2.properties
+	@echo "setup: fetching Delta's jars"
+	@$(WITH_JAVA) $(PYTHON) deploy/setup/prepare_spark.py
+	@touch $@

@@ -1,0 +1,73 @@
+"""Put Delta's jars and a quiet log into this environment's Spark, once.
+
+They are in no wheel. With them in Spark's own folder, sessions and ``spark-submit`` start
+without asking a repository, so without a network.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyspark
+from delta import configure_spark_with_delta_pip
+from pyspark.sql import SparkSession
+
+# All else that Delta depends on is in Spark already.
+OWN_GROUPS = ("io.delta_", "io.unitycatalog_")
+
+
+@contextlib.contextmanager
+def stderr_to(path: Path) -> Iterator[None]:
+    """Send what this process and its children write to stderr to a file."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with path.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def fetch_jars(jars: Path, scratch: Path) -> int:
+    """Resolve Delta's jars by starting a session with them; copy its own ones to `jars`.
+
+    Returns:
+        How many were copied; 0 where they could not be fetched.
+    """
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    builder = configure_spark_with_delta_pip(builder.config("spark.jars.ivy", str(scratch / "ivy")))
+    with contextlib.suppress(Exception), stderr_to(scratch / "log"):
+        builder.getOrCreate().stop()
+    own = [jar for jar in (scratch / "ivy" / "jars").glob("*.jar") if jar.name.startswith(OWN_GROUPS)]
+    for jar in own:
+        partial = jars / f"{jar.name}.partial"
+        shutil.copyfile(jar, partial)
+        partial.rename(jars / jar.name)
+    return len(own)
+
+
+def main() -> int:
+    """Fetch the jars and place the log's settings. Returns the exit code."""
+    home = Path(pyspark.__file__).parent
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        num_jars = fetch_jars(home / "jars", scratch)
+        if num_jars == 0:
+            sys.stderr.write((scratch / "log").read_text(errors="replace")[-3000:])
+            sys.stderr.write(
+                "setup: Delta's jars could not be fetched. Is there a network? See above, then make again.\n"
+            )
+            return 1
+    (home / "conf").mkdir(exist_ok=True)
+    shutil.copyfile(Path(__file__).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
