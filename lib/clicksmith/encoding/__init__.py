@@ -1,0 +1,1 @@
+"""Codecs between Arrow tables and the integer codes that models learn. numpy and pyarrow only."""

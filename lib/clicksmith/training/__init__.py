@@ -1,0 +1,1 @@
+"""Ray Train: pinned snapshots to tensors, loops, checkpoints."""

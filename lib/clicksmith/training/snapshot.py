@@ -1,0 +1,176 @@
+"""From a pinned Delta snapshot to Arrow rows in an order that no file layout changes.
+
+Parquet files are read through the snapshot's add actions, the fastest way (no Spark, no JVM).
+That way ignores deletion vectors and column mapping, so tables with these are refused.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from numpy.typing import NDArray
+
+from clicksmith.errors import ContractError, LakeError
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.seeds import HOLDOUT_MODULUS
+from clicksmith.tables.schema import Table
+
+BATCH_ROWS = 65_536
+_HASH = "__hash"
+
+
+def load_examples(
+    snapshot: Snapshot, columns: Sequence[str], split: str, max_rows: int, holdout: bool | None = None
+) -> pa.Table:
+    """At most `max_rows` rows of a split: those with the smallest hash of their id, in that order.
+
+    Args:
+        snapshot: of a table whose key is one id, e.g. gold.training_examples.
+        columns: what to return, in order.
+        split: train, validation or test.
+        max_rows: memory stays bounded by about twice as many rows.
+        holdout: True: only rows that no generator sees; False: without them; None: both.
+
+    Raises:
+        LakeError: the snapshot is gone or cannot be read in this way.
+        ContractError: a column is unknown.
+    """
+    return _smallest(snapshot, columns, {"split": split}, max_rows, holdout)
+
+
+def load_table(
+    snapshot: Snapshot,
+    columns: Sequence[str],
+    where: Mapping[str, str | int | bool] | None = None,
+    max_rows: int | None = None,
+) -> pa.Table:
+    """Rows whose columns equal the values in `where`, ordered by (hash of the first key column, key).
+
+    Args:
+        snapshot: what to read.
+        columns: what to return, in order.
+        where: column to value; partition columns prune files.
+        max_rows: the first so many rows in that order; None returns all: the caller knows that they fit.
+
+    Raises:
+        LakeError: the snapshot is gone or cannot be read in this way.
+        ContractError: a column is unknown.
+    """
+    return _smallest(snapshot, columns, dict(where or {}), max_rows, None)
+
+
+def hash_buckets(ids: pa.Array) -> NDArray[np.int64]:
+    """`seeds.hash_bucket` of every id, shape (N,)."""
+    binary = ids.cast(pa.string()).cast(pa.binary())
+    return np.fromiter(map(zlib.crc32, binary.to_pylist()), dtype=np.int64, count=len(ids))
+
+
+def _smallest(
+    snapshot: Snapshot,
+    columns: Sequence[str],
+    where: Mapping[str, Any],
+    max_rows: int | None,
+    holdout: bool | None,
+) -> pa.Table:
+    table = snapshot.table
+    unknown = [name for name in (*columns, *where) if name not in table.column_names]
+    if unknown:
+        raise ContractError(
+            f"{table.name} has no column {', '.join(unknown)}; it has {', '.join(table.column_names)}."
+        )
+    names = list(dict.fromkeys([*columns, *table.key]))
+    kept: list[pa.Table] = []
+    num_kept, limit = 0, 1 << 32
+    for batch in _scan(snapshot, names, where):
+        hashes = hash_buckets(batch.column(table.key[0]))
+        mask = hashes <= limit
+        if holdout is not None:
+            mask &= (hashes % HOLDOUT_MODULUS == 0) == holdout
+        if not mask.any():
+            continue
+        kept.append(batch.append_column(_HASH, pa.array(hashes)).filter(pa.array(mask)))
+        num_kept += kept[-1].num_rows
+        if max_rows is not None and num_kept > 2 * max_rows + BATCH_ROWS:
+            kept = [_first(kept, table, max_rows)]
+            num_kept = kept[0].num_rows
+            limit = kept[0].column(_HASH)[-1].as_py()  # no later row above it can be among the first
+    if not kept:
+        return pa.table({name: pa.array([], table[name].type) for name in columns})
+    return _first(kept, table, max_rows).select(list(columns)).combine_chunks()
+
+
+def _first(parts: list[pa.Table], table: Table, max_rows: int | None) -> pa.Table:
+    rows = pa.concat_tables(parts)
+    order = pc.sort_indices(
+        rows, sort_keys=[(_HASH, "ascending"), *((name, "ascending") for name in table.key)]
+    )
+    return rows.take(order if max_rows is None else order[:max_rows])
+
+
+def _scan(snapshot: Snapshot, names: Sequence[str], where: Mapping[str, Any]) -> Iterator[pa.Table]:
+    """Batches of the rows that fulfil `where`, with the declared types."""
+    delta = _open(snapshot)
+    partitions = delta.metadata().partition_columns
+    filesystem, root = storage.resolve(snapshot.uri)
+    for action in pa.table(delta.get_add_actions(flatten=True)).to_pylist():
+        constants = {name: action[f"partition.{name}"] for name in partitions}
+        if any(str(constants[name]) != str(value) for name, value in where.items() if name in constants):
+            continue
+        filters = {name: value for name, value in where.items() if name not in constants}
+        stored = [name for name in dict.fromkeys([*names, *filters]) if name not in constants]
+        path = f"{root}/{unquote(action['path'])}"
+        try:
+            with filesystem.open_input_file(path) as source:
+                for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=stored):
+                    yield _typed(pa.Table.from_batches([batch]), names, filters, constants, snapshot.table)
+        except (OSError, pa.ArrowException) as error:
+            raise LakeError(
+                f"{snapshot.table.name} version {snapshot.version}: cannot read {path}: {error}.",
+                "A vacuumed version cannot be trained from: run the jobs again from the newest version.",
+            ) from None
+
+
+def _typed(
+    rows: pa.Table,
+    names: Sequence[str],
+    filters: Mapping[str, Any],
+    constants: Mapping[str, Any],
+    table: Table,
+) -> pa.Table:
+    for name, value in filters.items():
+        rows = rows.filter(pc.equal(rows.column(name), pa.scalar(value, table[name].type)))
+    arrays = []
+    for name in names:
+        if name in constants:
+            value = pa.scalar(constants[name]).cast(table[name].type)
+            arrays.append(pa.chunked_array([pa.repeat(value, rows.num_rows)], type=table[name].type))
+        else:
+            arrays.append(rows.column(name).cast(table[name].type))
+    return pa.table(arrays, names=list(names))
+
+
+def _open(snapshot: Snapshot) -> DeltaTable:
+    """The table at its pinned version, if reading its Parquet files alone gives the right rows."""
+    where = f"{snapshot.table.name} version {snapshot.version}"
+    try:
+        delta = DeltaTable(snapshot.uri, version=snapshot.version)
+    except Exception as error:
+        raise LakeError(f"Cannot open {where} at {snapshot.uri}: {error}.") from None
+    protocol = delta.protocol()
+    features = set(protocol.reader_features or []) - {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
+    mapping = delta.metadata().configuration.get("delta.columnMapping.mode", "none")
+    if mapping != "none" or protocol.min_reader_version == 2:
+        features.add("columnMapping")
+    if features:
+        raise LakeError(
+            f"{where} needs the reader features {sorted(features)}, which training does not read.",
+            "Write it without deletion vectors and column mapping, or rewrite it with the job that makes it.",
+        )
+    return delta

@@ -1,0 +1,88 @@
+"""Rows of a pinned snapshot: which, in what order, and which tables are refused."""
+
+import zlib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from clicksmith.errors import ContractError, LakeError
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.training import snapshot as snapshot_module
+from clicksmith.training.snapshot import load_examples, load_table
+from training.toy_lake import toy_examples, write_examples
+
+COLUMNS = ["example_id", "item_price", "split", "event_ts", "label_purchase"]
+
+
+def expected(rows: pa.Table, split: str, max_rows: int, holdout: bool | None) -> list[str]:
+    ids = [r["example_id"] for r in rows.select(["example_id", "split"]).to_pylist() if r["split"] == split]
+    ranked = sorted((zlib.crc32(i.encode()), i) for i in ids)
+    if holdout is not None:
+        ranked = [(h, i) for h, i in ranked if (h % 10 == 0) is holdout]
+    return [i for _, i in ranked[:max_rows]]
+
+
+@pytest.mark.parametrize("holdout", [None, True, False])
+@pytest.mark.parametrize("max_rows", [37, 10_000])
+def test_the_smallest_hashes_come_first(lake: Lake, holdout: bool | None, max_rows: int) -> None:
+    rows = toy_examples(3000)
+    snapshot = write_examples(lake, rows)
+    found = load_examples(snapshot, COLUMNS, "train", max_rows, holdout)
+    assert found.column_names == COLUMNS
+    assert found.column("example_id").to_pylist() == expected(rows, "train", max_rows, holdout)
+    assert set(found.column("split").to_pylist()) == {"train"}
+    assert [str(t) for t in found.schema.types][1:] == ["double", "string", "timestamp[us, tz=UTC]", "bool"]
+    prices = dict(zip(rows["example_id"].to_pylist(), rows["item_price"].to_pylist(), strict=True))
+    assert found["item_price"].to_pylist() == [prices[i] for i in found["example_id"].to_pylist()]
+
+
+def test_file_layout_changes_nothing(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = toy_examples(4000)
+    one = write_examples(Lake(str(tmp_path / "one")), rows)
+    shuffled = rows.take(np.random.default_rng(1).permutation(4000))
+    many = write_examples(Lake(str(tmp_path / "many")), shuffled, target_file_size=20_000)
+    monkeypatch.setattr(snapshot_module, "BATCH_ROWS", 100)  # makes the running threshold work
+    names = rows.column_names
+    assert load_examples(one, names, "train", 50, False).equals(
+        load_examples(many, names, "train", 50, False)
+    )
+
+
+def test_the_version_is_pinned(lake: Lake) -> None:
+    first = write_examples(lake, toy_examples(500))
+    write_examples(lake, toy_examples(900), "e" * 32)
+    assert load_table(first, ["example_id"]).num_rows == 500
+
+
+def test_where_filters_on_any_column(lake: Lake) -> None:
+    snapshot = write_examples(lake, toy_examples(500))
+    found = load_table(snapshot, ["item_category", "split"], {"item_category": "DAIRY", "split": "test"})
+    assert 0 < found.num_rows < 100
+    assert set(map(tuple, (r.values() for r in found.to_pylist()))) == {("DAIRY", "test")}
+
+
+def test_unknown_columns_and_lost_files_are_clear_errors(lake: Lake) -> None:
+    snapshot = write_examples(lake, toy_examples(200))
+    with pytest.raises(ContractError, match="has no column nonsense"):
+        load_table(snapshot, ["nonsense"])
+    for uri in DeltaTable(snapshot.uri).file_uris():
+        from pathlib import Path
+
+        Path(uri).unlink()
+    with pytest.raises(LakeError, match="version 0: cannot read"):
+        load_table(snapshot, ["item_id"])
+
+
+def test_deletion_vectors_are_refused(lake: Lake) -> None:
+    from deltalake.table import TableFeatures
+
+    snapshot = write_examples(lake, toy_examples(200))
+    DeltaTable(snapshot.uri).alter.add_feature(
+        TableFeatures.DeletionVectors, allow_protocol_versions_increase=True
+    )
+    from dataclasses import replace
+
+    with pytest.raises(LakeError, match="deletionVectors"):
+        load_table(replace(snapshot, version=1), ["item_id"])
