@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 VENV := .venv
-PYTHON := $(VENV)/bin/python
+PY := $(VENV)/bin/python
 # pip shows its progress on a terminal and keeps quiet elsewhere.
-PIP_INSTALL := $(PYTHON) -m pip --disable-pip-version-check install $$([ -t 1 ] || echo --quiet)
-WITH_JAVA := JAVA_HOME="$$(bash deploy/setup/java.sh $(PYTHON))" && export JAVA_HOME &&
+PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install $$([ -t 1 ] || echo --quiet)
+WITH_JAVA := JAVA_HOME="$$(bash deploy/setup/java.sh $(PY))" && export JAVA_HOME &&
 CODE := lib jobs tests deploy setup.py
 
 # Wheels kept beside the checkout save large downloads; what the user has set stays.
@@ -21,11 +21,11 @@ help: ## this list
 
 .PHONY: demo
 demo: setup ## real data through the whole pipeline to a verdict and a report (10-15 minutes)
-	@$(WITH_JAVA) $(PYTHON) jobs/run_pipeline.py --conf conf/local.yaml $(ARGS)
+	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/local.yaml $(ARGS)
 
 .PHONY: smoke
 smoke: setup ## the same road on a tiny slice (under 4 minutes)
-	@$(WITH_JAVA) $(PYTHON) jobs/run_pipeline.py --conf conf/smoke.yaml $(ARGS)
+	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/smoke.yaml $(ARGS)
 
 .PHONY: report
 report: ## where the demo's report is; opens it where there is a desktop
@@ -37,21 +37,21 @@ report: ## where the demo's report is; opens it where there is a desktop
 
 .PHONY: test
 test: setup $(VENV)/.dev ## all tests (ARGS="-k name" selects some)
-	@$(WITH_JAVA) $(PYTHON) -m pytest $(ARGS)
+	@$(WITH_JAVA) $(PY) -m pytest $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## style
-	@$(PYTHON) -m ruff check $(CODE)
-	@$(PYTHON) -m ruff format --check $(CODE)
+	@$(PY) -m ruff check $(CODE)
+	@$(PY) -m ruff format --check $(CODE)
 
 .PHONY: fmt
 fmt: $(VENV)/.dev ## mend style
-	@$(PYTHON) -m ruff check --fix $(CODE)
-	@$(PYTHON) -m ruff format $(CODE)
+	@$(PY) -m ruff check --fix $(CODE)
+	@$(PY) -m ruff format $(CODE)
 
 .PHONY: typecheck
 typecheck: $(VENV)/.dev ## types of the library
-	@$(PYTHON) -m mypy
+	@$(PY) -m mypy
 
 .PHONY: imports
 imports: $(VENV)/.dev ## who may import whom
@@ -80,5 +80,5 @@ $(VENV)/.dev: $(VENV)/.run
 
 $(VENV)/.spark: $(VENV)/.run deploy/setup/prepare_spark.py deploy/setup/log4j2.properties
 	@echo "setup: fetching Delta's jars"
-	@$(WITH_JAVA) $(PYTHON) deploy/setup/prepare_spark.py
+	@$(WITH_JAVA) $(PY) deploy/setup/prepare_spark.py
 	@touch $@

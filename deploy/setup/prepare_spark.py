@@ -60,9 +60,7 @@ def main() -> int:
         num_jars = fetch_jars(home / "jars", scratch)
         if num_jars == 0:
             sys.stderr.write((scratch / "log").read_text(errors="replace")[-3000:])
-            sys.stderr.write(
-                "setup: Delta's jars could not be fetched. Is there a network? See above, then make again.\n"
-            )
+            sys.stderr.write("setup: Delta's jars could not be fetched. Is there a network?\n")
             return 1
     (home / "conf").mkdir(exist_ok=True)
     shutil.copyfile(Path(__file__).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")

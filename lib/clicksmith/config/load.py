@@ -99,6 +99,9 @@ def _explain(error: ValidationError, origin: str) -> str:
             near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}."
             lines.append(f"{where}: unknown key; {hint}")
+        elif problem["type"] == "union_tag_not_found":
+            key = problem["ctx"]["discriminator"].strip("'")
+            lines.append(f"{where}.{key}: missing; it says which kind of {where} the other keys belong to")
         else:
             lines.append(f"{where}: {problem['msg']} (found {problem.get('input')!r})" if where else problem["msg"])
     return f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)

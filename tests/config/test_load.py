@@ -1,0 +1,221 @@
+"""A wrong configuration ends in words that a person can act on."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from clicksmith.config import (
+    CompleteJourneyConfig,
+    Config,
+    FilesConfig,
+    MovieLensConfig,
+    load_config,
+    parse_arguments,
+)
+from clicksmith.config.job import run_job
+from clicksmith.errors import ConfigError, LakeError
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+def explain(*overrides: str, path: Path | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    text = str(caught.value)
+    assert "Traceback" not in text
+    assert "pydantic" not in text
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return text
+
+
+@pytest.mark.parametrize("name", ["local", "smoke", "cluster"])
+def test_shipped_files_load(name: str) -> None:
+    config = load_config(CONF / f"{name}.yaml")
+    assert config.source.name == "complete_journey"
+    kinds = {arm.kind for arm in config.lift.arms.values()}
+    assert kinds == {"none", "duplicate", "oversample_tail", "synthetic"}
+
+
+def test_the_demo_measures_the_arms_that_it_promises() -> None:
+    config = load_config(CONF / "local.yaml")
+    synthetic = [(arm.generator, arm.ratio) for arm in config.lift.arms.values() if arm.kind == "synthetic"]
+    presets = [config.generators[name or ""].preset for name, _ in synthetic]
+    assert presets.count("tabular_ar") >= 1
+    assert presets.count("ctgan") >= 2
+    assert config.lift.num_seeds == 3
+    assert {generator.preset for generator in config.generators.values()} == {
+        "ctgan",
+        "dense_gan",
+        "tabular_ar",
+    }
+    # An arm can only add rows that synthesis makes; it makes them from the rows that generators saw.
+    assert max(ratio for _, ratio in synthetic) <= config.synthesis.ratio
+
+
+@pytest.mark.parametrize(
+    ("override", "where", "nearest"),
+    [
+        ("laek.root=x", "laek", "lake"),
+        ("lake.rot=x", "lake.rot", "root"),
+        ("features.cutdate=2017-01-01", "features.cutdate", "cut_date"),
+        ("source.houshold_fraction=0.5", "source.complete_journey.houshold_fraction", "household_fraction"),
+    ],
+)
+def test_wrong_key_names_the_nearest_right_one(override: str, where: str, nearest: str) -> None:
+    overrides = [override, "source.name=complete_journey"] if "source" in override else [override]
+    text = explain(*overrides)
+    assert where in text
+    assert f"did you mean {nearest!r}?" in text
+
+
+def test_wrong_key_inside_a_named_section() -> None:
+    text = explain("generators.mine={preset: ctgan, num_step: 3}")
+    assert "generators.mine.num_step" in text
+    assert "did you mean 'num_steps'?" in text
+
+
+def test_hopeless_key_lists_the_known_ones() -> None:
+    text = explain("lake.zzzzzz=1")
+    assert "known keys: catalog, root" in text
+
+
+def test_set_reads_values_as_yaml() -> None:
+    config = load_config(
+        None,
+        [
+            "seed=7",
+            "features.cut_date=2017-10-15",
+            "lift.history_buckets=[1, 2]",
+            "spark.extra={spark.executor.memory: 8g}",
+            "lake.root=/tmp/a=b",
+            "ray.address=null",
+        ],
+    )
+    assert config.seed == 7
+    assert config.features.cut_date == date(2017, 10, 15)
+    assert config.lift.history_buckets == (1, 2)
+    assert config.spark.extra == {"spark.executor.memory": "8g"}
+    assert config.lake.root == "/tmp/a=b"
+    assert config.ray.address is None
+
+
+def test_set_wins_over_the_file_and_keeps_the_rest_of_its_section(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("spark: {driver_memory: 3g, shuffle_partitions: 4}\n")
+    config = load_config(path, ["spark.shuffle_partitions=2"])
+    assert (config.spark.driver_memory, config.spark.shuffle_partitions) == ("3g", 2)
+
+
+@pytest.mark.parametrize("override", ["lake.root", "=x", ""])
+def test_set_of_the_wrong_form(override: str) -> None:
+    assert "is not of the form a.b=value" in explain(override)
+
+
+def test_set_below_a_value() -> None:
+    assert "'root' is a value, not a section" in explain("lake.root=x", "lake.root.deeper=y")
+
+
+def test_wrong_value_names_the_key_and_what_was_found() -> None:
+    text = explain("source={name: complete_journey, household_fraction: 3}")
+    assert "household_fraction" in text
+    assert "found 3" in text
+
+
+def test_source_is_chosen_by_name() -> None:
+    assert isinstance(load_config(None).source, CompleteJourneyConfig)
+    assert isinstance(load_config(None, ["source.name=movielens_100k"]).source, MovieLensConfig)
+    files = load_config(
+        None, ["source={name: files, events: {path: e.csv, format: csv, columns: {user_id: u}}}"]
+    )
+    assert isinstance(files.source, FilesConfig)
+    assert files.source.events.columns == {"user_id": "u"}
+
+
+def test_unknown_source_lists_the_known_ones() -> None:
+    text = explain("source.name=nowhere")
+    assert "nowhere" in text
+    for name in ("complete_journey", "open_bandit", "movielens_100k", "files"):
+        assert name in text
+
+
+def test_source_without_its_name() -> None:
+    assert "source.name: missing" in explain("source.household_fraction=0.5")
+
+
+def test_key_of_another_source() -> None:
+    text = explain("source={name: movielens_100k, household_fraction: 1}")
+    assert "household_fraction: unknown key" in text
+
+
+def test_arm_with_an_unknown_generator() -> None:
+    text = explain("lift.arms={none: {kind: none}, a: {kind: synthetic, generator: gone, ratio: 1}}")
+    assert "lift.arms.a.generator is 'gone'" in text
+    assert "autoregressive, gan, dense_gan" in text
+
+
+def test_arms_need_one_control() -> None:
+    assert "exactly one arm of kind 'none'" in explain("lift.arms={a: {kind: duplicate, ratio: 1}}")
+
+
+def test_generator_names_become_paths() -> None:
+    assert "letters, digits and _ only" in explain("generators={'../x': {preset: ctgan}}")
+
+
+def test_missing_file_names_the_remedy(tmp_path: Path) -> None:
+    text = explain(path=tmp_path / "none.yaml")
+    assert "none.yaml" in text
+    assert "--conf" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("a: [", "not valid YAML"), ("- 1\n", "a mapping of sections")]
+)
+def test_malformed_file(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    assert message in explain(path=path)
+
+
+def test_binary_file(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(bytes(range(128, 256)))
+    assert "Cannot read the configuration" in explain(path=path)
+
+
+def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("")
+    assert load_config(path) == Config()
+
+
+def test_values_never_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config().lake.root = "elsewhere"  # type: ignore[misc]
+
+
+def test_arguments() -> None:
+    config = parse_arguments(
+        ["--conf", str(CONF / "smoke.yaml"), "--set", "seed=1", "--set", "lake.root=x"], "A job."
+    )
+    assert (config.seed, config.lake.root) == (1, "x")
+
+
+def test_job_turns_our_errors_into_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def run(config: Config) -> None:
+        raise LakeError("gold.x was not found.", "Run the jobs before it.")
+
+    assert run_job(run, "A job.", []) == 2
+    assert run_job(lambda _: None, "A job.", ["--set", "laek.root=1"]) == 2
+    errors = capsys.readouterr().err
+    assert "gold.x was not found. Run the jobs before it." in errors
+    assert "did you mean 'lake'?" in errors
+    assert "Traceback" not in errors
+
+
+def test_job_lets_bugs_through() -> None:
+    def run(config: Config) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_job(run, "A job.", [])

@@ -1,0 +1,70 @@
+"""Seeds are a promise: the same run gives the same rows on any machine, in any version.
+
+If one of these values changes, every synthetic row and every sample changes with it. Then raise
+the library's version, and say so in the changelog.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clicksmith.seeds import counter_normal, counter_uniform, derive_seed, hash_bucket
+
+
+def test_derived_seeds_never_change() -> None:
+    assert derive_seed(42) == 4410206093815208491
+    assert derive_seed(42, "train_generator", "ctgan") == 5034816710113527019
+    assert derive_seed(0, "a", 1) == 5295354729880077902
+    assert derive_seed(42, "é") == 6373097608974570693
+
+
+def test_counter_numbers_never_change() -> None:
+    uniform = counter_uniform(derive_seed(42, "z"), np.array([0, 1, 2**40]), 2)
+    assert uniform.astype("<f8").tobytes().hex() == (
+        "8610473c140beb3fd2f9a0324b81e03fb0b880bc50fcea3fc3fae306a288d53f96759e601c47e83fd6eacb84db4ce13f"
+    )
+    normal = counter_normal(7, np.array([3]), 2)
+    np.testing.assert_allclose(normal, [[-1.3018185400378346, -0.6634160583813462]], rtol=1e-14)
+
+
+def test_names_are_not_joined_ambiguously() -> None:
+    assert derive_seed(1, "ab", "c") != derive_seed(1, "a", "bc")
+    assert derive_seed(1, 2) != derive_seed(12)
+
+
+@given(st.lists(st.integers(0, 2**62), min_size=1, max_size=20), st.integers(0, 2**63 - 1))
+def test_a_row_has_the_same_numbers_in_any_batch(row_ids: list[int], seed: int) -> None:
+    together = counter_uniform(seed, np.array(row_ids), 3)
+    alone = np.vstack([counter_uniform(seed, np.array([row_id]), 3) for row_id in row_ids])
+    assert together.tobytes() == alone.tobytes()
+    assert ((together > 0) & (together < 1)).all()
+
+
+def test_numbers_are_uniform_and_uncorrelated() -> None:
+    uniform = counter_uniform(derive_seed(42, "test"), np.arange(100_000), 2)
+    # Standard errors: 1/sqrt(12 n) of a mean, 1/sqrt(n) of a correlation; five of them.
+    assert np.abs(uniform.mean(axis=0) - 0.5).max() < 5 / np.sqrt(12 * 100_000)
+    assert abs(np.corrcoef(uniform.T)[0, 1]) < 5 / np.sqrt(100_000)
+    assert abs(np.corrcoef(uniform[1:, 0], uniform[:-1, 0])[0, 1]) < 5 / np.sqrt(100_000)
+
+
+def test_normal_numbers_are_standard() -> None:
+    normal = counter_normal(derive_seed(42, "test"), np.arange(100_000), 1)
+    assert abs(normal.mean()) < 5 / np.sqrt(100_000)
+    assert abs(normal.std() - 1) < 5 / np.sqrt(2 * 100_000)
+
+
+def test_hash_bucket_never_changes() -> None:
+    assert [hash_bucket(text) for text in ("event-1", "é", "")] == [834580660, 235179326, 0]
+
+
+@pytest.mark.spark
+def test_hash_bucket_is_sparks_crc32(spark: "SparkSession") -> None:  # type: ignore[name-defined]  # noqa: F821
+    from pyspark.sql import functions as F
+
+    texts = ["event-1", "é", "", "鞋", "a" * 1000]
+    rows = spark.createDataFrame([(text,) for text in texts], "id string").select(
+        "id", F.crc32("id").alias("bucket")
+    )
+    assert {row.id: row.bucket for row in rows.collect()} == {text: hash_bucket(text) for text in texts}
