@@ -62,7 +62,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Cannot read the configuration {path}: {error}.", "Name a YAML file with --conf.") from None
+        raise ConfigError(
+            f"Cannot read the configuration {path}: {error}.", "Name a YAML file with --conf."
+        ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}.") from None
     if values is None:
@@ -103,7 +105,9 @@ def _explain(error: ValidationError, origin: str) -> str:
             key = problem["ctx"]["discriminator"].strip("'")
             lines.append(f"{where}.{key}: missing; it says which kind of {where} the other keys belong to")
         else:
-            lines.append(f"{where}: {problem['msg']} (found {problem.get('input')!r})" if where else problem["msg"])
+            lines.append(
+                f"{where}: {problem['msg']} (found {problem.get('input')!r})" if where else problem["msg"]
+            )
     return f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)
 
 
@@ -115,7 +119,9 @@ def _known_keys(path: tuple[Any, ...]) -> list[str]:
         if field is not None:
             models = _models_in(field.annotation) or models
         else:  # a key of a dict of sections, or the tag of a union's member
-            tagged = [m for m in models if "name" in m.model_fields and m.model_fields["name"].default == part]
+            tagged = [
+                m for m in models if "name" in m.model_fields and m.model_fields["name"].default == part
+            ]
             models = tagged or models
     return list(models[0].model_fields)
 

@@ -16,7 +16,9 @@ class LakeConfig(Section):
     """Where the tables lie."""
 
     root: str = Field(default=".lake/demo", description="root URI: a local path, s3a://, abfss:// or gs://")
-    catalog: str | None = Field(default=None, description="catalog to address tables by name in, instead of by path")
+    catalog: str | None = Field(
+        default=None, description="catalog to address tables by name in, instead of by path"
+    )
 
 
 class SparkConfig(Section):
@@ -35,16 +37,24 @@ class RayConfig(Section):
     num_cpus: int = Field(default=2, ge=1, description="of the local cluster")
     num_workers: int = Field(default=2, ge=0, description="data-parallel workers; 0 trains in this process")
     use_gpu: bool = False
-    storage_path: str | None = Field(default=None, description="runs and models; null: ROOT/_models in the lake")
+    storage_path: str | None = Field(
+        default=None, description="runs and models; null: ROOT/_models in the lake"
+    )
 
 
 class CompleteJourneyConfig(Section):
     """dunnhumby's The Complete Journey, from a PyPI wheel."""
 
     name: Literal["complete_journey"] = "complete_journey"
-    household_fraction: float = Field(default=1.0, gt=0, le=1, description="share of households, by hash of their id")
-    converted_impression_rate: float = Field(default=0.5, gt=0, le=1, description="share kept of impressions bought")
-    other_impression_rate: float = Field(default=0.001, gt=0, le=1, description="share kept of all other impressions")
+    household_fraction: float = Field(
+        default=1.0, gt=0, le=1, description="share of households, by hash of their id"
+    )
+    converted_impression_rate: float = Field(
+        default=0.5, gt=0, le=1, description="share kept of impressions bought"
+    )
+    other_impression_rate: float = Field(
+        default=0.001, gt=0, le=1, description="share kept of all other impressions"
+    )
 
 
 class OpenBanditConfig(Section):
@@ -67,8 +77,12 @@ class FilesTableConfig(Section):
     path: str = Field(description="a file, folder or glob")
     format: Literal["jsonl", "csv", "parquet"]
     columns: dict[str, str] = Field(description="contract column -> column of the file")
-    constants: dict[str, str] = Field(default_factory=dict, description="contract column -> the same value in each row")
-    event_types: dict[str, str] = Field(default_factory=dict, description="the file's event type -> the contract's")
+    constants: dict[str, str] = Field(
+        default_factory=dict, description="contract column -> the same value in each row"
+    )
+    event_types: dict[str, str] = Field(
+        default_factory=dict, description="the file's event type -> the contract's"
+    )
     timestamp_unit: Literal["iso", "s", "ms", "us"] = "iso"
     delimiter: str = ","
 
@@ -100,15 +114,24 @@ class CleaningConfig(Section):
     """Dedup, bots, clocks, sessions."""
 
     session_gap_minutes: float = Field(default=30.0, gt=0)
-    max_events_per_minute: int = Field(default=3000, ge=1, description="a user above it in any minute is a bot")
+    max_events_per_minute: int = Field(
+        default=3000, ge=1, description="a user above it in any minute is a bot"
+    )
     max_events_per_user: int = Field(default=1_000_000, ge=1, description="a user above it is a bot")
+    max_clock_skew_minutes: float = Field(
+        default=10.0,
+        ge=0,
+        description="an outcome this much before its own impression is moved to it, else rejected",
+    )
     rows_per_partition: int = Field(default=1_000_000, ge=1, description="sizes the one shuffle by user")
 
 
 class FeaturesConfig(Section):
     """The time cut and what is built around it."""
 
-    cut_date: date | None = Field(default=None, description="test and validation start here; null: by cut_fraction")
+    cut_date: date | None = Field(
+        default=None, description="test and validation start here; null: by cut_fraction"
+    )
     cut_fraction: float = Field(default=0.8, gt=0, lt=1, description="share of the time span that trains")
     validation_fraction: float = Field(default=0.3, gt=0, lt=1, description="share of the time after the cut")
     max_sequence_length: int = Field(default=100, ge=2)
@@ -125,14 +148,18 @@ class GeneratorConfig(Section):
     num_steps: int = Field(default=600, ge=1, description="optimizer steps of the generator")
     batch_size: int = Field(default=500, ge=2, description="global: over all workers")
     learning_rate: float | None = Field(default=None, gt=0, description="null: the preset's own")
-    max_rows: int = Field(default=200_000, ge=100, description="rows to train on, chosen by hash of the example id")
+    max_rows: int = Field(
+        default=200_000, ge=100, description="rows to train on, chosen by hash of the example id"
+    )
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
 
 
 class SynthesisConfig(Section):
     """What the writer materialises, for every generator."""
 
-    ratio: float = Field(default=0.5, gt=0, description="synthetic rows a real training row that generators saw")
+    ratio: float = Field(
+        default=0.5, gt=0, description="synthetic rows a real training row that generators saw"
+    )
     positive_fraction: float | None = Field(
         default=None, gt=0, lt=1, description="share of positive labels; null: as in the data"
     )
@@ -145,7 +172,9 @@ class GateConfig(Section):
     min_shapes: float = Field(default=0.8, ge=0, le=1)
     min_pairs: float = Field(default=0.7, ge=0, le=1)
     max_c2st_auc: float = Field(default=0.99, ge=0.5, le=1)
-    max_dcr_share: float = Field(default=0.6, ge=0, le=1, description="share closer to training than to holdout rows")
+    max_dcr_share: float = Field(
+        default=0.6, ge=0, le=1, description="share closer to training than to holdout rows"
+    )
     max_identical_excess: float = Field(
         default=0.02, ge=0, le=1, description="identical-match share above that of holdout rows"
     )
@@ -204,7 +233,9 @@ class LiftConfig(Section):
     max_rows: int = Field(default=100_000, ge=100, description="real training rows")
     num_bootstrap: int = Field(default=500, ge=10)
     history_buckets: tuple[int, ...] = Field(default=(50, 200, 600), description="borders of user_num_events")
-    popularity_buckets: tuple[int, ...] = Field(default=(5, 30, 150), description="borders of item_num_purchases")
+    popularity_buckets: tuple[int, ...] = Field(
+        default=(5, 30, 150), description="borders of item_num_purchases"
+    )
 
     @model_validator(mode="after")
     def _needs_control(self) -> "LiftConfig":

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -43,13 +44,22 @@ def conform(df: DataFrame, table: Table) -> DataFrame:
     for column in table.columns:
         value = F.col(column.name).cast(fields[column.name].dataType)
         if not column.nullable:
-            message = F.lit(f"{_GUARD} {table.name}.{column.name} is null in a row, which its contract forbids.")
+            message = F.lit(
+                f"{_GUARD} {table.name}.{column.name} is null in a row, which its contract forbids."
+            )
             value = F.when(value.isNull(), F.raise_error(message)).otherwise(value)
         guarded.append(value.alias(column.name))
     return df.select(*guarded)
 
 
-def commit(df: DataFrame, table: Table, lake: Lake, lineage: Lineage, part: str | None = None) -> Snapshot:
+def commit(
+    df: DataFrame,
+    table: Table,
+    lake: Lake,
+    lineage: Lineage,
+    part: str | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> Snapshot:
     """Replace a table, or one part of it, exactly once.
 
     A run whose rows are already there writes nothing. A killed run leaves the old rows.
@@ -62,6 +72,7 @@ def commit(df: DataFrame, table: Table, lake: Lake, lineage: Lineage, part: str 
         lineage: the run; its fingerprint marks the commit.
         part: ``column=value``: replace only these rows; the column must be one that the table is
             partitioned by, and all rows must have that value.
+        counts: rows by what became of them, kept in the commit's metadata for the report.
 
     Raises:
         ContractError: a column is missing, or a null is where none may be.
@@ -78,7 +89,7 @@ def commit(df: DataFrame, table: Table, lake: Lake, lineage: Lineage, part: str 
         .mode("overwrite")
         .option("txnAppId", f"clicksmith/{lineage.job}/{part or 'all'}")
         .option("txnVersion", 0 if existing is None else existing.version() + 1)
-        .option("userMetadata", json.dumps(lineage.metadata(part), sort_keys=True))
+        .option("userMetadata", json.dumps(lineage.metadata(part, counts), sort_keys=True))
         .option("delta.deletedFileRetentionDuration", "interval 30 days")
     )
     if table.partition_by:
@@ -106,5 +117,7 @@ def _explain(error: PySparkException, table: Table) -> ContractError | LakeError
     message = str(error)
     if _GUARD in message:
         start = message.index(_GUARD) + len(_GUARD)
-        return ContractError(message[start:].split("which its contract forbids.")[0].strip() + " which its contract forbids.")
+        return ContractError(
+            message[start:].split("which its contract forbids.")[0].strip() + " which its contract forbids."
+        )
     return LakeError(f"Writing {table.name} failed: {message.splitlines()[0]}")

@@ -48,8 +48,8 @@ class Lineage:
         """Delta version of each input."""
         return {name: snapshot.version for name, snapshot in self.inputs.items()}
 
-    def metadata(self, part: str | None = None) -> dict[str, Any]:
-        """What a commit records of this run."""
+    def metadata(self, part: str | None = None, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """What a commit records of this run; `counts` says where each row read went."""
         return {
             "job": self.job,
             "part": part,
@@ -57,6 +57,7 @@ class Lineage:
             "fingerprint": self.fingerprint,
             "config_hash": self.config_hash,
             "inputs": self.input_versions,
+            "counts": dict(counts or {}),
             "library_version": clicksmith.__version__,
         }
 

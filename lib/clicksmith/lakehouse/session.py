@@ -56,7 +56,9 @@ def open_session(config: Config) -> SparkSession:
             "It needs a full Java 17 or 21 (JAVA_HOME or java on the PATH) and Delta's jars; "
             "`make setup` provides both.",
         ) from error
-    session.sparkContext.setLogLevel("FATAL")  # failures reach us as exceptions; their stack traces would hide our message
+    session.sparkContext.setLogLevel(
+        "FATAL"
+    )  # failures reach us as exceptions; their stack traces would hide our message
     return session
 
 

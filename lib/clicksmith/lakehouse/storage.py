@@ -17,7 +17,9 @@ def resolve(uri: str) -> tuple[fs.FileSystem, str]:
         filesystem, path = fs.FileSystem.from_uri(uri.replace("s3a://", "s3://", 1))
         return filesystem, path
     except (ValueError, OSError, NotImplementedError) as error:
-        raise LakeError(f"Cannot open {uri}: {error}.", "Use a local path, s3a://, abfss:// or gs://.") from None
+        raise LakeError(
+            f"Cannot open {uri}: {error}.", "Use a local path, s3a://, abfss:// or gs://."
+        ) from None
 
 
 def join(root: str, *parts: str) -> str:

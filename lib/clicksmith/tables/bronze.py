@@ -72,6 +72,8 @@ REJECTED_COLUMNS = columns(
 )
 
 REJECTED = tuple(
-    Table(f"{table.name}_rejected", REJECTED_COLUMNS, (), doc=f"a row that broke the contract of {table.name}")
+    Table(
+        f"{table.name}_rejected", REJECTED_COLUMNS, (), doc=f"a row that broke the contract of {table.name}"
+    )
     for table in (EVENTS, ITEMS, USERS)
 )

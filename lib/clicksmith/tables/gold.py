@@ -20,7 +20,13 @@ USER_PROFILES = Table(
         Column("num_clicks", pa.int64(), minimum=0),
         Column("num_purchases", pa.int64(), minimum=0),
         Column("num_distinct_items", pa.int64(), minimum=0),
-        Column("days_since_last", pa.float64(), nullable=True, minimum=0.0, doc="days; any event but an impression"),
+        Column(
+            "days_since_last",
+            pa.float64(),
+            nullable=True,
+            minimum=0.0,
+            doc="days; any event but an impression",
+        ),
         Column("total_spend", pa.float64(), minimum=0.0),
         Column("mean_price", pa.float64(), nullable=True, doc="of purchases"),
         Column("price_band", pa.string(), nullable=True, allowed=("low", "middle", "high")),
@@ -62,7 +68,9 @@ FEATURE_COLUMNS = columns(
     Column("user_age_band", pa.string(), nullable=True),
     Column("user_income_band", pa.string(), nullable=True),
     Column("user_household", pa.string(), nullable=True),
-    Column("user_num_events", pa.int64(), minimum=0, doc="clicks, carts and purchases before; the history length"),
+    Column(
+        "user_num_events", pa.int64(), minimum=0, doc="clicks, carts and purchases before; the history length"
+    ),
     Column("user_num_purchases_30d", pa.int64(), minimum=0),
     Column("user_mean_price", pa.float64(), nullable=True, minimum=0.0),
     Column("user_days_since_last", pa.float64(), nullable=True, minimum=0.0),
@@ -72,7 +80,13 @@ FEATURE_COLUMNS = columns(
     Column("item_price", pa.float64(), nullable=True, minimum=0.0, doc="mean price before"),
     Column("item_num_purchases", pa.int64(), minimum=0, doc="before; its popularity"),
     Column("item_days_since_first", pa.float64(), nullable=True, minimum=0.0),
-    Column("user_category_share", pa.float64(), minimum=0.0, maximum=1.0, doc="of the user's events in the category"),
+    Column(
+        "user_category_share",
+        pa.float64(),
+        minimum=0.0,
+        maximum=1.0,
+        doc="of the user's events in the category",
+    ),
     Column("user_item_num_purchases", pa.int64(), minimum=0),
     Column("user_item_days_since_last", pa.float64(), nullable=True, minimum=0.0),
 )

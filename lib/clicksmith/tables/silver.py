@@ -36,7 +36,9 @@ SILVER_SESSIONS = Table(
         Column("num_impressions", pa.int64(), minimum=0),
         Column("num_clicks", pa.int64(), minimum=0),
         Column("num_purchases", pa.int64(), minimum=0),
-        Column("outcome", pa.string(), allowed=("purchase", "cart", "click", "impression", "search", "other")),
+        Column(
+            "outcome", pa.string(), allowed=("purchase", "cart", "click", "impression", "search", "other")
+        ),
     ),
     key=("session_id",),
     doc="a session: the deepest event type reached is its outcome",

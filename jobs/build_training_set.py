@@ -1,0 +1,49 @@
+"""Build the training set: silver to gold.training_examples, gold.sequences and gold.vocabulary."""
+
+import logging
+import sys
+
+from clicksmith.config import Config
+from clicksmith.config.job import run_job
+from clicksmith.features.examples import training_examples
+from clicksmith.features.sequences import sequences, vocabulary
+from clicksmith.features.split import find_cut
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.session import open_session
+from clicksmith.tables import (
+    BRONZE_ITEMS,
+    BRONZE_USERS,
+    SEQUENCES,
+    SILVER_EVENTS,
+    TRAINING_EXAMPLES,
+    VOCABULARY,
+)
+
+logger = logging.getLogger("clicksmith.jobs.build_training_set")
+
+
+def run(config: Config) -> None:
+    """Build examples, sequences and vocabulary around one time cut, unless that is already done."""
+    lake = Lake.of(config)
+    inputs = {
+        "events": lake.get(SILVER_EVENTS),
+        "items": lake.get(BRONZE_ITEMS),
+        "users": lake.get(BRONZE_USERS),
+    }
+    lineage = trace("build_training_set", config, {"features": config.features}, inputs)
+    if lineage.is_committed(lake, SEQUENCES, VOCABULARY, TRAINING_EXAMPLES):
+        logger.info("already done for these inputs and this configuration")
+        return
+    spark = open_session(config)
+    events, items, users = (read(spark, inputs[name]) for name in ("events", "items", "users"))
+    cut = find_cut(events, config.features)
+    logger.info("train before %s, test from %s", cut.cut_ts.date(), cut.test_ts.date())
+    commit(sequences(events, cut, config.features), SEQUENCES, lake, lineage)
+    commit(vocabulary(events, cut, config.features), VOCABULARY, lake, lineage)
+    commit(training_examples(events, items, users, cut, config.features), TRAINING_EXAMPLES, lake, lineage)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

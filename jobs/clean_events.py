@@ -1,0 +1,37 @@
+"""Clean events: bronze.events to silver.events, silver.sessions and silver.events_rejected."""
+
+import logging
+import sys
+
+from clicksmith.config import Config
+from clicksmith.config.job import run_job
+from clicksmith.events.clean import clean_events
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.lineage import digest, trace
+from clicksmith.lakehouse.session import open_session
+from clicksmith.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
+
+logger = logging.getLogger("clicksmith.jobs.clean_events")
+
+
+def run(config: Config) -> None:
+    """Clean the newest bronze.events, unless that is already done."""
+    lake = Lake.of(config)
+    source = lake.get(BRONZE_EVENTS)
+    lineage = trace("clean_events", config, {"cleaning": config.cleaning}, {"events": source})
+    if lineage.is_committed(lake, SILVER_REJECTED, SILVER_SESSIONS, SILVER_EVENTS):
+        logger.info("already done for these inputs and this configuration")
+        return
+    spark = open_session(config)
+    events = read(spark, source)
+    result = clean_events(events, config.cleaning, events.count(), digest(config.cleaning)[:16])
+    commit(result.rejected, SILVER_REJECTED, lake, lineage)
+    commit(result.sessions, SILVER_SESSIONS, lake, lineage)
+    commit(result.events, SILVER_EVENTS, lake, lineage, counts=result.counts)
+    result.whole.unpersist()
+    logger.info("%s", ", ".join(f"{name}={count:,}" for name, count in result.counts.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

@@ -1,0 +1,47 @@
+"""Run every job in order on one machine; a job whose work is already done is skipped."""
+
+import logging
+import sys
+import time
+
+import evaluate_synthetic
+import ingest_events
+import measure_lift
+import synthesize_samples
+import train_generator
+import train_recommender
+import write_report
+
+import build_profiles
+import build_training_set
+import clean_events
+from clicksmith.config import Config
+from clicksmith.config.job import run_job
+
+logger = logging.getLogger("clicksmith.jobs.run_pipeline")
+
+STEPS = (
+    ingest_events,
+    clean_events,
+    build_profiles,
+    build_training_set,
+    train_generator,
+    synthesize_samples,
+    evaluate_synthetic,
+    train_recommender,
+    measure_lift,
+    write_report,
+)
+
+
+def run(config: Config) -> None:
+    """Run the whole road; Spark and Ray are started by the first job that needs them."""
+    for number, step in enumerate(STEPS, start=1):
+        logger.info("[%d/%d] %s", number, len(STEPS), step.__name__)
+        started = time.monotonic()
+        step.run(config)
+        logger.info("[%d/%d] %s took %.1f s", number, len(STEPS), step.__name__, time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

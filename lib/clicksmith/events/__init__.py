@@ -1,0 +1,1 @@
+"""Contract checks, dedup, bots, clocks, sessions: DataFrame to DataFrame."""

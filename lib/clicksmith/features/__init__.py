@@ -1,0 +1,1 @@
+"""Profiles, point-in-time features, labels, sequences, splits, vocabulary: DataFrame to DataFrame."""

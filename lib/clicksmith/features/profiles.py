@@ -1,0 +1,142 @@
+"""User and item profiles as of the cut."""
+
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from clicksmith.features.amounts import MICROS, days_between, mean_of, micros
+
+_OUTCOMES = ("click", "cart", "purchase")
+_PRIOR_IMPRESSIONS = 100.0
+"""Strength of the prior of an item's conversion, in impressions."""
+
+
+def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: datetime) -> DataFrame:
+    """One row a user with an event before `as_of`, for gold.user_profiles.
+
+    Args:
+        events: rows of silver.events.
+        items: rows of bronze.items, for categories.
+        users: rows of bronze.users.
+        as_of: only events strictly before it are counted.
+    """
+    past = events.filter(F.col("event_ts") < F.lit(as_of))
+    bought = F.col("event_type") == "purchase"
+    totals = past.groupBy("user_id").agg(
+        F.countDistinct("session_id").alias("num_sessions"),
+        _count("impression").alias("num_impressions"),
+        _count("click").alias("num_clicks"),
+        _count("purchase").alias("num_purchases"),
+        F.countDistinct("item_id").alias("num_distinct_items"),
+        F.max(F.when(F.col("event_type") != "impression", F.unix_micros("event_ts"))).alias("_last_us"),
+        F.coalesce(
+            F.sum(F.when(bought, micros(F.col("price")) * F.coalesce(F.col("quantity"), F.lit(1)))), F.lit(0)
+        ).alias("_spend"),
+        F.coalesce(F.sum(F.when(bought, micros(F.col("price")))), F.lit(0)).alias("_price_sum"),
+        F.count(F.when(bought, F.col("price"))).alias("_price_count"),
+    )
+    borders = totals.select(mean_of(F.col("_price_sum"), F.col("_price_count")).alias("mean_price")).agg(
+        F.percentile("mean_price", F.array(F.lit(1 / 3), F.lit(2 / 3))).alias("_borders")
+    )
+    profiles = totals.crossJoin(F.broadcast(borders)).withColumn(
+        "mean_price", mean_of(F.col("_price_sum"), F.col("_price_count"))
+    )
+    mix = _category_mix(past.filter(F.col("event_type").isin(*_OUTCOMES)), items)
+    attributes = users.select("user_id", "age_band", "gender", "income_band", "household")
+    return (
+        profiles.join(mix, "user_id", "left")
+        .join(first_by(attributes, "user_id"), "user_id", "left")
+        .withColumn("as_of_ts", F.lit(as_of))
+        .withColumn("days_since_last", days_between(F.col("_last_us"), F.unix_micros("as_of_ts")))
+        .withColumn("total_spend", F.col("_spend") / MICROS)
+        .withColumn(
+            "price_band",
+            F.when(F.col("mean_price") <= F.col("_borders")[0], "low")
+            .when(F.col("mean_price") <= F.col("_borders")[1], "middle")
+            .when(F.col("mean_price").isNotNull(), "high"),
+        )
+    )
+
+
+def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataFrame:
+    """One row an item of the catalogue, or with an event before `as_of`, for gold.item_profiles.
+
+    Conversion is (purchases + prior) / (impressions + prior), impressions weighted by 1/propensity and
+    shrunk to the mean over all items with the weight of 100 impressions.
+    """
+    past = events.filter((F.col("event_ts") < F.lit(as_of)) & F.col("item_id").isNotNull())
+    bought = F.col("event_type") == "purchase"
+    engaged = F.col("event_type").isin(*_OUTCOMES)
+    shown = F.col("event_type") == "impression"
+    weight = micros(1.0 / F.coalesce(F.col("propensity"), F.lit(1.0)))
+    totals = past.groupBy("item_id").agg(
+        _count("impression").alias("num_impressions"),
+        _count("click").alias("num_clicks"),
+        _count("purchase").alias("num_purchases"),
+        F.countDistinct(F.when(engaged, F.col("user_id"))).alias("num_users"),
+        F.sum(F.when(bought, micros(F.col("price")))).alias("_price_sum"),
+        F.count(F.when(bought, F.col("price"))).alias("_price_count"),
+        F.coalesce(F.sum(F.when(shown, weight)), F.lit(0)).alias("_shown"),
+        F.min(F.unix_micros("event_ts")).alias("_first_us"),
+        F.max(F.when(engaged, F.unix_micros("event_ts"))).alias("_last_us"),
+    )
+    overall = totals.agg((F.sum("num_purchases") / (F.sum("_shown") / MICROS)).alias("_overall"))
+    catalogue = first_by(
+        items.select("item_id", "title", "category", "subcategory", "brand", "price"), "item_id"
+    )
+    by_popularity = Window.orderBy(F.col("num_purchases").desc(), "item_id")
+    ranks = totals.filter("num_purchases > 0").select(
+        "item_id", F.row_number().over(by_popularity).alias("popularity_rank")
+    )
+    counts = ["num_impressions", "num_clicks", "num_purchases", "num_users"]
+    return (
+        catalogue.join(totals, "item_id", "full")
+        .join(ranks, "item_id", "left")
+        .crossJoin(F.broadcast(overall))
+        .fillna(0, counts)
+        .withColumn("as_of_ts", F.lit(as_of))
+        .withColumn(
+            "mean_price", F.coalesce(mean_of(F.col("_price_sum"), F.col("_price_count")), F.col("price"))
+        )
+        .withColumn(
+            "conversion",
+            F.when(
+                F.col("_shown") > 0,
+                (F.col("num_purchases") + _PRIOR_IMPRESSIONS * F.col("_overall"))
+                / (F.col("_shown") / MICROS + _PRIOR_IMPRESSIONS),
+            ),
+        )
+        .withColumn("days_since_first", days_between(F.col("_first_us"), F.unix_micros("as_of_ts")))
+        .withColumn("days_since_last", days_between(F.col("_last_us"), F.unix_micros("as_of_ts")))
+    )
+
+
+def first_by(records: DataFrame, key: str) -> DataFrame:
+    """One record a key: the smallest by all columns, so that the choice is the same in any run."""
+    others = [name for name in records.columns if name != key]
+    chosen = records.groupBy(key).agg(F.min(F.struct(*others)).alias("_chosen"))
+    return chosen.select(key, *(F.col("_chosen")[name].alias(name) for name in others))
+
+
+def _count(event_type: str) -> Column:
+    return F.count(F.when(F.col("event_type") == event_type, F.lit(1)))
+
+
+def _category_mix(outcomes: DataFrame, items: DataFrame) -> DataFrame:
+    """The favourite category, and the five largest shares as JSON in falling order."""
+    categories = first_by(items.select("item_id", "category"), "item_id").filter("category IS NOT NULL")
+    counts = outcomes.join(categories, "item_id").groupBy("user_id", "category").agg(F.count("*").alias("n"))
+    ranked = counts.groupBy("user_id").agg(
+        F.sum("n").alias("total"),
+        F.array_sort(F.collect_list(F.struct((-F.col("n")).alias("n"), "category"))).alias("mix"),
+    )
+    entries = F.transform(
+        F.slice("mix", 1, 5),
+        lambda e: F.struct(e["category"].alias("key"), F.round(-e["n"] / F.col("total"), 4).alias("value")),
+    )
+    return ranked.select(
+        "user_id",
+        F.col("mix")[0]["category"].alias("favourite_category"),
+        F.to_json(F.map_from_entries(entries)).alias("category_mix"),
+    )

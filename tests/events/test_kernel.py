@@ -1,0 +1,124 @@
+"""Cleaning rules, by hand and as properties."""
+
+import random
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import at, event, rows_of
+from clicksmith.config import CleaningConfig
+from clicksmith.events import kernel
+from clicksmith.tables import BRONZE_EVENTS
+
+
+def clean(rows, **bounds):
+    table = kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig(**bounds))
+    return {(row["event_id"], row[kernel.STATUS]): row for row in table.to_pylist()}
+
+
+def test_a_repeated_id_and_a_repeated_content_are_duplicates():
+    found = clean(
+        [
+            event("1", "click", at(0)),
+            event("1", "click", at(0)),
+            event("2", "click", at(0)),
+            event("3", "click", at(0), item="b"),
+        ]
+    )
+    assert set(found) == {("1", "kept"), ("1", "duplicate"), ("2", "duplicate"), ("3", "kept")}
+
+
+def test_a_repeated_id_with_other_content_keeps_the_earliest():
+    found = clean([event("1", "click", at(0, 5)), event("1", "click", at(0, 3))])
+    assert found["1", "kept"]["event_ts"] == at(0, 3)
+
+
+def test_sessions_end_after_the_gap_and_not_before():
+    found = clean(
+        [event("1", "click", at(0)), event("2", "click", at(0, 30)), event("3", "click", at(0, 60.1))]
+    )
+    first, second, third = (found[i, "kept"] for i in "123")
+    assert first["session_id"] == second["session_id"] != third["session_id"]
+    assert (first["num_events"], first["session_end_ts"]) == (2, at(0, 30))
+    assert second["num_events"] is None, "only a session's first event describes it"
+
+
+def test_the_sources_own_session_wins_over_silence():
+    found = clean(
+        [
+            event("1", "impression", at(0), session_id="s"),
+            event("2", "purchase", at(1), session_id="s"),
+            event("3", "click", at(0, 1)),
+        ]
+    )
+    assert found["1", "kept"]["session_id"] == found["2", "kept"]["session_id"] == "u/s"
+    assert found["1", "kept"]["outcome"] == "purchase"
+    assert found["3", "kept"]["outcome"] == "click"
+
+
+def test_bots_are_rejected_with_the_count():
+    rows = [event(str(i), "click", at(0, i / 100), user="bot", item=str(i)) for i in range(6)]
+    found = clean([*rows, event("h", "click", at(0), user="human")], max_events_per_minute=5)
+    assert found["0", "rejected"]["reasons"] == ["bot: 6 events in one minute, at most 5 allowed"]
+    assert ("h", "kept") in found
+
+
+def test_an_outcome_before_its_impression_is_moved_or_rejected():
+    found = clean(
+        [
+            event("shown", "impression", at(0, 100), request_id="r"),
+            event("near", "click", at(0, 95), request_id="r"),
+            event("far", "cart", at(0, 10), request_id="r"),
+        ]
+    )
+    assert found["near", "kept"]["event_ts"] == at(0, 100)
+    assert found["far", "rejected"]["reasons"] == ["clock: 5400 s before its own impression"]
+
+
+def test_an_empty_partition_has_the_same_columns():
+    table = kernel.clean_partition(BRONZE_EVENTS.arrow_schema.empty_table(), CleaningConfig())
+    assert table.num_rows == 0
+    assert table.schema == kernel.OUTPUT_SCHEMA
+
+
+events = st.lists(
+    st.builds(
+        event,
+        event_id=st.integers(0, 12).map(str),
+        event_type=st.sampled_from(["impression", "click", "purchase"]),
+        event_ts=st.integers(0, 200).map(lambda m: at(0, m)),
+        user=st.sampled_from(["u", "v"]),
+        item=st.sampled_from(["a", "b"]),
+        request_id=st.sampled_from([None, "r"]),
+        session_id=st.sampled_from([None, "s"]),
+    ),
+    max_size=25,
+)
+
+
+@given(events, st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_no_row_is_lost_and_row_order_does_not_matter(rows, seed):
+    shuffled = random.Random(seed).sample(rows, len(rows))
+    table = kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig())
+    again = kernel.clean_partition(rows_of(BRONZE_EVENTS, shuffled), CleaningConfig())
+    assert table.num_rows == len(rows)
+    assert _sorted(table) == _sorted(again)
+
+
+@given(events)
+@settings(max_examples=40, deadline=None)
+def test_users_may_share_a_partition_or_not(rows):
+    whole = kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig())
+    parts = [
+        kernel.clean_partition(
+            rows_of(BRONZE_EVENTS, [r for r in rows if r["user_id"] == user]), CleaningConfig()
+        )
+        for user in "uv"
+    ]
+    assert _sorted(whole) == _sorted(pa.concat_tables(parts))
+
+
+def _sorted(table: pa.Table) -> list[str]:
+    return sorted(str(row) for row in table.to_pylist())

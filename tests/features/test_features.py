@@ -1,0 +1,192 @@
+"""Profiles and point-in-time features, computed by hand."""
+
+from datetime import date
+
+import pytest
+
+from builders import at, event, rows_of
+from clicksmith.config import FeaturesConfig
+from clicksmith.errors import ConfigError
+from clicksmith.features.examples import OTHER_BRAND, training_examples
+from clicksmith.features.profiles import item_profiles, user_profiles
+from clicksmith.features.sequences import sequences, vocabulary
+from clicksmith.features.split import Cut, find_cut
+from clicksmith.lakehouse.commit import conform
+from clicksmith.tables import (
+    BRONZE_ITEMS,
+    BRONZE_USERS,
+    ITEM_PROFILES,
+    SEQUENCES,
+    SILVER_EVENTS,
+    TRAINING_EXAMPLES,
+    USER_PROFILES,
+    VOCABULARY,
+)
+
+pytestmark = pytest.mark.spark
+
+CUT = Cut(at(40), at(50))
+EVENTS = [
+    event("p1", "purchase", at(0), item="a", price=2.0, quantity=3, session_id="u/1"),
+    event("p2", "purchase", at(10), item="b", price=5.0, quantity=1, session_id="u/2"),
+    event("i1", "impression", at(35), item="a", session_id="u/3", propensity=0.5, request_id="r"),
+    event("i2", "impression", at(35), item="b", session_id="u/3", propensity=0.001, request_id="r"),
+    event("p3", "purchase", at(35), item="a", price=4.0, quantity=1, session_id="u/3", request_id="r"),
+    event("i3", "impression", at(45), item="c", session_id="u/4", request_id="r2"),
+    event("p4", "purchase", at(55), item="a", price=9.0, quantity=1, session_id="u/5"),
+    event("i4", "impression", at(60), user="v", item="a", session_id="v/1"),
+    event("p5", "purchase", at(60, 1), user="v", item="a", price=1.0, session_id="v/1"),
+]
+ITEMS = [
+    {
+        "item_id": "a",
+        "category": "food",
+        "subcategory": "bread",
+        "brand": "x",
+        "price": 1.0,
+        "source": "t",
+        "ingest_id": "t",
+    },
+    {
+        "item_id": "b",
+        "category": "food",
+        "subcategory": "milk",
+        "brand": "y",
+        "price": 1.0,
+        "source": "t",
+        "ingest_id": "t",
+    },
+    {
+        "item_id": "c",
+        "category": "toys",
+        "subcategory": None,
+        "brand": "z",
+        "price": 7.0,
+        "source": "t",
+        "ingest_id": "t",
+    },
+]
+USERS = [{"user_id": "u", "age_band": "45-54", "income_band": "low", "source": "t", "ingest_id": "t"}]
+
+
+@pytest.fixture(scope="module")
+def frames(spark):
+    return (
+        spark.createDataFrame(rows_of(SILVER_EVENTS, EVENTS)),
+        spark.createDataFrame(rows_of(BRONZE_ITEMS, ITEMS)),
+        spark.createDataFrame(rows_of(BRONZE_USERS, USERS)),
+    )
+
+
+@pytest.fixture(scope="module")
+def examples(frames):
+    settings = FeaturesConfig(max_brands=1, max_sample_weight=100.0)
+    df = conform(training_examples(*frames, CUT, settings), TRAINING_EXAMPLES)
+    return {row["example_id"]: row for row in df.collect()}
+
+
+def test_one_example_an_impression(examples):
+    assert sorted(examples) == ["i1", "i2", "i3", "i4"]
+
+
+def test_user_features_are_of_the_past_only(examples):
+    row = examples["i1"]
+    assert row["user_num_events"] == 2, "the purchase at the same moment is not known yet"
+    assert row["user_num_purchases_30d"] == 1
+    assert row["user_mean_price"] == pytest.approx(3.5)
+    assert row["user_days_since_last"] == pytest.approx(25.0)
+    assert row["user_category_share"] == pytest.approx(1.0)
+    assert row["user_item_num_purchases"] == 1
+    assert row["user_item_days_since_last"] == pytest.approx(35.0)
+    assert examples["i3"]["user_category_share"] == 0.0
+    assert examples["i4"]["user_num_events"] == 0
+    assert examples["i4"]["user_days_since_last"] is None
+
+
+def test_item_features_are_of_the_past_only(examples):
+    assert examples["i1"]["item_num_purchases"] == 1
+    assert examples["i1"]["item_price"] == pytest.approx(2.0)
+    assert examples["i4"]["item_num_purchases"] == 3
+    assert examples["i4"]["item_price"] == pytest.approx((2.0 + 4.0 + 9.0) / 3)
+    assert examples["i4"]["item_days_since_first"] == pytest.approx(60.0)
+    assert examples["i3"]["item_price"] is None
+
+
+def test_labels_weights_and_splits(examples):
+    assert [examples[i]["label_purchase"] for i in ("i1", "i2", "i3", "i4")] == [True, False, False, True]
+    assert not any(row["label_click"] for row in examples.values())
+    assert [examples[i]["sample_weight"] for i in ("i1", "i2", "i3")] == [2.0, 100.0, 1.0]
+    assert [examples[i]["split"] for i in ("i1", "i3", "i4")] == ["train", "validation", "test"]
+
+
+def test_only_frequent_brands_keep_their_name(examples):
+    assert examples["i1"]["item_brand"] == "x"
+    assert examples["i2"]["item_brand"] == OTHER_BRAND
+
+
+def test_context_and_attributes(examples):
+    row = examples["i1"]
+    assert (row["hour_of_day"], row["day_of_week"]) == (0, 1), "2024-02-05 is a Monday"
+    assert (row["user_age_band"], row["user_household"]) == ("45-54", None)
+
+
+def test_a_planted_leak_would_be_seen(frames, examples):
+    """Features do not move when everything from an impression on is changed."""
+    events, items, users = frames
+    later = events.filter("event_id NOT IN ('p3', 'p4', 'p5')")
+    df = training_examples(later, items, users, CUT, FeaturesConfig(max_brands=1, max_sample_weight=100.0))
+    row = next(r for r in conform(df, TRAINING_EXAMPLES).collect() if r["example_id"] == "i1")
+    changed = [name for name in row.asDict() if row[name] != examples["i1"][name]]
+    assert changed == ["label_purchase"]
+
+
+def test_user_profile_by_hand(frames):
+    events, items, users = frames
+    rows = {
+        r["user_id"]: r for r in conform(user_profiles(events, items, users, at(40)), USER_PROFILES).collect()
+    }
+    assert set(rows) == {"u"}, "v has no event before the cut"
+    row = rows["u"]
+    assert (row["num_sessions"], row["num_impressions"], row["num_purchases"], row["num_distinct_items"]) == (
+        3,
+        2,
+        3,
+        2,
+    )
+    assert row["total_spend"] == pytest.approx(2 * 3 + 5 + 4)
+    assert row["mean_price"] == pytest.approx(11 / 3)
+    assert row["days_since_last"] == pytest.approx(5.0)
+    assert (row["favourite_category"], row["category_mix"]) == ("food", '{"food":1.0}')
+
+
+def test_item_profile_by_hand(frames):
+    events, items, _ = frames
+    rows = {r["item_id"]: r for r in conform(item_profiles(events, items, at(40)), ITEM_PROFILES).collect()}
+    assert set(rows) == {"a", "b", "c"}
+    overall = 3 / (2 + 1000)
+    assert rows["a"]["conversion"] == pytest.approx((2 + 100 * overall) / (2 + 100))
+    assert rows["a"]["popularity_rank"] == 1
+    assert rows["c"]["popularity_rank"] is None
+    assert (rows["a"]["num_users"], rows["a"]["mean_price"], rows["c"]["mean_price"]) == (1, 3.0, 7.0)
+
+
+def test_sequences_and_vocabulary(frames):
+    events, _, _ = frames
+    rows = {
+        (r["user_id"], r["split"]): r
+        for r in conform(sequences(events, CUT, FeaturesConfig()), SEQUENCES).collect()
+    }
+    assert rows["u", "train"]["item_ids"] == ["a", "b", "a"]
+    assert rows["u", "test"]["item_ids"] == ["a"]
+    short = sequences(events, CUT, FeaturesConfig(max_sequence_length=2)).filter("split = 'train'").collect()
+    assert short[0]["item_ids"] == ["b", "a"]
+    words = conform(vocabulary(events, CUT, FeaturesConfig()), VOCABULARY).collect()
+    assert {(w["value"], w["index"], w["num_events"]) for w in words} == {("a", 1, 3), ("b", 2, 2)}
+
+
+def test_the_cut_by_date_and_by_fraction(frames):
+    events, _, _ = frames
+    assert find_cut(events, FeaturesConfig(cut_date=date(2024, 2, 10))).cut_ts == at(40)
+    assert find_cut(events, FeaturesConfig(cut_fraction=0.5)).cut_ts == at(30)
+    with pytest.raises(ConfigError, match="leaves a split without events"):
+        find_cut(events, FeaturesConfig(cut_date=date(2030, 1, 1)))
