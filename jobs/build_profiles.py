@@ -1,4 +1,4 @@
-"""Build profiles: silver.events, bronze.items and bronze.users to gold.user_profiles and gold.item_profiles."""
+"""Build gold.user_profiles and gold.item_profiles as of the cut, from silver.events and bronze."""
 
 import logging
 import sys

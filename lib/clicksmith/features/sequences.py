@@ -10,7 +10,7 @@ _OUTCOMES = ("click", "cart", "purchase")
 
 
 def sequences(events: DataFrame, cut: Cut, settings: FeaturesConfig) -> DataFrame:
-    """One row a user and split: the newest `max_sequence_length` outcomes, oldest first, for gold.sequences."""
+    """One row a user and split, for gold.sequences: its newest outcomes, oldest first."""
     outcomes = events.filter(F.col("event_type").isin(*_OUTCOMES) & F.col("item_id").isNotNull())
     newest = Window.partitionBy("user_id", "split").orderBy(
         F.col("event_ts").desc(), F.col("event_id").desc()

@@ -106,7 +106,7 @@ def commit(
     after = lake.get(table, part)
     if after.fingerprint != lineage.fingerprint:
         raise LakeError(
-            f"{table.name}: the commit of run {lineage.run_id} was superseded by run {after.metadata['run_id']}.",
+            f"{table.name}: the commit of {lineage.run_id} was superseded by {after.metadata['run_id']}.",
             "Another run writes to the same lake; run this job again once it has ended.",
         )
     logger.info("%s: version %d, %s rows", table.name, after.version, f"{after.num_rows or 0:,}")

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import pyspark
+from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from clicksmith.config import Config
@@ -42,9 +44,11 @@ def open_session(config: Config) -> SparkSession:
         **({"spark.master": config.spark.master} if config.spark.master else {}),
         **config.spark.extra,
     }
+    given = _given_to_spark_submit()
     for key, value in settings.items():
-        builder = builder.config(key, value)
-    if not _has_delta_jars():
+        if key not in given:
+            builder = builder.config(key, value)
+    if not _has_delta_jars() and not {"spark.jars", "spark.jars.packages"} & {*given, *settings}:
         from delta import configure_spark_with_delta_pip
 
         builder = configure_spark_with_delta_pip(builder)
@@ -56,10 +60,19 @@ def open_session(config: Config) -> SparkSession:
             "It needs a full Java 17 or 21 (JAVA_HOME or java on the PATH) and Delta's jars; "
             "`make setup` provides both.",
         ) from error
-    session.sparkContext.setLogLevel(
-        "FATAL"
-    )  # failures reach us as exceptions; their stack traces would hide our message
+    # Failures reach us as exceptions; the stack traces of Spark's own logs would hide our message.
+    session.sparkContext.setLogLevel("FATAL")
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel("CRITICAL")
     return session
+
+
+def _given_to_spark_submit() -> set[str]:
+    """Keys that ``spark-submit`` was given; a builder's own values would win over them."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return set()
+    SparkContext._ensure_initialized()
+    return {key for key, _ in SparkConf().getAll()}
 
 
 def _has_delta_jars() -> bool:
