@@ -1,0 +1,45 @@
+"""Judge gold.synthetic_candidates: gold.evaluation_metrics and, past the gate, gold.synthetic_examples."""
+
+import logging
+import sys
+
+from clicksmith.config import Config
+from clicksmith.config.job import run_job
+from clicksmith.evaluation.collect import measure_generators, publish
+from clicksmith.evaluation.gate import log_decisions, read_decisions
+from clicksmith.evaluation.rows import metrics_table, read_metrics
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import commit
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.session import open_session
+from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
+
+logger = logging.getLogger("clicksmith.jobs.evaluate_synthetic")
+
+JOB = "evaluate_synthetic"
+PART = f"job={JOB}"
+
+
+def run(config: Config) -> None:
+    """Measure every configured generator, then publish the rows of those that pass and withhold the rest."""
+    lake = Lake.of(config)
+    examples = lake.get(TRAINING_EXAMPLES)
+    candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.generators}
+    settings = {"gate": config.gate, "max_rows": {n: g.max_rows for n, g in config.generators.items()}}
+    lineage = trace(JOB, config, settings, {"training_examples": examples, **candidates})
+    if lineage.is_committed(lake, EVALUATION_METRICS, part=PART):
+        logger.info("already measured for these inputs and this configuration")
+    else:
+        spark = open_session(config)
+        metrics = measure_generators(spark, config, examples, candidates)
+        rows = spark.createDataFrame(metrics_table(metrics, lineage.run_id, JOB))
+        commit(rows, EVALUATION_METRICS, lake, lineage, PART)
+    # From the table, so that a run killed after its commit publishes what that one decided.
+    decisions = read_decisions(read_metrics(lake.get(EVALUATION_METRICS, PART), JOB))
+    log_decisions(decisions)
+    for name, decision in decisions.items():
+        publish(config, lake, name, candidates[name], decision.passed)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

@@ -1,0 +1,94 @@
+"""What evaluation asks Spark for: bounded samples, and publication. The one module here that sees pyspark."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clicksmith.config import Config
+from clicksmith.evaluation import compare, gate
+from clicksmith.evaluation.rows import Metric
+from clicksmith.evaluation.sample import Coding
+from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.session import open_session
+from clicksmith.seeds import HOLDOUT_MODULUS, derive_seed
+from clicksmith.tables import SYNTHETIC_EXAMPLES
+from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = (*FEATURE_COLUMNS, *LABEL_COLUMNS)
+
+
+def smallest_hashes(df: DataFrame, columns: Sequence[str], max_rows: int) -> pa.Table:
+    """The rows with the smallest (crc32(example_id), example_id), in that order.
+
+    A smaller sample is the beginning of a larger one, and neither depends on partitions or files.
+    """
+    order = [F.crc32(F.col("example_id")), F.col("example_id")]
+    rows = df.orderBy(*order).limit(max_rows).select(*columns)
+    return rows.toArrow()
+
+
+def candidates_of(spark: SparkSession, candidates: Snapshot, generator: str) -> DataFrame:
+    """One generator's candidates at their pinned version."""
+    return read(spark, candidates).where(F.col("generator") == generator)
+
+
+def measure_generators(
+    spark: SparkSession, config: Config, examples: Snapshot, candidates: Mapping[str, Snapshot]
+) -> list[Metric]:
+    """Every figure of every generator, and the gate's decisions, as rows.
+
+    Args:
+        spark: the session.
+        config: for the gate's bounds, the generators' own row limits and the seed.
+        examples: gold.training_examples.
+        candidates: gold.synthetic_candidates by generator.
+    """
+    names = [column.name for column in COLUMNS]
+    max_rows = config.gate.max_rows
+    train_rows = read(spark, examples).where(F.col("split") == "train")
+    is_holdout = F.crc32(F.col("example_id")) % HOLDOUT_MODULUS == 0
+    train_table = smallest_hashes(train_rows.where(~is_holdout), names, max_rows)
+    coding = Coding.fit(train_table, COLUMNS)
+    train = coding.encode(train_table)
+    holdout = coding.encode(smallest_hashes(train_rows.where(is_holdout), names, max_rows))
+    seed = derive_seed(config.seed, "evaluate_synthetic")
+    ceilings: dict[int, compare.Figures] = {}
+    samples = {}
+    metrics = []
+    for generator, snapshot in candidates.items():
+        rows = candidates_of(spark, snapshot, generator)
+        synthetic = coding.encode(smallest_hashes(rows, names, max_rows))
+        # A generator with a lower limit saw the first rows of the same order.
+        shown = min(train.num_rows, config.generators[generator].max_rows)
+        size = compare.common_size(shown, holdout.num_rows, synthetic.num_rows, generator)
+        sides = train.head(size), holdout.head(size)
+        if size not in ceilings:
+            ceilings[size] = compare.real_figures(coding, *sides, seed)
+        samples[generator] = synthetic.head(size)
+        found = compare.compare(generator, coding, *sides, samples[generator], ceilings[size], seed)
+        decision = gate.decide(generator, found, config.gate)
+        metrics += [*found, *gate.gate_metrics(decision, size)]
+        logger.info("generator %s measured on %s rows a side", generator, f"{size:,}")
+    return [*metrics, *compare.distribution_metrics(coding, train, {"holdout": holdout, **samples})]
+
+
+def publish(config: Config, lake: Lake, generator: str, candidates: Snapshot, passed: bool) -> None:
+    """Make a generator's candidates its published rows, or nothing where it failed the gate.
+
+    A withheld generator commits an empty part: rows that an earlier run published are withdrawn, and
+    readers can tell "withheld" from "not judged yet". What was decided already starts no Spark.
+    """
+    part = f"generator={generator}"
+    lineage = trace(f"publish_samples/{generator}", config, {"passed": passed}, {"candidates": candidates})
+    if lineage.is_committed(lake, SYNTHETIC_EXAMPLES, part=part):
+        logger.info("%s (%s): already decided, nothing written", SYNTHETIC_EXAMPLES.name, part)
+        return
+    rows = candidates_of(open_session(config), candidates, generator)
+    commit(rows if passed else rows.limit(0), SYNTHETIC_EXAMPLES, lake, lineage, part)

@@ -1,0 +1,198 @@
+"""How close synthetic rows are to real ones: column shapes, pair trends, a two-sample test, diversity.
+
+Shapes and pairs follow the definitions of SDMetrics, written anew. Every figure is computed the same
+way for real holdout rows: that is its ceiling, since no generator can look more real than real rows.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedKFold
+
+from clicksmith.evaluation.ranking import auc
+from clicksmith.evaluation.sample import Coding, Sample
+
+_MAX_TREE_CATEGORIES = 255
+
+
+def column_shapes(real: Sample, other: Sample) -> dict[str, float]:
+    """Similarity of each column's distribution, 1 where equal.
+
+    Numbers: 1 - the Kolmogorov-Smirnov statistic, a missing number counting as below all others.
+    Categories: 1 - the total variation distance, a missing value being a category.
+    """
+    shapes = {}
+    for index, name in enumerate(real.names):
+        a, b = real.values[:, index], other.values[:, index]
+        shapes[name] = tv_complement(a, b) if real.is_categorical[index] else ks_complement(a, b)
+    return shapes
+
+
+def ks_complement(real: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """1 - sup|F_real - F_other| over two samples of shapes (N,) and (M,); NaN is the smallest number."""
+    a, b = (np.sort(np.where(np.isnan(x), -np.inf, x)) for x in (real, other))
+    points = np.concatenate([a, b])
+    below_a = np.searchsorted(a, points, side="right") / len(a)
+    below_b = np.searchsorted(b, points, side="right") / len(b)
+    return float(1.0 - np.abs(below_a - below_b).max())
+
+
+def tv_complement(real: NDArray[np.number], other: NDArray[np.number]) -> float:
+    """1 - half the summed differences of the shares of each code, over shapes (N,) and (M,)."""
+    a, b = real.astype(np.int64), other.astype(np.int64)
+    size = int(max(a.max(), b.max())) + 1
+    shares = np.bincount(a, minlength=size) / len(a) - np.bincount(b, minlength=size) / len(b)
+    return float(1.0 - 0.5 * np.abs(shares).sum())
+
+
+def column_pairs(coding: Coding, real: Sample, other: Sample) -> dict[tuple[str, str], float]:
+    """Similarity of the trend between each pair of columns, 1 where equal.
+
+    Two numbers: 1 - |rho_real - rho_other| / 2, over rows with both, an undefined correlation being 0.
+    Otherwise: 1 - the total variation distance of the contingency tables, numbers in the real bins.
+    """
+    bins_real, bins_other = coding.bins(real), coding.bins(other)
+    pairs = {}
+    for first in range(len(real.names)):
+        for second in range(first + 1, len(real.names)):
+            if real.is_categorical[first] or real.is_categorical[second]:
+                num_codes = coding.num_codes(second)
+                joint_real = bins_real[:, first] * num_codes + bins_real[:, second]
+                joint_other = bins_other[:, first] * num_codes + bins_other[:, second]
+                value = tv_complement(joint_real, joint_other)
+            else:
+                rho = [correlation(s.values[:, first], s.values[:, second]) for s in (real, other)]
+                value = 1.0 - abs(rho[0] - rho[1]) / 2.0
+            pairs[real.names[first], real.names[second]] = value
+    return pairs
+
+
+def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Pearson's correlation over rows where both are there; 0 where one of them does not vary."""
+    both = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[both], b[both]
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def c2st_auc(real: Sample, other: Sample, seed: int, num_folds: int = 5) -> float:
+    """Classifier two-sample test: can boosted trees tell the rows apart? .5 is ideal, 1 is worst.
+
+    The mean over stratified folds of the AUC on held-out rows. Trees, because a logistic model
+    gives full marks to data whose columns are independent.
+    """
+    rows = np.concatenate([real.values, other.values])
+    # The trees take 255 categories: the rarest share the last code.
+    rows[:, real.is_categorical] = np.minimum(rows[:, real.is_categorical], _MAX_TREE_CATEGORIES - 1)
+    labels = np.repeat([0, 1], [real.num_rows, other.num_rows])
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed % 2**32)
+    areas = []
+    for train, test in folds.split(rows, labels):
+        trees = HistGradientBoostingClassifier(
+            categorical_features=real.is_categorical, random_state=seed % 2**32, early_stopping=False
+        )
+        trees.fit(rows[train], labels[train])
+        areas.append(auc(trees.predict_proba(rows[test])[:, 1], labels[test] == 1))
+    return float(np.mean(areas))
+
+
+def auc_interval(area: float, num_positive: int, num_negative: int) -> tuple[float, float]:
+    """A 95 % interval of an AUC (Hanley and McNeil 1982)."""
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (
+        area * (1 - area) + (num_positive - 1) * (q1 - area**2) + (num_negative - 1) * (q2 - area**2)
+    ) / (num_positive * num_negative)
+    half = 1.96 * float(np.sqrt(max(variance, 0.0)))
+    return max(area - half, 0.0), min(area + half, 1.0)
+
+
+def category_coverage(real: Sample, other: Sample) -> dict[str, float]:
+    """For each categorical column the share of the real sample's values that the other one has too."""
+    coverage = {}
+    for index, name in enumerate(real.names):
+        if real.is_categorical[index]:
+            known = np.unique(real.values[:, index])
+            coverage[name] = float(np.isin(known, other.values[:, index]).mean())
+    return coverage
+
+
+def duplicate_share(sample: Sample) -> float:
+    """Share of rows that repeat another row of the sample."""
+    distinct = len(np.unique(row_keys(sample)))
+    return 1.0 - distinct / sample.num_rows
+
+
+def row_keys(sample: Sample) -> NDArray[np.void]:
+    """Each row's bytes, shape (N,): equal where all columns are equal, missing equal to missing."""
+    values = np.where(np.isnan(sample.values), np.inf, sample.values) + 0.0  # -0.0 becomes 0.0
+    rows = np.ascontiguousarray(values)
+    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).reshape(-1)
+
+
+def distribution(
+    coding: Coding, real: Sample, others: dict[str, Sample], num_top: int = 12
+) -> dict[str, list[tuple[str, dict[str, float]]]]:
+    """Shares of each column's bins or frequent values, for a picture of real against synthetic.
+
+    Args:
+        coding: for the categories' names.
+        real: decides bins and frequent values.
+        others: further samples by name.
+        num_top: categories by name, the rest is "other"; also the number of bins of a number.
+
+    Returns:
+        For each column its (label, {"real": share, name: share, ...}), labels in order of display and
+        prefixed by their rank, so that sorting labels sorts bars.
+    """
+    samples = {"real": real, **others}
+    pictures = {}
+    for index, name in enumerate(real.names):
+        columns = {arm: sample.values[:, index] for arm, sample in samples.items()}
+        if real.is_categorical[index]:
+            labels, codes = _frequent_codes(coding.categories[name].to_pylist(), columns, num_top)
+        else:
+            labels, codes = _display_bins(columns, num_top)
+        shares = {arm: np.bincount(c, minlength=len(labels)) / len(c) for arm, c in codes.items()}
+        pictures[name] = [
+            (f"{rank:02d} {label}", {arm: float(share[rank]) for arm, share in shares.items()})
+            for rank, label in enumerate(labels)
+            if any(share[rank] > 0 for share in shares.values())
+        ]
+    return pictures
+
+
+_Codes = dict[str, NDArray[np.int64]]
+
+
+def _frequent_codes(
+    values: list[str], columns: dict[str, NDArray[np.float64]], num_top: int
+) -> tuple[list[str], _Codes]:
+    top = values[:num_top]
+    labels = [*top, "other", "missing"]
+    codes = {}
+    for arm, column in columns.items():
+        code = np.minimum(column.astype(np.int64) - 1, len(top))
+        codes[arm] = np.where(code < 0, len(top) + 1, code)
+    return labels, codes
+
+
+def _display_bins(columns: dict[str, NDArray[np.float64]], num_bins: int) -> tuple[list[str], _Codes]:
+    real = columns["real"][~np.isnan(columns["real"])]
+    distinct = np.unique(real)
+    if 0 < len(distinct) <= 2 * num_bins:  # hours, days, small counts: a bar each
+        inner = distinct[1:]
+        names = [f"{value:g}" for value in distinct]
+    else:  # equal widths over all but the tails, which the outer bins take
+        low, high = np.quantile(real, [0.01, 0.99]) if real.size else (0.0, 0.0)
+        inner = np.unique(np.linspace(low, high, num_bins + 1)[1:-1])
+        bounds = [f"{value:.3g}" for value in inner]
+        names = [f"< {bounds[0]}", *(f"{a}-{b}" for a, b in pairwise(bounds))]
+        names.append(f">= {bounds[-1]}")
+    codes = {}
+    for arm, column in columns.items():
+        code = np.searchsorted(inner, column, side="right")
+        codes[arm] = np.where(np.isnan(column), len(names), code)
+    return [*names, "missing"], codes

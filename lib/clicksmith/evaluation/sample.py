@@ -1,0 +1,149 @@
+"""Rows of mixed columns as one numeric matrix, the shape that every figure here works on.
+
+Shapes: N rows, C columns, K values of a category.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clicksmith.errors import ContractError
+from clicksmith.tables import Column
+
+MISSING = 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Coded rows.
+
+    Attributes:
+        names: the C columns.
+        is_categorical: shape (C,).
+        values: shape (N, C), float64. A category's code (0 missing, then by falling frequency in the
+            reference, last: unseen there), or the number itself with NaN where it is missing.
+    """
+
+    names: tuple[str, ...]
+    is_categorical: NDArray[np.bool_]
+    values: NDArray[np.float64]
+
+    @property
+    def num_rows(self) -> int:
+        """N."""
+        return int(self.values.shape[0])
+
+    def head(self, num_rows: int) -> "Sample":
+        """The first rows: a sample in hash order stays one."""
+        return Sample(self.names, self.is_categorical, self.values[:num_rows])
+
+    def tail(self, start: int) -> "Sample":
+        """The rows from `start` on."""
+        return Sample(self.names, self.is_categorical, self.values[start:])
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How tables become samples: categories and bin edges of a reference, the real training rows.
+
+    Attributes:
+        columns: the columns, in order.
+        categories: for each categorical column its values by falling frequency, ties by value.
+        edges: for each numeric column the inner borders of its bins, rising, at most `num_bins` - 1.
+    """
+
+    columns: tuple[Column, ...]
+    categories: dict[str, pa.Array]
+    edges: dict[str, NDArray[np.float64]]
+
+    @classmethod
+    def fit(cls, reference: pa.Table, columns: Sequence[Column], num_bins: int = 10) -> "Coding":
+        """Learn categories and quantile bins from the real training rows.
+
+        Args:
+            reference: the rows; must hold every column.
+            columns: strings and booleans are categories, the rest are numbers.
+            num_bins: quantile bins of a numeric column; fewer where values repeat.
+        """
+        missing = [column.name for column in columns if column.name not in reference.column_names]
+        if missing:
+            raise ContractError(f"The sample lacks the columns {missing}; it has {reference.column_names}.")
+        categories: dict[str, pa.Array] = {}
+        edges: dict[str, NDArray[np.float64]] = {}
+        for column in columns:
+            if _is_categorical(column):
+                categories[column.name] = _by_frequency(_as_text(reference[column.name]))
+            else:
+                numbers = _as_numbers(reference[column.name])
+                edges[column.name] = _quantile_edges(numbers[~np.isnan(numbers)], num_bins)
+        return cls(tuple(columns), categories, edges)
+
+    def encode(self, table: pa.Table) -> Sample:
+        """Code a table's rows, in their order."""
+        coded = np.empty((table.num_rows, len(self.columns)))
+        for index, column in enumerate(self.columns):
+            if column.name in self.categories:
+                coded[:, index] = self._codes(column.name, table[column.name])
+            else:
+                coded[:, index] = _as_numbers(table[column.name])
+        flags = np.array([column.name in self.categories for column in self.columns])
+        return Sample(tuple(column.name for column in self.columns), flags, coded)
+
+    def num_codes(self, index: int) -> int:
+        """Distinct codes that `bins` can yield for a column."""
+        name = self.columns[index].name
+        return len(self.categories[name]) + 2 if name in self.categories else len(self.edges[name]) + 2
+
+    def bins(self, sample: Sample) -> NDArray[np.int64]:
+        """Every column as codes, shape (N, C): a category's own, or 0 for missing and 1 + bin."""
+        codes = np.empty(sample.values.shape, dtype=np.int64)
+        for index, name in enumerate(sample.names):
+            values = sample.values[:, index]
+            if sample.is_categorical[index]:
+                codes[:, index] = values
+            else:
+                binned = 1 + np.searchsorted(self.edges[name], values, side="right")
+                codes[:, index] = np.where(np.isnan(values), MISSING, binned)
+        return codes
+
+    def _codes(self, name: str, values: pa.ChunkedArray) -> NDArray[np.float64]:
+        text = _as_text(values)
+        known = self.categories[name]
+        unseen = len(known) + 1
+        found = pc.fill_null(pc.index_in(text, value_set=known), unseen - 1).to_numpy() + 1.0
+        return np.where(pc.is_null(text).to_numpy(zero_copy_only=False), float(MISSING), found)
+
+
+def _is_categorical(column: Column) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_boolean(column.type))
+
+
+def _as_text(values: pa.ChunkedArray) -> pa.Array:
+    return pc.cast(values, pa.string()).combine_chunks()
+
+
+def _as_numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
+    whole = pc.cast(values, pa.float64()).combine_chunks()
+    numbers: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _by_frequency(text: pa.Array) -> pa.Array:
+    counted = pc.value_counts(text.drop_null())
+    table = pa.table({"value": counted.field("values"), "count": counted.field("counts")})
+    order = table.sort_by([("count", "descending"), ("value", "ascending")])
+    return order["value"].combine_chunks()
+
+
+def _quantile_edges(numbers: NDArray[np.float64], num_bins: int) -> NDArray[np.float64]:
+    if numbers.size == 0:
+        return np.empty(0)
+    inner = np.quantile(numbers, np.linspace(0, 1, num_bins + 1)[1:-1])
+    distinct = np.unique(inner)
+    # An edge at the minimum would only cut off an empty bin.
+    edges: NDArray[np.float64] = distinct[distinct > numbers.min()]
+    return edges

@@ -1,0 +1,184 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clicksmith.errors import ContractError
+from clicksmith.evaluation import fidelity
+from clicksmith.evaluation.sample import Coding
+from clicksmith.tables import Column
+
+COLUMNS = (
+    Column("brand", pa.string(), nullable=True),
+    Column("price", pa.float64(), nullable=True),
+    Column("count", pa.int64()),
+    Column("bought", pa.bool_()),
+)
+
+
+def table(brand, price, count, bought):
+    schema = pa.schema([(column.name, column.type) for column in COLUMNS])
+    return pa.table({"brand": brand, "price": price, "count": count, "bought": bought}, schema=schema)
+
+
+REAL = table(["a", "a", "b", None], [1.0, 2.0, 3.0, None], [0, 1, 2, 3], [True, False, False, False])
+OTHER = table(["a", "b", "b", "new"], [1.0, 1.0, None, None], [0, 1, 2, 3], [True, True, False, False])
+
+
+@pytest.fixture
+def coding():
+    return Coding.fit(REAL, COLUMNS, num_bins=2)
+
+
+def test_codes_are_by_falling_frequency_then_missing_and_unseen(coding):
+    # a: 2 rows -> 1, b: 1 row -> 2, missing -> 0, unseen in the reference -> 3.
+    assert coding.encode(REAL).values[:, 0].tolist() == [1, 1, 2, 0]
+    assert coding.encode(OTHER).values[:, 0].tolist() == [1, 2, 2, 3]
+
+
+def test_bins_are_cut_at_the_real_quantiles(coding):
+    # price 1, 2, 3: the median 2 starts bin 2; missing is 0.
+    assert coding.bins(coding.encode(REAL))[:, 1].tolist() == [1, 2, 2, 0]
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ContractError, match="price"):
+        Coding.fit(REAL.drop_columns(["price"]), COLUMNS)
+
+
+def test_column_shapes_by_hand(coding):
+    shapes = fidelity.column_shapes(coding.encode(REAL), coding.encode(OTHER))
+    # brand: real a 1/2, b 1/4, missing 1/4; other a 1/4, b 1/2, new 1/4: distance 1/2 (1/4+1/4+1/4+1/4).
+    assert shapes["brand"] == pytest.approx(1 - 1 / 2)
+    # price, missing lowest: F_real = 1/4, 2/4, 3/4, 1; F_other = 2/4, 1, 1, 1 at missing, 1, 2, 3: sup 1/2.
+    assert shapes["price"] == pytest.approx(1 - 1 / 2)
+    assert shapes["count"] == 1.0
+    # bought: 1/4 against 1/2.
+    assert shapes["bought"] == pytest.approx(1 - 1 / 4)
+
+
+def test_column_pairs_by_hand(coding):
+    pairs = fidelity.column_pairs(coding, coding.encode(REAL), coding.encode(OTHER))
+    # brand x bought, real: a+ 1/4, a- 1/4, b- 1/4, missing- 1/4. Other: a+, b+, b-, new-, 1/4 each.
+    # They share a+ and b-: distance 1/2.
+    assert pairs["brand", "bought"] == pytest.approx(1 / 2)
+    # price and count correlate 1 in real rows that have both; the other price does not vary: 0.
+    assert pairs["price", "count"] == pytest.approx(1 - 1 / 2)
+    assert len(pairs) == 6
+
+
+def test_coverage_and_duplicates_by_hand(coding):
+    real, other = coding.encode(REAL), coding.encode(OTHER)
+    # The real values of brand are a, b and missing; the other sample has a and b.
+    assert fidelity.category_coverage(real, other) == {"brand": pytest.approx(2 / 3), "bought": 1.0}
+    twice = coding.encode(pa.concat_tables([REAL, REAL.slice(0, 1), REAL.slice(3, 1)]))
+    assert fidelity.duplicate_share(real) == 0.0
+    assert fidelity.duplicate_share(twice) == pytest.approx(2 / 6)
+
+
+def test_distribution_lists_shares_by_label(coding):
+    real, other = coding.encode(REAL), coding.encode(OTHER)
+    pictures = fidelity.distribution(coding, real, {"gan": other}, num_top=2)
+    assert pictures["brand"] == [
+        ("00 a", {"real": 0.5, "gan": 0.25}),
+        ("01 b", {"real": 0.25, "gan": 0.5}),
+        ("02 other", {"real": 0.0, "gan": 0.25}),
+        ("03 missing", {"real": 0.25, "gan": 0.0}),
+    ]
+    whole = fidelity.distribution(coding, real, {"gan": other})
+    assert [label for label, _ in whole["price"]] == ["00 1", "01 2", "02 3", "03 missing"]
+    assert [shares["gan"] for _, shares in whole["price"]] == [0.5, 0.0, 0.0, 0.5]
+
+
+def test_distribution_of_a_wide_number_sums_to_one():
+    rng = np.random.default_rng(0)
+    rows = pa.table({"price": rng.lognormal(size=500)})
+    coding = Coding.fit(rows, COLUMNS[1:2])
+    bars = fidelity.distribution(coding, coding.encode(rows), {})["price"]
+    assert sum(shares["real"] for _, shares in bars) == pytest.approx(1.0)
+    assert bars[0][0].startswith("00 < ") and bars[-1][0].startswith("11 >= ")
+
+
+def mixed(rng, num_rows, correlated=True):
+    kind = rng.choice(["a", "b", "c"], num_rows, p=[0.6, 0.3, 0.1])
+    price = np.array([{"a": 1.0, "b": 5.0, "c": 9.0}[k] for k in kind]) + rng.normal(0, 0.2, num_rows)
+    if not correlated:
+        price = rng.permutation(price)
+    return table(kind, price, rng.poisson(3, num_rows), rng.random(num_rows) < 0.2)
+
+
+def test_trees_see_broken_pairs_that_shapes_do_not():
+    rng = np.random.default_rng(7)
+    real, independent = mixed(rng, 2000), mixed(rng, 2000, correlated=False)
+    coding = Coding.fit(real, COLUMNS)
+    real, independent = coding.encode(real), coding.encode(independent)
+    shapes = fidelity.column_shapes(real, independent)
+    assert min(shapes.values()) > 0.94
+    # A third of the independent rows draw a price that their kind has anyway: no test can do better.
+    assert fidelity.c2st_auc(real, independent, seed=1) > 0.75
+    assert fidelity.column_pairs(coding, real, independent)["brand", "price"] < 0.6
+
+
+def test_trees_catch_independent_columns_of_a_wide_table():
+    rng = np.random.default_rng(7)
+    columns = tuple(Column(f"x{i}", pa.float64()) for i in range(8))
+    factor = rng.normal(size=(2, 2000, 1))
+    data = factor + 0.3 * rng.normal(size=(2, 2000, 8))
+    shuffled = rng.permuted(data[1], axis=0)
+    real, other = (
+        pa.table({c.name: rows[:, i] for i, c in enumerate(columns)}) for rows in (data[0], shuffled)
+    )
+    coding = Coding.fit(real, columns)
+    real, other = coding.encode(real), coding.encode(other)
+    assert min(fidelity.column_shapes(real, other).values()) > 0.9
+    assert fidelity.c2st_auc(real, other, seed=1) > 0.9
+
+
+def test_trees_cannot_tell_real_from_real():
+    rng = np.random.default_rng(8)
+    real, again = mixed(rng, 2000), mixed(rng, 2000)
+    coding = Coding.fit(real, COLUMNS)
+    area = fidelity.c2st_auc(coding.encode(real), coding.encode(again), seed=1)
+    low, high = fidelity.auc_interval(area, 2000, 2000)
+    assert low < 0.5 < high
+
+
+def test_trees_take_more_categories_than_they_have_bins():
+    values = [f"v{i}" for i in range(400)]
+    rows = pa.table({"brand": values})
+    coding = Coding.fit(rows, COLUMNS[:1])
+    assert fidelity.c2st_auc(coding.encode(rows), coding.encode(rows), seed=1) < 0.75
+
+
+def test_auc_interval_by_hand():
+    # Hanley and McNeil at .5: variance (1/4 + 99/12 + 99/12) / 10,000.
+    low, high = fidelity.auc_interval(0.5, 100, 100)
+    assert (high - low) / 2 == pytest.approx(1.96 * ((0.25 + 2 * 99 / 12) / 10_000) ** 0.5)
+
+
+numbers = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=30)
+texts = st.lists(st.one_of(st.none(), st.sampled_from("abcd")), min_size=1, max_size=30)
+
+
+@settings(max_examples=50, deadline=None)
+@given(numbers, texts, st.randoms(use_true_random=False))
+def test_identical_rows_in_any_order_are_perfect(prices, brands, random):
+    size = min(len(prices), len(brands))
+    rows = table(brands[:size], prices[:size], list(range(size)), [i % 2 == 0 for i in range(size)])
+    order = list(range(size))
+    random.shuffle(order)
+    coding = Coding.fit(rows, COLUMNS)
+    real, other = coding.encode(rows), coding.encode(rows.take(order))
+    assert all(value == pytest.approx(1) for value in fidelity.column_shapes(real, other).values())
+    assert all(value == pytest.approx(1) for value in fidelity.column_pairs(coding, real, other).values())
+    assert all(value == 1 for value in fidelity.category_coverage(real, other).values())
+
+
+@settings(max_examples=50, deadline=None)
+@given(numbers, numbers)
+def test_shapes_are_shares_and_symmetric(one, two):
+    a, b = (np.array([np.nan if x is None else x for x in xs]) for xs in (one, two))
+    value = fidelity.ks_complement(a, b)
+    assert 0 <= value <= 1
+    assert value == pytest.approx(fidelity.ks_complement(b, a))

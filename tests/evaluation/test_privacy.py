@@ -1,0 +1,112 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clicksmith.evaluation import privacy
+from clicksmith.evaluation.sample import Coding
+from clicksmith.tables import Column
+
+COLUMNS = (
+    Column("brand", pa.string(), nullable=True),
+    Column("price", pa.float64(), nullable=True),
+)
+
+
+def table(brand, price):
+    schema = pa.schema([("brand", pa.string()), ("price", pa.float64())])
+    return pa.table({"brand": brand, "price": price}, schema=schema)
+
+
+@pytest.fixture
+def space():
+    reference = table(["a", "a", "b", "b"], [10.0, 20.0, 30.0, 40.0])
+    coding = Coding.fit(reference, COLUMNS)
+    return privacy.Space.fit(coding.encode(reference)), coding
+
+
+def steps(space, columns):
+    """A distance in columns as the space's steps, one off by rounding."""
+    return pytest.approx(columns * space.unit, abs=1.5)
+
+
+def test_distances_by_hand(space):
+    space, coding = space
+    place = lambda *rows: space.place(coding.encode(table(*map(list, zip(*rows, strict=True)))))  # noqa: E731
+    found = privacy.nearest_distances(
+        place(("a", 10.0), ("b", 10.0), ("c", 25.0), (None, None)), place(("a", 10.0), ("b", 40.0))
+    )
+    assert found[0] == 0
+    # Ranks of 10, 20, 30, 40 among the four: 1/8, 3/8, 5/8, 7/8. (b, 10) is 1 column from (a, 10),
+    # but 6/8 from (b, 40).
+    assert found[1] == steps(space, 6 / 8)
+    # (c, 25): another brand, rank 4/8: 1 + 3/8 from both.
+    assert found[2] == steps(space, 1 + 3 / 8)
+    # Missing both: another brand, another presence, the median: 1 + 1 + 3/8.
+    assert found[3] == steps(space, 2 + 3 / 8)
+
+
+def test_blocks_do_not_matter():
+    rng = np.random.default_rng(0)
+    rows = table(rng.choice(list("abc"), 150), rng.normal(size=150))
+    coding = Coding.fit(rows, COLUMNS)
+    sample = coding.encode(rows)
+    space = privacy.Space.fit(sample)
+    points = space.place(sample)
+    codes, ranks = points.codes.astype(int), points.ranks.astype(int)
+    whole = (codes[:, :, None] != codes[:, None, :]).sum(0) * space.unit
+    whole += np.abs(ranks[:, :, None] - ranks[:, None, :]).sum(0)
+    references = space.place(sample.tail(40))
+    assert privacy.nearest_distances(points, references).tolist() == whole[:, 40:].min(1).tolist()
+
+
+def test_the_farthest_rows_fit_sixteen_bits():
+    columns = tuple(Column(f"x{i}", pa.float64(), nullable=True) for i in range(40))
+    near = pa.table({c.name: [0.0, 0.0] for c in columns})
+    far = pa.table({c.name: [1.0, 1.0] for c in columns})
+    reference = pa.concat_tables([near, far])
+    coding = Coding.fit(reference, columns)
+    space = privacy.Space.fit(coding.encode(reference))
+    found = privacy.nearest_distances(space.place(coding.encode(far)), space.place(coding.encode(near)))
+    assert found[0] == pytest.approx(40 * space.unit / 2, abs=40)
+
+
+def test_closer_share_by_hand():
+    # Closer, tie, farther, farther: (1 + 1/2) / 4.
+    assert privacy.closer_share(np.array([1, 2, 3, 4]), np.array([2, 2, 1, 0])) == 1.5 / 4
+
+
+def test_identical_share_by_hand():
+    train = table(["a", "b", None], [1.0, 2.0, None])
+    rows = table(["a", "a", None, "b"], [1.0, 2.0, None, 2.0])
+    coding = Coding.fit(train, COLUMNS)
+    assert privacy.identical_share(coding.encode(rows), coding.encode(train)) == 3 / 4
+
+
+def sides(rng, num_rows=600):
+    draw = lambda: pa.table({f"x{i}": rng.normal(size=num_rows) for i in range(6)})  # noqa: E731
+    columns = tuple(Column(f"x{i}", pa.float64()) for i in range(6))
+    tables = draw(), draw(), draw()
+    coding = Coding.fit(tables[0], columns)
+    return tuple(coding.encode(rows) for rows in tables)
+
+
+def test_a_planted_leak_is_seen_and_fresh_rows_are_not():
+    train, holdout, fresh = sides(np.random.default_rng(3))
+    space = privacy.Space.fit(train)
+    assert privacy.dcr_share(space, train, train, holdout) > 0.99
+    assert privacy.membership_auc(space, train, train, holdout) > 0.99
+    assert privacy.identical_share(train, train) == 1.0
+    low, high = privacy.share_interval(privacy.dcr_share(space, fresh, train, holdout), fresh.num_rows)
+    assert low < 0.5 < high
+    assert privacy.membership_auc(space, fresh, train, holdout) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_leak_behind_a_little_noise_is_seen():
+    train, holdout, _ = sides(np.random.default_rng(4))
+    noisy = type(train)(train.names, train.is_categorical, train.values + 0.02)
+    assert privacy.dcr_share(privacy.Space.fit(train), noisy, train, holdout) > 0.95
+
+
+def test_wilson_interval_by_hand():
+    # 0 of 10 at z = 1.96: from 0 to z^2 / (n + z^2).
+    assert privacy.share_interval(0.0, 10) == (0.0, pytest.approx(1.96**2 / (10 + 1.96**2)))
