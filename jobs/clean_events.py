@@ -25,7 +25,9 @@ def run(config: Config) -> None:
         return
     spark = open_session(config)
     events = read(spark, source)
-    result = clean_events(events, config.cleaning, events.count(), digest(config.cleaning)[:16])
+    num_rows = events.count()
+    num_partitions = max(config.spark.shuffle_partitions, -(-num_rows // config.spark.rows_per_partition))
+    result = clean_events(events, config.cleaning, num_rows, num_partitions, digest(config.cleaning)[:16])
     commit(result.rejected, SILVER_REJECTED, lake, lineage)
     commit(result.sessions, SILVER_SESSIONS, lake, lineage)
     commit(result.events, SILVER_EVENTS, lake, lineage, counts=result.counts)

@@ -61,3 +61,13 @@ def make_config(tmp_path: Path) -> Callable[..., Config]:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture(scope="session")
+def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake that one undisturbed run of the whole pipeline has filled."""
+    import pipeline
+
+    lake = tmp_path_factory.mktemp("finished") / "lake"
+    pipeline.run(lake)
+    return lake

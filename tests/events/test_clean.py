@@ -19,7 +19,7 @@ def events(spark):
 
 
 def test_counts_balance_and_sessions_match_events(events):
-    result = clean_events(events, CleaningConfig(), 140, "v1")
+    result = clean_events(events, CleaningConfig(), 140, 2, "v1")
     assert result.counts == {"rows_in": 140, "accepted": 70, "deduplicated": 70, "rejected": 0}
     sessions = {row["session_id"]: row["num_events"] for row in result.sessions.collect()}
     by_hand = {
@@ -30,18 +30,18 @@ def test_counts_balance_and_sessions_match_events(events):
 
 def test_a_wrong_row_count_is_an_error(events):
     with pytest.raises(ContractError, match="do not balance"):
-        clean_events(events, CleaningConfig(), 141, "v1")
+        clean_events(events, CleaningConfig(), 141, 2, "v1")
 
 
 def test_the_plan_has_one_exchange(events):
     events.sparkSession.catalog.clearCache()  # else the plan shows another test's cached frame
-    whole = shuffle_and_clean(events, CleaningConfig(), 140)
+    whole = shuffle_and_clean(events, CleaningConfig(), 2)
     plan = whole._jdf.queryExecution().executedPlan().toString()
     assert plan.count("Exchange") == 1, plan
 
 
 def test_partitioning_does_not_change_the_rows(events):
-    few = shuffle_and_clean(events, CleaningConfig(rows_per_partition=1000), 140)
-    many = shuffle_and_clean(events, CleaningConfig(rows_per_partition=10), 140)
+    few = shuffle_and_clean(events, CleaningConfig(), 1)
+    many = shuffle_and_clean(events, CleaningConfig(), 14)
     assert many.rdd.getNumPartitions() == 14
     assert sorted(map(str, few.collect())) == sorted(map(str, many.collect()))

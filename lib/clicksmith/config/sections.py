@@ -27,6 +27,7 @@ class SparkConfig(Section):
     master: str | None = Field(default=None, description="null leaves it to spark-submit")
     driver_memory: str = "2g"
     shuffle_partitions: int = Field(default=8, ge=1)
+    rows_per_partition: int = Field(default=1_000_000, ge=1, description="of the shuffle by user that cleans events")
     extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* setting")
 
 
@@ -123,7 +124,6 @@ class CleaningConfig(Section):
         ge=0,
         description="an outcome this much before its own impression is moved to it, else rejected",
     )
-    rows_per_partition: int = Field(default=1_000_000, ge=1, description="sizes the one shuffle by user")
 
 
 class FeaturesConfig(Section):

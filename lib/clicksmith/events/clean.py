@@ -34,17 +34,14 @@ class CleanEvents:
     whole: DataFrame
 
 
-def shuffle_and_clean(events: DataFrame, settings: CleaningConfig, num_rows: int) -> DataFrame:
+def shuffle_and_clean(events: DataFrame, settings: CleaningConfig, num_partitions: int) -> DataFrame:
     """Each user's rows to one partition, and the kernel over it; plan: one exchange.
 
     Args:
         events: rows of bronze.events.
-        settings: the rules' bounds; `rows_per_partition` sizes the partitions.
-        num_rows: how many rows there are, for the number of partitions.
+        settings: the rules' bounds.
+        num_partitions: a partition must fit a worker's memory; the rows do not depend on it.
     """
-    num_partitions = max(
-        events.sparkSession.sparkContext.defaultParallelism, -(-num_rows // settings.rows_per_partition)
-    )
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = list(batches)
@@ -57,7 +54,7 @@ def shuffle_and_clean(events: DataFrame, settings: CleaningConfig, num_rows: int
 
 
 def clean_events(
-    events: DataFrame, settings: CleaningConfig, num_rows: int, ruleset_version: str
+    events: DataFrame, settings: CleaningConfig, num_rows: int, num_partitions: int, ruleset_version: str
 ) -> CleanEvents:
     """Clean all events.
 
@@ -65,12 +62,13 @@ def clean_events(
         events: rows of bronze.events.
         settings: the rules' bounds.
         num_rows: the number of rows that `events` must have.
+        num_partitions: of the shuffle by user.
         ruleset_version: recorded with every rejected row.
 
     Raises:
         ContractError: rows in differ from accepted + rejected + deduplicated.
     """
-    whole = shuffle_and_clean(events, settings, num_rows).persist(StorageLevel.MEMORY_AND_DISK)
+    whole = shuffle_and_clean(events, settings, num_partitions).persist(StorageLevel.MEMORY_AND_DISK)
     found = {row[kernel.STATUS]: row["count"] for row in whole.groupBy(kernel.STATUS).count().collect()}
     counts = {
         "rows_in": num_rows,

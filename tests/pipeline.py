@@ -1,0 +1,88 @@
+"""Runs the real pipeline in processes of its own, and compares lakes. Imported by tests only."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import ALL_TABLES, Table
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "conf" / "smoke.yaml"
+TINY = ("source.household_fraction=0.01", "lift.num_seeds=1", "lift.num_steps=5", "ranker.num_steps=5")
+"""Smaller than a smoke run: what matters here is the rows, not what is learned."""
+
+
+def command(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> list[str]:
+    """The command line of a job on a lake."""
+    settings = [f"lake.root={lake}", *TINY, *overrides]
+    flags = [part for setting in settings for part in ("--set", setting)]
+    return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--conf", str(CONF), *flags]
+
+
+def run(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> str:
+    """Run to the end; returns the log. Fails the test with the log's end."""
+    done = subprocess.run(command(lake, overrides, job), capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stderr
+
+
+def run_until(lake: Path, needle: str, delay: float = 0.0, overrides: Sequence[str] = ()) -> str:
+    """Run until a log line holds `needle`, then kill -9 everything that the run started.
+
+    Returns:
+        The log up to the kill. Fails the test if the run ends before.
+    """
+    process = subprocess.Popen(
+        command(lake, overrides),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if needle in line:
+            time.sleep(delay)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return "".join(lines)
+    raise AssertionError(f"the run ended before {needle!r} was logged:\n{''.join(lines)[-6000:]}")
+
+
+def rows(lake: Path, table: Table) -> pa.Table:
+    """A table's rows in a canonical order."""
+    delta = DeltaTable(Lake(str(lake)).uri(table))
+    found = pa.Table.from_batches(delta.to_pyarrow_dataset().to_batches()) if _has_rows(delta) else None
+    if found is None:
+        return table.arrow_schema.empty_table()
+    found = found.select(table.column_names)
+    order = pc.sort_indices(pa.array([str(row) for row in found.to_pylist()]))
+    return found.take(order)
+
+
+def _has_rows(delta: DeltaTable) -> bool:
+    return delta.to_pyarrow_dataset().count_rows() > 0
+
+
+def versions(lake: Path) -> dict[str, int]:
+    """Each table's newest version."""
+    opened = {table.name: Lake(str(lake)).open(table) for table in ALL_TABLES}
+    return {name: delta.version() for name, delta in opened.items() if delta is not None}
+
+
+def differing_tables(one: Path, other: Path) -> list[str]:
+    """Tables whose rows differ between two lakes."""
+    return [
+        table.name for table in ALL_TABLES if rows(one, table).to_pylist() != rows(other, table).to_pylist()
+    ]
