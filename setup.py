@@ -16,6 +16,7 @@ DEV = [
     "ruff==0.17.6",
     "mypy==2.4.1",
     "import-linter==2.17",
+    "jsonschema>=4.20,<5",
     "types-PyYAML",
     "pandas-stubs",
 ]

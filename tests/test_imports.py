@@ -23,15 +23,17 @@ RAY_ONLY_MODULES = (
 )
 
 BLOCKED_IMPORTS = """
-import importlib, importlib.abc, sys
+import importlib, importlib.abc, importlib.util, sys
 
 class Block(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in BLOCKED:
-            raise ImportError(f"{name} is blocked in this test")
+            raise ModuleNotFoundError(f"{name} is blocked in this test")
         return None
 
 sys.meta_path.insert(0, Block())
+find_spec = importlib.util.find_spec  # a library may ask whether another is there: it is not
+importlib.util.find_spec = lambda name, package=None: None if name in BLOCKED else find_spec(name, package)
 for module in MODULES:
     importlib.import_module(module)
 """

@@ -1,0 +1,105 @@
+"""The deployment examples: manifests against the operators' schemas, scripts against their language."""
+
+import ast
+import copy
+import shutil
+import subprocess
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CRDS = ROOT.parent / "shared" / "crds"
+SCRIPTS = [ROOT / ".ci" / "run", *sorted((ROOT / "deploy").rglob("*.sh"))]
+
+
+def manifest(path: str, job: str) -> dict[str, Any]:
+    text = (ROOT / "deploy" / path).read_text()
+    return yaml.safe_load(Template(text).substitute(job=job, name=job.replace("_", "-")))
+
+
+def schema(file: str, version: str) -> dict[str, Any]:
+    if not CRDS.is_dir():
+        pytest.skip(f"the operators' schemas are absent: {CRDS}")
+    document = yaml.safe_load((CRDS / file).read_text())
+    (found,) = (v for v in document["spec"]["versions"] if v["name"] == version)
+    return strict(found["schema"]["openAPIV3Schema"])
+
+
+def strict(node: Any) -> Any:
+    """Kubernetes' dialect as JSON Schema: unknown fields are errors, int-or-string is both."""
+    if isinstance(node, list):
+        return [strict(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: strict(child) for key, child in node.items()}
+    if node.get("x-kubernetes-int-or-string"):
+        node.pop("type", None)
+        node["anyOf"] = [{"type": "integer"}, {"type": "string"}]
+    if (
+        isinstance(node.get("properties"), dict)
+        and node.get("type") == "object"
+        and node["properties"]
+        and "additionalProperties" not in node
+        and not node.get("x-kubernetes-preserve-unknown-fields")
+    ):
+        node["additionalProperties"] = False
+    return node
+
+
+def problems(document: dict[str, Any], rules: dict[str, Any]) -> list[str]:
+    from jsonschema import Draft7Validator
+
+    rules = copy.deepcopy(rules)
+    rules["properties"]["metadata"] = {"type": "object", "required": ["name"]}
+    return [
+        f"{'.'.join(map(str, e.absolute_path))}: {e.message}"
+        for e in Draft7Validator(rules).iter_errors(document)
+    ]
+
+
+def test_spark_application() -> None:
+    rules = schema("sparkoperator.k8s.io_sparkapplications.yaml", "v1beta2")
+    document = manifest("spark/job.yaml", "ingest_events")
+    assert problems(document, rules) == []
+    assert document["spec"]["mainApplicationFile"] == "local:///opt/clicksmith/jobs/ingest_events.py"
+    document["spec"]["driver"]["coers"] = 1
+    assert any("coers" in problem for problem in problems(document, rules))
+
+
+def test_ray_job() -> None:
+    rules = schema("ray.io_rayjobs.yaml", "v1")
+    document = manifest("ray/job.yaml", "train_generator")
+    assert problems(document, rules) == []
+    document["spec"]["backofLimit"] = 1
+    assert any("backofLimit" in problem for problem in problems(document, rules))
+
+
+def test_versions_agree_with_the_pins() -> None:
+    pins = (ROOT / "setup.py").read_text()
+    assert f"pyspark=={manifest('spark/job.yaml', 'x')['spec']['sparkVersion']}" in pins
+    assert f"=={manifest('ray/job.yaml', 'x')['spec']['rayClusterSpec']['rayVersion']}" in pins
+
+
+def test_dag_names_jobs_that_exist() -> None:
+    tree = ast.parse((ROOT / "deploy" / "airflow" / "clicksmith_dag.py").read_text())
+    (jobs,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "JOBS"
+    )
+    for job, engine in jobs:
+        assert (ROOT / "jobs" / f"{job}.py").is_file(), job
+        assert engine in ("spark", "ray")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shell_scripts_parse(script: Path) -> None:
+    bash = shutil.which("bash")
+    assert bash is not None
+    done = subprocess.run([bash, "-n", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert script.stat().st_mode & 0o111, f"{script} is not executable"
