@@ -1,0 +1,126 @@
+"""From differences to a decision. A pure function: no data, no engine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from clicksmith.evaluation.lift import Difference
+
+ALL_ROWS = "all"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What an arm trained on.
+
+    Attributes:
+        kind: none (the control), duplicate, oversample_tail or synthetic.
+        ratio: added rows a real row, as it came out.
+    """
+
+    kind: str
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision and what it rests on; the columns of gold.verdicts."""
+
+    decision: Literal["augment", "do_not_augment"]
+    arm: str | None
+    ratio: float | None
+    segments: list[str]
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def decide(
+    arms: Mapping[str, Arm],
+    slices: list[str],
+    difference: Callable[[str, str, str], Difference],
+    level: float = 0.95,
+) -> Verdict:
+    """Decide whether to augment.
+
+    ``augment`` names the synthetic arm of the largest lift among those that pass all of:
+
+    1. its lift over the control on all rows has an interval above 0;
+    2. so has its difference to each cheap arm (duplicate, oversample_tail): what copies of real
+       rows give as well is no merit of a generator;
+    3. on no guarded segment (every slice but all rows) is its lift's interval below 0.
+
+    Choosing among m synthetic arms is paid for: the intervals of 1 and 2 are at level
+    1 - (1 - level) / m (Bonferroni). Test 2 must hold against every cheap arm, which needs no
+    further correction. The guard 3 is uncorrected on purpose: caution is the cheap side.
+    Segments are listed at 1 - (1 - level) / (m x segments).
+
+    Args:
+        arms: the arms that were measured; exactly one of kind none.
+        slices: slices, ``all`` among them; the rest are guarded.
+        difference: (arm, against, slice) to the difference of AUC.
+        level: of the family of statements.
+    """
+    control = next(name for name, arm in arms.items() if arm.kind == "none")
+    synthetic = [name for name, arm in arms.items() if arm.kind == "synthetic"]
+    cheap = [name for name, arm in arms.items() if arm.kind not in ("none", "synthetic")]
+    segments = [name for name in slices if name != ALL_ROWS]
+    adjusted = 1 - (1 - level) / max(1, len(synthetic))
+    found = {
+        name: _examine(name, control, cheap, segments, difference, level, adjusted) for name in synthetic
+    }
+    passed = [name for name in synthetic if not found[name]["reasons"]]
+    best = max(passed or synthetic, key=lambda name: found[name]["lift"]["value"], default=None)
+    listed_level = 1 - (1 - adjusted) / max(1, len(segments))
+    listed = [s for s in segments if best and difference(best, control, s).interval(listed_level)[0] > 0]
+    evidence = {
+        "metric": "auc",
+        "level": level,
+        "adjusted_level": adjusted,
+        "segment_level": listed_level,
+        "correction": f"Bonferroni over {len(synthetic)} synthetic arms; segments over all of theirs too",
+        "control": control,
+        "best_arm": best,
+        "arms": found,
+        "cheap_arms": {name: _figure(difference(name, control, ALL_ROWS), level) for name in cheap},
+        "reasons": found[best]["reasons"] if best else ["no synthetic arm was measured"],
+    }
+    if passed and best:
+        return Verdict("augment", best, arms[best].ratio, listed, evidence)
+    return Verdict("do_not_augment", None, None, listed, evidence)
+
+
+def _examine(
+    name: str,
+    control: str,
+    cheap: list[str],
+    segments: list[str],
+    difference: Callable[[str, str, str], Difference],
+    level: float,
+    adjusted: float,
+) -> dict[str, Any]:
+    """An arm's figures, and why it fails: an empty list of reasons where it passes."""
+    lift = _figure(difference(name, control, ALL_ROWS), adjusted)
+    against = {other: _figure(difference(name, other, ALL_ROWS), adjusted) for other in cheap}
+    by_segment = {segment: _figure(difference(name, control, segment), level) for segment in segments}
+    reasons = []
+    if not lift["ci_low"] > 0:
+        reasons.append(f"its lift over {control} may be zero: {_text(lift)}")
+    reasons += [
+        f"it may be no better than the cheap arm {other}: {_text(figure)}"
+        for other, figure in against.items()
+        if not figure["ci_low"] > 0
+    ]
+    reasons += [
+        f"it harms the segment {segment}: {_text(figure)}"
+        for segment, figure in by_segment.items()
+        if figure["ci_high"] < 0
+    ]
+    return {"lift": lift, "against": against, "segments": by_segment, "reasons": reasons}
+
+
+def _figure(difference: Difference, level: float) -> dict[str, float | int]:
+    low, high = difference.interval(level)
+    return {"value": difference.value, "ci_low": low, "ci_high": high, "num_rows": difference.num_rows}
+
+
+def _text(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:+.4f} [{figure['ci_low']:+.4f}, {figure['ci_high']:+.4f}] AUC"

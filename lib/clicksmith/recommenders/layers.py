@@ -1,0 +1,43 @@
+"""Modules that the recommenders share. Shapes: B batch, C columns, D embedding, L length."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+EMBEDDING_STD = 0.05
+
+
+class CodeEmbedding(nn.Module):
+    """One embedding table for all columns; column c's codes start at the sum of the cardinalities before it.
+
+    Shape:
+        codes (B, C) int64 -> (B, C, D).
+
+    Args:
+        cardinalities: codes of each column.
+        dim: D.
+    """
+
+    offsets: Tensor
+
+    def __init__(self, cardinalities: Sequence[int], dim: int) -> None:
+        super().__init__()
+        starts = [0, *torch.tensor(cardinalities).cumsum(0).tolist()]
+        self.register_buffer("offsets", torch.tensor(starts[:-1]), persistent=False)
+        self.table = nn.Embedding(starts[-1], dim)
+        nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Look up every code of every row."""
+        embedded: Tensor = self.table(codes + self.offsets)
+        return embedded
+
+
+def mlp(widths: Sequence[int], dropout: float) -> nn.Sequential:
+    """Linear, ReLU and dropout between each two of the widths. Shape: (B, widths[0]) -> (B, widths[-1])."""
+    layers: list[nn.Module] = []
+    for width_in, width_out in itertools.pairwise(widths):
+        layers += [nn.Linear(width_in, width_out), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)

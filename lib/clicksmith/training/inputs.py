@@ -1,0 +1,128 @@
+"""What recommenders read: coded examples and item indices, fitted on the train split only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clicksmith.encoding.table import TableCodec
+from clicksmith.errors import TrainingError
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.tables.gold import FEATURE_COLUMNS
+from clicksmith.training.snapshot import load_table
+
+MAX_ITEMS = 32_768
+"""Items with an embedding of their own, the most frequent ones; rarer ones share index 0."""
+
+FEATURES = tuple(column.name for column in FEATURE_COLUMNS)
+ITEM = "item_id"
+USER = "user_id"
+ID = "example_id"
+
+
+@dataclass(frozen=True)
+class Items:
+    """Item ids by index, from gold.vocabulary; index 0 is padding and everything unknown.
+
+    Attributes:
+        ids: the id of index 1, 2, ...
+        num_events: training events of each, shape (V - 1,).
+    """
+
+    ids: tuple[str, ...]
+    num_events: NDArray[np.int64]
+
+    @classmethod
+    def load(cls, vocabulary: Snapshot, max_items: int = MAX_ITEMS) -> "Items":
+        """The most frequent items of a vocabulary.
+
+        Raises:
+            TrainingError: the vocabulary holds no items.
+        """
+        rows = load_table(vocabulary, ["value", "index", "num_events"], {"field": ITEM})
+        if rows.num_rows == 0:
+            raise TrainingError(
+                f"gold.vocabulary at {vocabulary.uri} has no field {ITEM!r}.",
+                "Run build_training_set on data with purchases before the cut.",
+            )
+        rows = rows.filter(pc.less_equal(rows.column("index"), max_items)).sort_by("index")
+        return cls(tuple(rows.column("value").to_pylist()), rows.column("num_events").to_numpy())
+
+    def __len__(self) -> int:
+        """Indices, 0 included."""
+        return len(self.ids) + 1
+
+    def index(self, values: pa.Array | pa.ChunkedArray) -> NDArray[np.int32]:
+        """The index of each id, 0 where unknown or null; shape (N,)."""
+        found = pc.index_in(values, value_set=pa.array(self.ids, pa.string()))
+        return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int32) + np.int32(1)
+
+
+@dataclass(frozen=True)
+class RankerCodec:
+    """Examples to integer codes: a column for each feature, then the item's index."""
+
+    table: TableCodec
+    items: Items
+
+    @classmethod
+    def fit(cls, train_rows: pa.Table, items: Items) -> "RankerCodec":
+        """Fit on rows of the train split."""
+        return cls(TableCodec.fit(train_rows, FEATURE_COLUMNS), items)
+
+    @property
+    def cardinalities(self) -> list[int]:
+        """Codes of each input column."""
+        return [*self.table.cardinalities, len(self.items)]
+
+    def encode(self, rows: pa.Table) -> NDArray[np.int32]:
+        """Codes of rows that hold the features and the item id, shape (N, C)."""
+        codes = self.table.encode(rows).codes.astype(np.int32)
+        return np.column_stack([codes, self.items.index(rows.column(ITEM))])
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return {"table": self.table.to_json(), "items": items_to_json(self.items)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RankerCodec":
+        """The inverse of `to_json`."""
+        return cls(TableCodec.from_json(value["table"]), items_from_json(value["items"]))
+
+
+def items_to_json(items: Items) -> dict[str, Any]:
+    """Items as a JSON-serialisable value."""
+    return {"ids": list(items.ids), "num_events": items.num_events.tolist()}
+
+
+def items_from_json(value: Mapping[str, Any]) -> Items:
+    """The inverse of `items_to_json`."""
+    return Items(tuple(value["ids"]), np.array(value["num_events"], np.int64))
+
+
+def user_numbers(rows: pa.Table, columns: Sequence[str] = (USER, ID)) -> NDArray[np.int64]:
+    """A number in 0..U-1 for each row's user, shape (N,); a row without a user is one of its own."""
+    user, example = (rows.column(name) for name in columns)
+    known = pc.if_else(pc.is_valid(user), pc.binary_join_element_wise("u", user, ":"), None)
+    names = pc.coalesce(known, pc.binary_join_element_wise("e", example, ":"))
+    encoded = pa.chunked_array([names]) if isinstance(names, pa.Array) else names
+    return np.asarray(encoded.combine_chunks().dictionary_encode().indices.to_numpy(), np.int64)
+
+
+def require_rows(rows: pa.Table, split: str, snapshot: Snapshot, minimum: int = 1) -> pa.Table:
+    """The rows, or an error that says what is missing.
+
+    Raises:
+        TrainingError: there are fewer rows than `minimum`.
+    """
+    if rows.num_rows < minimum:
+        raise TrainingError(
+            f"{snapshot.table.name} version {snapshot.version} has {rows.num_rows} rows in split {split!r}; "
+            f"at least {minimum} were expected.",
+            "Ingest more data, or move features.cut_fraction.",
+        )
+    return rows

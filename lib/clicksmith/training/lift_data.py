@@ -1,0 +1,115 @@
+"""The rows of a lift measurement: real ones, each arm's own, and the test rows by segment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.evaluation.lift import buckets
+from clicksmith.evaluation.verdict import ALL_ROWS, Arm
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.training.arms import Rows
+from clicksmith.training.inputs import (
+    FEATURES,
+    ID,
+    ITEM,
+    USER,
+    Items,
+    RankerCodec,
+    require_rows,
+    user_numbers,
+)
+from clicksmith.training.snapshot import load_examples, load_table
+
+HISTORY, POPULARITY = "user_num_events", "item_num_purchases"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What all arms share.
+
+    Attributes:
+        codec: fitted on the real training rows.
+        real: real training rows.
+        tail: which of them are of rare items, shape (N,).
+        test: real test rows; never anything else.
+        users: a number for each test row's user, shape (M,).
+        slices: test rows by segment.
+        extra: rows of each synthetic arm.
+        arms: the arms that can be measured, with the ratio as it came out.
+        skipped: those that cannot, and why.
+    """
+
+    codec: RankerCodec
+    real: Rows
+    tail: NDArray[np.bool_]
+    test: Rows
+    users: NDArray[np.int64]
+    slices: dict[str, NDArray[np.bool_]]
+    extra: dict[str, Rows]
+    arms: dict[str, Arm]
+    skipped: dict[str, str]
+
+
+def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Mapping[str, Snapshot]) -> Data:
+    """Read and code the rows; the codec sees real training rows only."""
+    label, lift = config.ranker.label, config.lift
+    columns = [*FEATURES, ITEM, label]
+    train = load_examples(examples, columns, "train", lift.max_rows)
+    require_rows(train, "train", examples, 100)
+    test = load_examples(examples, [*columns, USER, ID], "test", config.ranker.max_test_rows)
+    require_rows(test, "test", examples, 100)
+    codec = RankerCodec.fit(train, Items.load(vocabulary))
+    tail = _numbers(train, POPULARITY) < lift.popularity_buckets[0]
+    extra: dict[str, Rows] = {}
+    arms: dict[str, Arm] = {}
+    skipped: dict[str, str] = {}
+    for name, arm in lift.arms.items():
+        added = round(arm.ratio * train.num_rows)
+        if arm.generator is not None:
+            rows = _synthetic_rows(synthetic.get(arm.generator), arm, columns, added)
+            if rows is None or rows.num_rows == 0:
+                skipped[name] = f"the gate published no rows of generator {arm.generator!r}"
+                continue
+            extra[name] = _rows(codec, rows, label)
+            added = rows.num_rows
+        elif arm.kind == "oversample_tail" and not tail.any():
+            skipped[name] = f"no training row has an item with {POPULARITY} < {lift.popularity_buckets[0]}"
+            continue
+        arms[name] = Arm(arm.kind, added / train.num_rows)
+    slices = {
+        ALL_ROWS: np.ones(test.num_rows, bool),
+        **buckets(_numbers(test, HISTORY), lift.history_buckets, "history"),
+        **buckets(_numbers(test, POPULARITY), lift.popularity_buckets, "popularity"),
+    }
+    return Data(
+        codec=codec,
+        real=_rows(codec, train, label),
+        tail=tail,
+        test=_rows(codec, test, label),
+        users=user_numbers(test),
+        slices=slices,
+        extra=extra,
+        arms=arms,
+        skipped=skipped,
+    )
+
+
+def _synthetic_rows(
+    snapshot: Snapshot | None, arm: ArmConfig, columns: Sequence[str], max_rows: int
+) -> pa.Table | None:
+    """Rows of a generator that are of the train split, the first ones by hash of their sample id."""
+    if snapshot is None or arm.generator is None:
+        return None
+    return load_table(snapshot, columns, {"generator": arm.generator, "split": "train"}, max_rows)
+
+
+def _rows(codec: RankerCodec, rows: pa.Table, label: str) -> Rows:
+    return Rows(codec.encode(rows), rows.column(label).to_numpy().astype(bool))
+
+
+def _numbers(rows: pa.Table, column: str) -> NDArray[np.int64]:
+    return np.asarray(rows.column(column).to_numpy(), np.int64)

@@ -1,0 +1,101 @@
+"""Optimizer steps whose rows, rate and dropout derive from (seed, step): nothing else to restore."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from clicksmith.seeds import derive_seed
+
+WARMUP_STEPS = 20
+MAX_GRADIENT_NORM = 5.0
+
+Batch = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        num_steps: optimizer steps.
+        batch_size: global, over all workers.
+        learning_rate: at its peak; it rises over the first steps, then falls linearly to 0.
+        seed: of rows and dropout.
+        weight_decay: AdamW's.
+    """
+
+    num_steps: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    weight_decay: float = 1e-5
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, from 0."""
+        return self.learning_rate * min(1.0, (step + 1) / WARMUP_STEPS) * (1.0 - step / self.num_steps)
+
+
+def rows_of_step(num_rows: int, batch_size: int, step: int, seed: int) -> NDArray[np.int64]:
+    """The global batch of a step: every row once an epoch, in a new order each epoch.
+
+    Returns:
+        Row numbers, shape (batch_size,), a pure function of the arguments.
+    """
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    epochs = positions // num_rows
+    rows = np.empty(batch_size, np.int64)
+    for epoch in np.unique(epochs):
+        mine = epochs == epoch
+        rows[mine] = _permutation(num_rows, int(epoch), seed)[positions[mine] % num_rows]
+    return rows
+
+
+@lru_cache(maxsize=2)
+def _permutation(num_rows: int, epoch: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(num_rows)
+
+
+def make_optimizer(objective: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
+    """The optimizer of a recipe."""
+    return torch.optim.AdamW(
+        objective.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+
+
+def run_steps(
+    objective: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    batch_of: Callable[[int], Batch],
+    start: int = 0,
+    rank: int = 0,
+) -> Iterator[tuple[int, Tensor]]:
+    """Train from step `start` to the end.
+
+    Args:
+        objective: maps a batch to a loss; in DDP where there are several workers.
+        optimizer: from `make_optimizer`.
+        recipe: how.
+        batch_of: step to this worker's part of the batch.
+        start: steps already done.
+        rank: of this worker; workers draw their own dropout masks.
+
+    Yields:
+        Steps done so far, and this worker's loss of the last one.
+    """
+    objective.train()
+    for step in range(start, recipe.num_steps):
+        torch.manual_seed(derive_seed(recipe.seed, "dropout", step, rank))
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate_at(step)
+        optimizer.zero_grad(set_to_none=True)
+        loss = objective(*batch_of(step))
+        loss.backward()
+        nn.utils.clip_grad_norm_(objective.parameters(), MAX_GRADIENT_NORM)
+        optimizer.step()
+        yield step + 1, loss.detach()

@@ -1,0 +1,130 @@
+"""A planted lift is found, noise gives none, and synthetic rows never reach the test rows."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
+from clicksmith.training.arms import copies
+from clicksmith.training.lift import Measurement, measure
+from clicksmith.training.lift_data import load
+from training.toy_lake import write_examples
+from training.toy_lift import commit_rows, examples_with, synthetic_from, vocabulary_of
+
+ARMS = (
+    "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 2.0}, "
+    "oversample_tail: {kind: oversample_tail, ratio: 0.5}, "
+    "gan: {kind: synthetic, generator: gan, ratio: 8.0}, "
+    "missing: {kind: synthetic, generator: autoregressive, ratio: 1.0}}"
+)
+SMALL = (
+    "ray.num_workers=0", "lift.num_steps=80", "lift.num_bootstrap=200", "lift.num_seeds=2",
+    "ranker.batch_size=256", "ranker.embedding_dim=4", "ranker.learning_rate=0.01", "lift.max_rows=400",
+)  # fmt: skip
+
+
+def _measure(config: Config, lake: Lake, labels: str) -> Measurement:
+    examples = write_examples(lake, examples_with(8000, 400, labels))
+    vocabulary = commit_rows(
+        lake, VOCABULARY, vocabulary_of(examples_with(8000, 400, labels)["item_id"].to_pylist()), "v" * 32
+    )
+    extra = synthetic_from(examples_with(6000, 400, labels, seed=9), "gan")
+    synthetic = {"gan": commit_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}
+    return measure(config, "run", examples, vocabulary, synthetic)
+
+
+def test_finds_a_planted_lift(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(ARMS, *SMALL)
+    result = _measure(config, lake, "interaction")
+    verdict = result.verdict.to_pylist()[0]
+    evidence = json.loads(verdict["evidence"])
+    assert verdict["decision"] == "augment", evidence
+    assert verdict["arm"] == "gan"
+    assert verdict["ratio"] == 8.0
+    assert set(evidence["skipped_arms"]) == {"missing"}
+    assert "history=600+" in verdict["segments"] or "history=50-199" in verdict["segments"]
+    lift = next(
+        row
+        for row in result.metrics.to_pylist()
+        if (row["metric"], row["slice"], row["arm"]) == ("lift.auc", "all", "gan")
+    )
+    assert lift["ci_low"] > 0.01
+    assert lift["ci_low"] < lift["value"] < lift["ci_high"]
+
+
+def test_reports_no_lift_on_noise_and_every_figure_once(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    config = make_config(ARMS, *SMALL)
+    result = _measure(config, lake, "noise")
+    verdict = result.verdict.to_pylist()[0]
+    assert verdict["decision"] == "do_not_augment"
+    assert verdict["arm"] is None
+    rows = result.metrics.to_pylist()
+    keys = [(row["metric"], row["slice"], row["arm"], row["seed"]) for row in rows]
+    assert len(keys) == len(set(keys))
+    num_arms, num_slices, num_seeds = 4, 9, 2
+    assert len(rows) == num_arms + num_arms * num_slices * 3 * num_seeds + (num_arms - 1) * num_slices * 2
+    assert {row["slice"] for row in rows} == {
+        "all", "history=0-49", "history=50-199", "history=200-599", "history=600+",
+        "popularity=0-4", "popularity=5-29", "popularity=30-149", "popularity=150+",
+    }  # fmt: skip
+
+
+def test_a_measurement_repeats_exactly(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(ARMS, *SMALL, "lift.num_steps=5", "lift.num_bootstrap=20")
+    first = _measure(config, lake, "interaction")
+    assert first.metrics.equals(_measure(config, Lake(lake.root + "2"), "interaction").metrics)
+
+
+def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config], lake: Lake) -> None:
+    """Planted: the generator's rows carry a mark, and some even claim to be of the test split."""
+    config = make_config(ARMS, *SMALL)
+    rows = examples_with(4000, 100, "noise")
+    examples = write_examples(lake, rows)
+    vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "v" * 32)
+    planted = synthetic_from(examples_with(2000, 100, "noise", seed=3), "gan")
+    split = planted.column_names.index("split")
+    claims = np.where(np.arange(2000) % 2 == 0, "train", "test")
+    planted = planted.set_column(split, planted.schema.field("split"), [claims.tolist()])
+    synthetic = {"gan": commit_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}
+    data = load(config, examples, vocabulary, synthetic)
+    num_test = pc.sum(pc.equal(rows["split"], "test")).as_py()
+    assert len(data.test.labels) == num_test
+    assert len(data.real.labels) == 400
+    assert len(data.extra["gan"].labels) == 1000  # only those that are of the train split
+    assert data.arms["gan"].ratio == 1000 / 400
+    without = load(config, examples, vocabulary, {})
+    assert np.array_equal(data.test.codes, without.test.codes)
+    assert data.codec.to_json() == without.codec.to_json()
+    assert data.skipped.keys() == {"missing"}
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.5, 2), (1.0, 4), (2.5, 10)])
+def test_copies_come_from_the_right_pool_and_spread_evenly(ratio: float, expected: int) -> None:
+    tail = np.array([True, False, True, False])
+    rows = copies(ArmConfig(kind="duplicate", ratio=ratio), 4, tail, seed=1)
+    assert len(rows) == expected
+    counts = np.bincount(rows, minlength=4)
+    assert counts.max() - counts.min() <= 1
+    rare = copies(ArmConfig(kind="oversample_tail", ratio=ratio), 4, tail, seed=1)
+    assert len(rare) == expected
+    assert set(rare.tolist()) <= {0, 2}
+    assert len(copies(ArmConfig(kind="none"), 4, tail, seed=1)) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_ray_tasks_give_the_same_figures(
+    make_config: Callable[..., Config], lake: Lake, ray_cluster: None
+) -> None:
+    few = (*SMALL, "lift.num_steps=5", "lift.num_bootstrap=20")
+    local = _measure(make_config(ARMS, *few), lake, "interaction")
+    remote = _measure(make_config(ARMS, *few, "ray.num_workers=2"), Lake(lake.root + "2"), "interaction")
+    assert local.metrics.equals(remote.metrics)
+    assert local.verdict.equals(remote.verdict)
