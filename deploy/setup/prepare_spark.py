@@ -57,10 +57,11 @@ def main() -> int:
     home = Path(pyspark.__file__).parent
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        num_jars = fetch_jars(home / "jars", scratch)
-        if num_jars == 0:
-            sys.stderr.write((scratch / "log").read_text(errors="replace")[-3000:])
-            sys.stderr.write("setup: Delta's jars could not be fetched. Is there a network?\n")
+        if fetch_jars(home / "jars", scratch) == 0:
+            kept = shutil.copyfile(scratch / "log", Path(sys.prefix) / "delta-jars.log")
+            sys.stderr.write(
+                f"setup: Delta's jars could not be fetched. Is there a network? Details: {kept}\n"
+            )
             return 1
     (home / "conf").mkdir(exist_ok=True)
     shutil.copyfile(Path(__file__).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")
