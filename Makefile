@@ -66,6 +66,7 @@ clean: ## remove the lakes of demo and smoke; the environment and fetched data s
 
 $(VENV)/.created:
 	@python="$$(bash deploy/setup/python.sh)" && echo "setup: a virtual environment with $$python" && "$$python" -m venv $(VENV)
+	@$(PY) -m pip --disable-pip-version-check install --quiet --upgrade pip
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.created setup.py
