@@ -1,0 +1,173 @@
+"""Checked records into the lake: rejected rows first, then the circuit breaker, then accepted rows.
+
+Killed anywhere and run again, the tables end up the same: a commit that is there is not repeated, and no
+accepted row is written before every rejected one is, so what stopped an ingestion can be looked at.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from clicksmith.errors import ContractError, SourceError
+from clicksmith.events import contract
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import commit, read, spark_schema
+from clicksmith.lakehouse.lineage import Lineage
+from clicksmith.tables import Table
+
+logger = logging.getLogger(__name__)
+
+_REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Records on their way into one table.
+
+    Attributes:
+        table: where accepted rows go.
+        rejected_table: where the others go.
+        checked: from `contract.check`, or None where the source has no such records.
+        ruleset_version: of the rules that they were checked by.
+    """
+
+    table: Table
+    rejected_table: Table
+    checked: DataFrame | None
+    ruleset_version: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the records, counted in one pass.
+
+    Attributes:
+        rows_in: rows that the source gave.
+        accepted: rows that broke no rule.
+        rejected: rows that broke one.
+    """
+
+    rows_in: int = 0
+    accepted: int = 0
+    rejected: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name."""
+        return {"rows_in": self.rows_in, "accepted": self.accepted, "rejected": self.rejected}
+
+
+def ingest(
+    spark: SparkSession,
+    intakes: Sequence[Intake],
+    lake: Lake,
+    lineage: Lineage,
+    source: str,
+    max_rejected_fraction: float,
+) -> dict[str, Counts]:
+    """Commit every intake's rejected and accepted rows; the last table is committed last.
+
+    Args:
+        spark: the session.
+        intakes: one a table; the first commits first. The last one must not be empty.
+        lake: the lake.
+        lineage: the run; its id becomes ``ingest_id``.
+        source: the source's name.
+        max_rejected_fraction: above it, of any table, nothing is accepted.
+
+    Returns:
+        What became of the records, by table.
+
+    Raises:
+        SourceError: the last intake has no rows.
+        ContractError: too many rows are rejected, or the counts of two passes differ.
+    """
+    # Kept on disk between the two passes: computing a source twice costs more, and files may change.
+    kept = [
+        intake.checked.persist(StorageLevel.DISK_ONLY) for intake in intakes if intake.checked is not None
+    ]
+    try:
+        counts = [_commit_rejected(spark, intake, lake, lineage, source) for intake in intakes]
+        if counts[-1].rows_in == 0:
+            raise SourceError(
+                f"The source {source} holds no rows for {intakes[-1].table.name}.",
+                "Check what lies at its path.",
+            )
+        for intake, count in zip(intakes, counts, strict=True):
+            if count.rejected > max_rejected_fraction * count.rows_in:
+                raise _too_many(spark, intake, lake, count, max_rejected_fraction)
+        for intake, count in zip(intakes, counts, strict=True):
+            _commit_accepted(spark, intake, lake, lineage, source, count)
+    finally:
+        for frame in kept:
+            frame.unpersist()
+    return {intake.table.name: count for intake, count in zip(intakes, counts, strict=True)}
+
+
+def _metrics() -> list[Column]:
+    rejected = F.sum((F.size("reasons") > 0).cast("long"))
+    return [F.count(F.lit(1)).alias("rows_in"), F.coalesce(rejected, F.lit(0)).alias("rejected")]
+
+
+def _counts(row: dict[str, int]) -> Counts:
+    return Counts(row["rows_in"], row["rows_in"] - row["rejected"], row["rejected"])
+
+
+def _commit_rejected(
+    spark: SparkSession, intake: Intake, lake: Lake, lineage: Lineage, source: str
+) -> Counts:
+    if intake.checked is None:
+        commit(
+            spark.createDataFrame([], spark_schema(intake.rejected_table)),
+            intake.rejected_table,
+            lake,
+            lineage,
+        )
+        return Counts()
+    if lineage.is_committed(lake, intake.rejected_table):  # a run that was killed later: only count
+        return _counts(intake.checked.agg(*_metrics()).collect()[0].asDict())
+    observation = Observation()
+    observed = intake.checked.observe(observation, *_metrics())
+    rows = contract.rejected(observed, source, lineage.run_id, intake.ruleset_version)
+    written = commit(rows, intake.rejected_table, lake, lineage).num_rows
+    counts = _counts(observation.get)
+    _balance(intake.rejected_table, written, counts.rejected)
+    return counts
+
+
+def _commit_accepted(
+    spark: SparkSession, intake: Intake, lake: Lake, lineage: Lineage, source: str, counts: Counts
+) -> None:
+    if intake.checked is None:
+        rows = spark.createDataFrame([], spark_schema(intake.table))
+    else:
+        rows = contract.accepted(intake.checked, intake.table, source, lineage.run_id)
+    written = commit(rows, intake.table, lake, lineage, counts=counts.as_dict()).num_rows
+    _balance(intake.table, written, counts.accepted)
+
+
+def _balance(table: Table, written: int | None, expected: int) -> None:
+    """Rows in are rows accepted and rows rejected."""
+    if written is not None and written != expected:
+        raise ContractError(
+            f"{table.name} has {written:,} rows, but {expected:,} were counted on the way.",
+            "The source changed while it was read; run again once it is still.",
+        )
+
+
+def _too_many(
+    spark: SparkSession, intake: Intake, lake: Lake, counts: Counts, max_rejected_fraction: float
+) -> ContractError:
+    rows = read(spark, lake.get(intake.rejected_table))
+    by_reason = rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
+    top = by_reason.orderBy(F.desc("count"), "reason").limit(_REASONS_SHOWN).collect()
+    reasons = "; ".join(f"{row['reason']} ({row['count']:,})" for row in top)
+    return ContractError(
+        f"{counts.rejected:,} of {counts.rows_in:,} rows for {intake.table.name} broke the contract, more than "
+        f"the fraction {max_rejected_fraction:g} that is allowed: {reasons}.",
+        f"Look at {intake.rejected_table.name} in {lake.root}; mend the source or its mapping, or raise "
+        "contract.max_rejected_fraction.",
+    )

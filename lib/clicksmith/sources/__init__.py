@@ -1,0 +1,1 @@
+"""Real data sets and log formats, mapped to the contract's raw events. Needs Spark; import the modules."""

@@ -1,0 +1,230 @@
+"""Any JSON lines, CSV or Parquet files, mapped to the contract by the configuration alone.
+
+No line is lost: one that cannot be read arrives with ``_raw`` and ``_problem``. Where no ``event_id`` is
+mapped, it is a hash of the mapped values, so events of identical content share their id and cleaning
+takes them for one.
+"""
+
+import csv
+import difflib
+import json
+import logging
+from collections.abc import Collection, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, DateType, MapType, StructType, TimestampNTZType
+from pyspark.sql.types import TimestampType
+
+from clicksmith import tables
+from clicksmith.config import FilesConfig, FilesTableConfig
+from clicksmith.errors import ConfigError, SourceError
+from clicksmith.sources import listing
+from clicksmith.sources.lines import parse_csv, parse_json
+from clicksmith.sources.raw import RawTables
+from clicksmith.tables.bronze import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
+
+logger = logging.getLogger(__name__)
+
+_MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_SAMPLE_LINES = 1_000
+
+
+def read(spark: SparkSession, settings: FilesConfig) -> RawTables:
+    """Map files to raw tables.
+
+    Raises:
+        ConfigError: the mapping names no column of the contract, or lacks one that every row needs.
+        SourceError: no file, an empty or unreadable one, or a mapped column that the files lack.
+    """
+    return RawTables(
+        events=_read_table(spark, settings.events, "source.events", EVENT_COLUMNS),
+        items=settings.items and _read_table(spark, settings.items, "source.items", ITEM_COLUMNS),
+        users=settings.users and _read_table(spark, settings.users, "source.users", USER_COLUMNS),
+    )
+
+
+def fingerprint(settings: FilesConfig) -> str:
+    """A hash over each table's files: relative names, sizes and contents. Needs no Spark."""
+    parts = {"events": settings.events, "items": settings.items, "users": settings.users}
+    found = {
+        name: listing.fingerprint(listing.list_files(table.path, f"source.{name}.path"))
+        for name, table in parts.items()
+        if table is not None
+    }
+    return json.dumps(found, sort_keys=True)
+
+
+def _read_table(
+    spark: SparkSession, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
+) -> DataFrame:
+    _check_mapping(settings, purpose, columns)
+    files = listing.list_files(settings.path, f"{purpose}.path")
+    required = {settings.columns[c.name] for c in columns if not c.nullable and c.name in settings.columns}
+    reader = {"jsonl": _read_json, "csv": _read_csv, "parquet": _read_parquet}[settings.format]
+    return _map(reader(spark, files, settings, purpose, required), settings, purpose, columns)
+
+
+def _check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
+    known = [column.name for column in columns]
+    for key, mapping in (("columns", settings.columns), ("constants", settings.constants)):
+        for name in mapping:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or known
+                raise ConfigError(
+                    f"{purpose}.{key}: the contract has no column {name!r};", f"nearest: {near[0]!r}."
+                )
+    given = {*settings.columns, *settings.constants, "event_id"}
+    missing = [column.name for column in columns if not column.nullable and column.name not in given]
+    if missing:
+        raise ConfigError(f"{purpose}.columns maps nothing to {', '.join(missing)}, which every row needs.")
+
+
+def _check_columns(wanted: Collection[str], found: Collection[str], purpose: str, where: str) -> None:
+    for name in wanted:
+        if name not in found:
+            near = difflib.get_close_matches(name, list(found), n=1, cutoff=0.4)
+            hint = f"The nearest there is {near[0]!r}" if near else f"It has {', '.join(sorted(found)[:20])}"
+            raise SourceError(
+                f"{purpose}.columns: {where} has no column {name!r}.", f"{hint}; correct the mapping."
+            )
+
+
+def _read_lines(spark: SparkSession, files: list[listing.SourceFile]) -> DataFrame:
+    # Line feeds alone end a line, so that the bytes between two of them survive unchanged.
+    return spark.read.option("lineSep", "\n").text([file.uri for file in files]).toDF("line")
+
+
+def _read_json(
+    spark: SparkSession,
+    files: list[listing.SourceFile],
+    settings: FilesTableConfig,
+    purpose: str,
+    required: Collection[str],
+) -> DataFrame:
+    lines = _read_lines(spark, files)
+    sample = lines.limit(_SAMPLE_LINES).where(F.is_valid_utf8("line"))
+    keys = sample.select(F.explode(F.json_object_keys("line")).alias("key")).distinct().limit(_SAMPLE_LINES)
+    found = [row.key for row in keys.collect()]
+    names = list(dict.fromkeys(settings.columns.values()))
+    if found:  # else no line is an object, and each is rejected with its reason
+        where = f"{settings.path} (in its first {_SAMPLE_LINES} lines)"
+        _check_columns(sorted(required), found, purpose, where)
+        rare = [name for name in names if name not in found]
+        if rare:
+            logger.warning("%s.columns: %s are not in %s", purpose, ", ".join(rare), where)
+    return parse_json(lines, names)
+
+
+def _read_csv(
+    spark: SparkSession,
+    files: list[listing.SourceFile],
+    settings: FilesTableConfig,
+    purpose: str,
+    required: Collection[str],
+) -> DataFrame:
+    headers = {file.name: _first_line(file) for file in files if file.size}
+    first, header_line = next(iter(headers.items()))
+    for name, line in headers.items():
+        if line != header_line:
+            raise SourceError(
+                f"{purpose}.path: the header of {name} ({line[:80]!r}) is not that of {first} ({header_line[:80]!r}).",
+                "Files of one table must have the same columns in the same order; split them or correct them.",
+            )
+    header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
+    names = list(dict.fromkeys(settings.columns.values()))
+    _check_columns(names, header, purpose, f"the header of {first}")
+    return parse_csv(_read_lines(spark, files), header, header_line, names, settings.delimiter)
+
+
+def _first_line(file: listing.SourceFile) -> str:
+    """The header, without byte order mark and line end."""
+    taken = b""
+    try:
+        with file.filesystem.open_input_stream(file.path, compression="detect") as stream:
+            while b"\n" not in taken and (chunk := stream.read(1 << 16)):
+                taken += chunk
+                if len(taken) > 1 << 24:
+                    break
+        return taken.split(b"\n")[0].decode("utf-8-sig").rstrip("\r")
+    except UnicodeDecodeError:
+        raise SourceError(f"{file.path} is no CSV: its first line is not UTF-8.") from None
+    except OSError as error:
+        raise SourceError(f"Cannot read {file.path}: {error}.") from error
+
+
+def _read_parquet(
+    spark: SparkSession,
+    files: list[listing.SourceFile],
+    settings: FilesTableConfig,
+    purpose: str,
+    required: Collection[str],
+) -> DataFrame:
+    names = list(dict.fromkeys(settings.columns.values()))
+    for file in files:
+        try:
+            schema = pq.read_schema(file.path, filesystem=file.filesystem)
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(
+                f"{purpose}.path: {file.path} is no readable Parquet file: {str(error).splitlines()[0]}",
+                f"Remove it, or correct {purpose}.format.",
+            ) from error
+        _check_columns(names, schema.names, purpose, file.name)
+    frame = spark.read.parquet(*[file.uri for file in files])
+    texts = [
+        _as_text(_quoted(name), frame.schema[name].dataType, settings, purpose).alias(name) for name in names
+    ]
+    return frame.select(*texts, F.to_json(F.struct("*")).alias("_raw"))
+
+
+def _quoted(name: str) -> Column:
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def _as_text(value: Column, kind: DataType, settings: FilesTableConfig, purpose: str) -> Column:
+    if isinstance(kind, TimestampType | TimestampNTZType | DateType):
+        return value.cast("timestamp")
+    if isinstance(kind, StructType | ArrayType | MapType):
+        return F.to_json(value)
+    return value.cast("string")
+
+
+def _map(
+    frame: DataFrame, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
+) -> DataFrame:
+    mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
+    for name, source in settings.columns.items():
+        value = _quoted(source)
+        if name == "event_type" and settings.event_types:
+            value = _translate(value, settings.event_types)
+        if name == "event_ts" and settings.timestamp_unit != "iso":
+            value = _from_number(value, frame.schema[source].dataType, settings, purpose)
+        mapped[name] = value
+    if columns[0].name == "event_id" and "event_id" not in mapped:
+        # Unit separators, and a marker for null, so that different rows never spell the same text.
+        parts = [
+            F.coalesce(mapped[c.name].cast("string"), F.lit("\x00")) for c in columns if c.name in mapped
+        ]
+        mapped["event_id"] = F.md5(F.concat_ws("\x1f", *parts))
+    problem = F.col("_problem") if "_problem" in frame.columns else F.lit(None).cast("string")
+    selected = [value.alias(name) for name, value in mapped.items()]
+    return frame.select(*selected, F.col("_raw"), problem.alias("_problem"))
+
+
+def _translate(value: Column, names: dict[str, str]) -> Column:
+    pairs = [F.lit(text) for pair in names.items() for text in pair]
+    return F.coalesce(F.try_element_at(F.create_map(*pairs), value), value)
+
+
+def _from_number(value: Column, kind: DataType, settings: FilesTableConfig, purpose: str) -> Column:
+    """Seconds, milliseconds or microseconds since 1970 to a time's text; text that is no number stays."""
+    unit = settings.timestamp_unit
+    if isinstance(kind, TimestampType):
+        raise ConfigError(
+            f"{purpose}.timestamp_unit is {unit!r}, but {settings.columns['event_ts']!r} holds timestamps.",
+            f"Set {purpose}.timestamp_unit to iso.",
+        )
+    micros = F.try_multiply(value.try_cast("decimal(38,6)"), F.lit(_MICROS[unit]).cast("decimal(7,0)"))
+    return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), value)
