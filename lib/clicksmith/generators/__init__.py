@@ -1,0 +1,1 @@
+"""Networks that learn to generate training examples. torch; neither Spark nor Ray."""

@@ -1,0 +1,170 @@
+"""The common interface of all presets.
+
+A `Recipe` owns networks, optimizers and losses, and performs one deterministic training step;
+who calls it (one process, or several under DDP) is the caller's business. A `Sampler` is the part
+that is kept: it turns (seed, row ids) into encoded rows.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from clicksmith.encoding.table import Encoded
+from clicksmith.seeds import derive_seed
+
+Wrap = Callable[[nn.Module], nn.Module]
+"""Makes a module data-parallel, e.g. ``ray.train.torch.prepare_model``; the identity on one process."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which part of the global batch this process computes."""
+
+    rank: int = 0
+    world_size: int = 1
+
+    def slice(self, batch_size: int) -> slice:
+        """This rank's rows of a global batch; the batch must divide evenly."""
+        size = batch_size // self.world_size
+        return slice(self.rank * size, (self.rank + 1) * size)
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What every preset needs to know of a run.
+
+    Attributes:
+        seed: all randomness of training derives from it and the step.
+        num_steps: optimizer steps of the generator in the whole run.
+        batch_size: global, over all ranks.
+        learning_rate: peak or constant rate.
+    """
+
+    seed: int
+    num_steps: int
+    batch_size: int
+    learning_rate: float
+
+
+class Sampler(nn.Module, ABC):
+    """Networks that turn noise into encoded rows."""
+
+    @abstractmethod
+    def sample(
+        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
+    ) -> Encoded:
+        """Sample rows in evaluation mode.
+
+        Args:
+            seed: of the sampling stream.
+            row_ids: shape (N,); each row depends on its id alone (and, in the last bits of its
+                floats, on N: evaluate whole blocks).
+            fixed: column index to the code that each row must have, shape (N,).
+
+        Returns:
+            N encoded rows.
+        """
+
+
+class Recipe(ABC):
+    """One preset in training."""
+
+    sampler: Sampler
+    batch_multiple = 1
+    """The batch of a rank must be a multiple of it."""
+
+    @abstractmethod
+    def prepare(self, wrap: Wrap) -> None:
+        """Make the networks data-parallel and create their optimizers. Call once, before `step`."""
+
+    @abstractmethod
+    def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
+        """One optimizer step of the generator (and its critic); a function of weights and `step` alone.
+
+        Returns:
+            Scalars by name: this rank's losses, and gradient norms.
+        """
+
+    @abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs, as tensors and plain values."""
+
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`, after `prepare`."""
+
+    def held_out_loss(self, held_out: Encoded) -> Tensor | None:
+        """Sum of nats over the rows, for early stopping; None where there is no likelihood."""
+        return None
+
+
+def step_generator(seed: int, step: int, *names: str | int) -> torch.Generator:
+    """The random stream of a step."""
+    return torch.Generator().manual_seed(derive_seed(seed, "step", step, *names))
+
+
+def keep_three_quarters(shape: tuple[int, int], stream: torch.Generator) -> Tensor:
+    """True with probability 3/4; eight values from each 64-bit number, ten times faster than Bernoulli draws."""
+    words = torch.empty(-(-shape[0] * shape[1] // 8), dtype=torch.int64)
+    words.random_(-(2**63), None, generator=stream)
+    return (words.view(torch.uint8)[: shape[0] * shape[1]] >= 64).view(shape)
+
+
+def one_cycle(step: int, num_steps: int, peak: float) -> float:
+    """The one-cycle rate (Smith & Topin 2018): cosine up over 30 % of the steps, cosine down after."""
+    warm = max(1.0, 0.3 * num_steps)
+    if step < warm:
+        low, high, progress = peak / 25, peak, step / warm
+    else:
+        low, high, progress = peak / 2.5e5, peak, 1 - (step - warm) / max(1.0, num_steps - warm)
+    return low + (high - low) * (1 - math.cos(math.pi * progress)) / 2
+
+
+class RowOrder:
+    """Rows of each step: a seeded permutation an epoch, read on across epochs so that no row is dropped."""
+
+    def __init__(self, num_rows: int, seed: int) -> None:
+        self._num_rows = num_rows
+        self._seed = seed
+        self._epoch = -1
+        self._permutation = torch.empty(0, dtype=torch.int64)
+
+    def rows(self, step: int, batch_size: int) -> Tensor:
+        """Row numbers of the global batch, shape (batch_size,)."""
+        parts: list[Tensor] = []
+        position, missing = step * batch_size, batch_size
+        while missing:
+            epoch, offset = divmod(position, self._num_rows)
+            if epoch != self._epoch:
+                stream = torch.Generator().manual_seed(derive_seed(self._seed, "epoch", epoch))
+                self._permutation = torch.randperm(self._num_rows, generator=stream)
+                self._epoch = epoch
+            part = self._permutation[offset : offset + missing]
+            parts.append(part)
+            position += len(part)
+            missing -= len(part)
+        return torch.cat(parts)
+
+
+def mode_figures(encoded: Encoded, real: Encoded) -> dict[str, float]:
+    """Signs of collapse in a sample.
+
+    Returns:
+        duplicate_rate: share of rows whose codes equal an earlier row's;
+        coverage: share of the codes with at least 1 % of the real rows that the sample holds.
+    """
+    distinct = len(np.unique(encoded.codes, axis=0))
+    hit, common = 0, 0
+    for column in range(real.codes.shape[1]):
+        counts = np.bincount(real.codes[:, column])
+        frequent = np.flatnonzero(counts >= 0.01 * len(real))
+        common += len(frequent)
+        hit += int(np.isin(frequent, encoded.codes[:, column]).sum())
+    return {"duplicate_rate": 1 - distinct / max(1, len(encoded)), "coverage": hit / max(1, common)}
