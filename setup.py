@@ -2,7 +2,7 @@
 
 from setuptools import find_packages, setup
 
-SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "polars>=1.30,<3"]
+SPARK = ["pyspark==4.2.0", "delta-spark==4.4.0", "polars>=1.30,<3", "scikit-learn>=1.6,<2"]
 RAY = [
     "ray[default,train]==2.60.0",
     "torch==2.13.0",

@@ -151,6 +151,18 @@ def test_trees_take_more_categories_than_they_have_bins():
     assert fidelity.c2st_auc(coding.encode(rows), coding.encode(rows), seed=1) < 0.75
 
 
+def test_trees_see_what_is_missing_and_bear_columns_that_are_missing_throughout():
+    rng = np.random.default_rng(1)
+    price = rng.normal(size=400)
+    holes = pa.array(price, mask=rng.random(400) < 0.5)
+    columns = (Column("price", pa.float64(), nullable=True), Column("none", pa.float64(), nullable=True))
+    full, holed = (
+        pa.table({"price": p, "none": pa.nulls(400, pa.float64())}) for p in (pa.array(price), holes)
+    )
+    coding = Coding.fit(full, columns)
+    assert fidelity.c2st_auc(coding.encode(full), coding.encode(holed), seed=1) > 0.6
+
+
 def test_auc_interval_by_hand():
     # Hanley and McNeil at .5: variance (1/4 + 99/12 + 99/12) / 10,000.
     low, high = fidelity.auc_interval(0.5, 100, 100)
