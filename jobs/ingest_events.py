@@ -1,4 +1,4 @@
-"""Ingest a source: its records to bronze.events, bronze.items and bronze.users, or to their rejected tables."""
+"""Ingest a source: to bronze.events, bronze.items, bronze.users, and their rejected tables."""
 
 import logging
 import sys

@@ -103,7 +103,7 @@ def _cast(value: Column, schema: StructType, column: tables.Column) -> Column:
         return F.when(number == F.floor(number), number.try_cast("int"))
     if kind == "timestamp" and is_text:
         # Spark completes a time alone, such as 12:30, with today's date.
-        return F.when(value.rlike(r"^\s*\d{4}"), value.try_cast("timestamp"))
+        return F.when(value.rlike(r"^\s*[+-]?\d{4}"), value.try_cast("timestamp"))
     return value.try_cast(kind)
 
 

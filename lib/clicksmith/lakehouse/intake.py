@@ -166,8 +166,8 @@ def _too_many(
     top = by_reason.orderBy(F.desc("count"), "reason").limit(_REASONS_SHOWN).collect()
     reasons = "; ".join(f"{row['reason']} ({row['count']:,})" for row in top)
     return ContractError(
-        f"{counts.rejected:,} of {counts.rows_in:,} rows for {intake.table.name} broke the contract, more than "
-        f"the fraction {max_rejected_fraction:g} that is allowed: {reasons}.",
+        f"{counts.rejected:,} of {counts.rows_in:,} rows for {intake.table.name} broke the contract, more "
+        f"than the fraction {max_rejected_fraction:g} that is allowed: {reasons}.",
         f"Look at {intake.rejected_table.name} in {lake.root}; mend the source or its mapping, or raise "
         "contract.max_rejected_fraction.",
     )

@@ -82,7 +82,7 @@ def _not_bought(
     settings: CompleteJourneyConfig,
     seed: int,
 ) -> DataFrame:
-    """Impressions without a purchase: drawn over all households, so that fewer households see the same ones."""
+    """Impressions without a purchase, drawn over all households: a smaller share of them sees the same."""
     rate = settings.other_impression_rate
     basket = F.struct("basket_id", "household_id", "basket_ts")
     baskets = (

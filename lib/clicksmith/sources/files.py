@@ -15,8 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, DateType, MapType, StructType, TimestampNTZType
-from pyspark.sql.types import TimestampType
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DateType,
+    MapType,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from clicksmith import tables
 from clicksmith.config import FilesConfig, FilesTableConfig
@@ -39,10 +46,11 @@ def read(spark: SparkSession, settings: FilesConfig) -> RawTables:
         ConfigError: the mapping names no column of the contract, or lacks one that every row needs.
         SourceError: no file, an empty or unreadable one, or a mapped column that the files lack.
     """
+    items, users = settings.items, settings.users
     return RawTables(
         events=_read_table(spark, settings.events, "source.events", EVENT_COLUMNS),
-        items=settings.items and _read_table(spark, settings.items, "source.items", ITEM_COLUMNS),
-        users=settings.users and _read_table(spark, settings.users, "source.users", USER_COLUMNS),
+        items=None if items is None else _read_table(spark, items, "source.items", ITEM_COLUMNS),
+        users=None if users is None else _read_table(spark, users, "source.users", USER_COLUMNS),
     )
 
 
@@ -130,8 +138,8 @@ def _read_csv(
     for name, line in headers.items():
         if line != header_line:
             raise SourceError(
-                f"{purpose}.path: the header of {name} ({line[:80]!r}) is not that of {first} ({header_line[:80]!r}).",
-                "Files of one table must have the same columns in the same order; split them or correct them.",
+                f"{purpose}.path: {name} has the header {line[:80]!r}, {first} has {header_line[:80]!r}.",
+                "Files of one table need the same columns in the same order; split or correct them.",
             )
     header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
     names = list(dict.fromkeys(settings.columns.values()))
@@ -173,9 +181,7 @@ def _read_parquet(
             ) from error
         _check_columns(names, schema.names, purpose, file.name)
     frame = spark.read.parquet(*[file.uri for file in files])
-    texts = [
-        _as_text(_quoted(name), frame.schema[name].dataType, settings, purpose).alias(name) for name in names
-    ]
+    texts = [_as_text(_quoted(name), frame.schema[name].dataType).alias(name) for name in names]
     return frame.select(*texts, F.to_json(F.struct("*")).alias("_raw"))
 
 
@@ -183,7 +189,7 @@ def _quoted(name: str) -> Column:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def _as_text(value: Column, kind: DataType, settings: FilesTableConfig, purpose: str) -> Column:
+def _as_text(value: Column, kind: DataType) -> Column:
     if isinstance(kind, TimestampType | TimestampNTZType | DateType):
         return value.cast("timestamp")
     if isinstance(kind, StructType | ArrayType | MapType):
@@ -203,11 +209,8 @@ def _map(
             value = _from_number(value, frame.schema[source].dataType, settings, purpose)
         mapped[name] = value
     if columns[0].name == "event_id" and "event_id" not in mapped:
-        # Unit separators, and a marker for null, so that different rows never spell the same text.
-        parts = [
-            F.coalesce(mapped[c.name].cast("string"), F.lit("\x00")) for c in columns if c.name in mapped
-        ]
-        mapped["event_id"] = F.md5(F.concat_ws("\x1f", *parts))
+        content = [mapped[c.name].alias(c.name) for c in columns if c.name in mapped]
+        mapped["event_id"] = F.md5(F.to_json(F.struct(*content)))
     problem = F.col("_problem") if "_problem" in frame.columns else F.lit(None).cast("string")
     selected = [value.alias(name) for name, value in mapped.items()]
     return frame.select(*selected, F.col("_raw"), problem.alias("_problem"))

@@ -43,7 +43,6 @@ def read(spark: SparkSession, settings: OpenBanditConfig) -> RawTables:
         F.col("propensity_score").alias("propensity"),
         *_USER_FEATURES,
     )
-    # concat_ws leaves out nulls, so the log's other columns pass through both kinds of event unchanged.
     event = ["event_ts", "user_id", "item_id", "request_id", "position", "propensity"]
     impressions = log.select(
         F.concat_ws("/", "request_id", F.lit("impression")).alias("event_id"),
