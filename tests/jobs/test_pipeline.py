@@ -104,7 +104,7 @@ def test_twice_the_partitions_give_the_same_rows(finished_lake: Path, tmp_path: 
     overrides = [
         "spark.shuffle_partitions=4",
         "spark.rows_per_partition=5000",
-        "synthesis.rows_per_task=1024",
+        "spark.rows_per_synthesis_task=1024",
     ]
     for job in ("ingest_events", "clean_events", "build_profiles", "build_training_set"):
         pipeline.run(other, overrides, job)

@@ -28,6 +28,7 @@ class SparkConfig(Section):
     driver_memory: str = "2g"
     shuffle_partitions: int = Field(default=8, ge=1)
     rows_per_partition: int = Field(default=1_000_000, ge=1, description="of the shuffle by user that cleans events")
+    rows_per_synthesis_task: int = Field(default=20_000, ge=1, description="of the writer of synthetic samples")
     extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* setting")
 
 
@@ -163,7 +164,6 @@ class SynthesisConfig(Section):
     positive_fraction: float | None = Field(
         default=None, gt=0, lt=1, description="share of positive labels; null: as in the data"
     )
-    rows_per_task: int = Field(default=20_000, ge=1)
 
 
 class GateConfig(Section):
@@ -178,7 +178,10 @@ class GateConfig(Section):
     max_identical_excess: float = Field(
         default=0.02, ge=0, le=1, description="identical-match share above that of holdout rows"
     )
-    max_rows: int = Field(default=20_000, ge=100, description="rows sampled a side for pairwise figures")
+    max_rows: int = Field(default=20_000, ge=100, description="rows sampled a side for fidelity figures")
+    max_reference_rows: int = Field(
+        default=100_000, ge=100, description="training rows, and as many holdout rows, searched for leaks"
+    )
 
 
 class RankerConfig(Section):

@@ -1,0 +1,52 @@
+"""Synthesize samples: every trained generator to gold.synthetic_candidates, where the gate finds them."""
+
+import logging
+import sys
+
+from clicksmith.config import Config
+from clicksmith.config.job import run_job
+from clicksmith.errors import NotFittedError
+from clicksmith.generators.artefact import generator_folder, generator_id, read_card, trace_generator
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import commit
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.session import open_session
+from clicksmith.seeds import derive_seed
+from clicksmith.synthesis.writer import synthetic_rows
+from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
+
+logger = logging.getLogger("clicksmith.jobs.synthesize_samples")
+
+
+def run(config: Config) -> None:
+    """Write the rows of each generator that has not written them yet."""
+    lake = Lake.of(config)
+    examples = lake.get(TRAINING_EXAMPLES)
+    for name in config.generators:
+        trained = trace_generator(config, name, examples)
+        folder = generator_folder(config, name, trained)
+        card = read_card(folder)
+        if card is None:
+            raise NotFittedError(f"Generator {name!r} is not trained for {folder}.", "Run train_generator first.")
+        settings = {"synthesis": config.synthesis, "label": config.ranker.label}
+        lineage = trace(f"synthesize_samples/{name}", config, settings, extra_inputs={name: trained.fingerprint})
+        part = f"generator={name}"
+        if lineage.is_committed(lake, SYNTHETIC_CANDIDATES, part=part):
+            logger.info("%s: already done for these inputs and this configuration", name)
+            continue
+        positives = config.synthesis.positive_fraction
+        rows = synthetic_rows(
+            open_session(config),
+            folder,
+            generator_id(name, trained),
+            lineage.run_id,
+            num_rows=round(config.synthesis.ratio * card["num_rows"]),
+            seed=derive_seed(config.seed, "synthesize", name),
+            rows_per_task=config.spark.rows_per_synthesis_task,
+            balance=None if positives is None else (config.ranker.label, positives),
+        )
+        commit(rows, SYNTHETIC_CANDIDATES, lake, lineage, part=part)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

@@ -1,0 +1,1 @@
+"""The Spark writer: the one place where Spark and generators meet."""
