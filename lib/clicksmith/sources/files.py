@@ -19,6 +19,7 @@ from pyspark.sql.types import (
     ArrayType,
     DataType,
     DateType,
+    LongType,
     MapType,
     StructType,
     TimestampNTZType,
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _SAMPLE_LINES = 1_000
+_NANOS_UTC = pa.timestamp("ns", tz="UTC")
 
 
 def read(spark: SparkSession, settings: FilesConfig) -> RawTables:
@@ -171,6 +173,7 @@ def _read_parquet(
     required: Collection[str],
 ) -> DataFrame:
     names = list(dict.fromkeys(settings.columns.values()))
+    nanos: set[str] = set()
     for file in files:
         try:
             schema = pq.read_schema(file.path, filesystem=file.filesystem)
@@ -180,16 +183,23 @@ def _read_parquet(
                 f"Remove it, or correct {purpose}.format.",
             ) from error
         _check_columns(names, schema.names, purpose, file.name)
+        nanos |= {field.name for field in schema if field.type in (pa.timestamp("ns"), _NANOS_UTC)}
+    # Spark knows no nanoseconds and refuses such files (pandas writes them) unless it reads them as numbers.
+    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
     frame = spark.read.parquet(*[file.uri for file in files])
-    texts = [_as_text(_quoted(name), frame.schema[name].dataType).alias(name) for name in names]
+    texts = [_as_text(name, frame.schema[name].dataType, name in nanos).alias(name) for name in names]
     return frame.select(*texts, F.to_json(F.struct("*")).alias("_raw"))
 
 
-def _quoted(name: str) -> Column:
-    return F.col("`" + name.replace("`", "``") + "`")
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
-def _as_text(value: Column, kind: DataType) -> Column:
+def _as_text(name: str, kind: DataType, is_nanos: bool) -> Column:
+    """Text, or a timestamp where the file has one."""
+    value = F.col(_quoted(name))
+    if is_nanos and isinstance(kind, LongType):
+        return F.timestamp_micros(F.expr(f"{_quoted(name)} div 1000"))
     if isinstance(kind, TimestampType | TimestampNTZType | DateType):
         return value.cast("timestamp")
     if isinstance(kind, StructType | ArrayType | MapType):
@@ -202,7 +212,7 @@ def _map(
 ) -> DataFrame:
     mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
     for name, source in settings.columns.items():
-        value = _quoted(source)
+        value = F.col(_quoted(source))
         if name == "event_type" and settings.event_types:
             value = _translate(value, settings.event_types)
         if name == "event_ts" and settings.timestamp_unit != "iso":
