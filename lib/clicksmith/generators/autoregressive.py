@@ -24,8 +24,8 @@ from clicksmith.generators.recipe import (
     Shard,
     StepSettings,
     Wrap,
-    one_cycle,
     keep_three_quarters,
+    one_cycle,
     step_generator,
 )
 from clicksmith.seeds import counter_uniform, derive_seed
@@ -47,6 +47,9 @@ class AutoregressiveNetwork(Sampler):
     def __init__(self, cardinalities: list[int]) -> None:
         super().__init__()
         self.cardinalities = cardinalities
+        self.offsets: Tensor
+        self.mask: Tensor
+        self.seen: Tensor
         num_columns, num_codes = len(cardinalities), sum(cardinalities)
         offsets = np.concatenate([[0], np.cumsum(cardinalities)])
         self.register_buffer("offsets", torch.from_numpy(offsets[:-1].astype(np.int64)), persistent=False)
@@ -68,7 +71,9 @@ class AutoregressiveNetwork(Sampler):
     def set_frequencies(self, codes: NDArray[np.int64]) -> None:
         """Start each head at the log frequencies of its column; codes never seen are never sampled."""
         counts = [np.bincount(codes[:, k], minlength=c) for k, c in enumerate(self.cardinalities)]
-        self.head_bias.data = torch.from_numpy(np.log(np.concatenate([(c + 1) / (c + 1).sum() for c in counts]))).float()
+        self.head_bias.data = torch.from_numpy(
+            np.log(np.concatenate([(c + 1) / (c + 1).sum() for c in counts]))
+        ).float()
         self.seen.copy_(torch.from_numpy(np.concatenate(counts) > 0))
 
     @property
@@ -90,7 +95,7 @@ class AutoregressiveNetwork(Sampler):
         if keep is not None:
             scale = 1 / (1 - DROPOUT)  # applied to the weights, which are smaller than the activations
             width = num_columns * HIDDEN
-            keep_x, keep_h, keep_r = keep.split([num_columns * EMBEDDING, width, width], dim=1)
+            keep_x, keep_h, keep_r = torch.split(keep, [num_columns * EMBEDDING, width, width], dim=1)
             x_BE = x_BE * keep_x
         h_BCH = F.relu(torch.addmm(self.project_bias, x_BE, self.project * self.mask * scale)).view(shape_BCH)
         r_BCH = h_BCH if keep is None else h_BCH * keep_h.reshape(shape_BCH)
@@ -100,8 +105,8 @@ class AutoregressiveNetwork(Sampler):
             h_CBH = h_CBH * keep_r.reshape(shape_BCH).transpose(0, 1)
         heads = zip(
             h_CBH.unbind(0),
-            (self.head * scale).split(self.cardinalities),
-            self.head_bias.split(self.cardinalities),
+            torch.split(self.head * scale, self.cardinalities),
+            torch.split(self.head_bias, self.cardinalities),
             codes_BC.unbind(1),
             strict=True,
         )
@@ -164,7 +169,9 @@ class Autoregressive(Recipe):
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
         self._parallel = wrap(self.network)
-        self._optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.settings.learning_rate, weight_decay=0.01)
+        self._optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=self.settings.learning_rate, weight_decay=0.01
+        )
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`."""
@@ -179,7 +186,7 @@ class Autoregressive(Recipe):
         self.network.train()
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._parallel(self._codes[rows], keep.float()).sum()
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._optimizer.step()
         return {"nats": loss.detach(), "gradient_norm": norm}
@@ -189,7 +196,7 @@ class Autoregressive(Recipe):
         """See `Recipe.held_out_loss`."""
         self.network.eval()
         total = torch.zeros((), dtype=torch.float64)
-        for part in torch.from_numpy(held_out.codes).split(2048):
+        for part in torch.split(torch.from_numpy(held_out.codes), 2048):
             total += self.network(part).sum().double() * len(part)
         return total
 

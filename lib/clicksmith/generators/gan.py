@@ -64,7 +64,9 @@ class Shape:
 
 
 CTGAN = Shape(128, (256, 256), (256, 256), True, True, 10, "wgan_gp", 1e-3, (0.5, 0.9))
-DENSE_GAN = Shape(100, (128, 256, 512, 1024, 2048), (128, 256, 512, 1024), False, False, 1, "gan", 2e-4, (0.5, 0.999))
+DENSE_GAN = Shape(
+    100, (128, 256, 512, 1024, 2048), (128, 256, 512, 1024), False, False, 1, "gan", 2e-4, (0.5, 0.999)
+)
 
 
 class GeneratorNetwork(Sampler):
@@ -115,8 +117,12 @@ class GeneratorNetwork(Sampler):
         """
         self.eval()
         layout = self.layout
-        uniform = torch.from_numpy(counter_uniform(derive_seed(seed, "modes"), row_ids, layout.num_columns + 2))
-        noise = torch.from_numpy(counter_normal(derive_seed(seed, "noise"), row_ids, self.shape.noise)).float()
+        uniform = torch.from_numpy(
+            counter_uniform(derive_seed(seed, "modes"), row_ids, layout.num_columns + 2)
+        )
+        noise = torch.from_numpy(
+            counter_normal(derive_seed(seed, "noise"), row_ids, self.shape.noise)
+        ).float()
         condition = None
         if self.shape.conditional:
             flat = self._conditions(uniform[:, -2:], fixed)
@@ -185,7 +191,9 @@ class Adversarial(Recipe):
         settings: of the run.
     """
 
-    def __init__(self, data: Encoded, codec: TableCodec, shape: Shape, loss: Loss, settings: StepSettings) -> None:
+    def __init__(
+        self, data: Encoded, codec: TableCodec, shape: Shape, loss: Loss, settings: StepSettings
+    ) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self.settings, self.shape, self.loss = settings, shape, loss
         self.batch_multiple = shape.packing
@@ -196,13 +204,17 @@ class Adversarial(Recipe):
         self.generator.set_frequencies(self._flat)
         self._conditions = Conditions(self.layout, self._flat) if shape.conditional else None
         self._order = RowOrder(len(data), settings.seed)
-        self.critic = Critic(self.layout.width + (self.layout.num_flat if shape.conditional else 0), shape, loss)
+        self.critic = Critic(
+            self.layout.width + (self.layout.num_flat if shape.conditional else 0), shape, loss
+        )
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
         self._parallel_generator, self._parallel_critic = wrap(self.generator), wrap(self.critic)
         options: dict[str, Any] = {"lr": self.settings.learning_rate, "betas": self.shape.betas}
-        self._generator_optimizer = torch.optim.Adam(self.generator.parameters(), weight_decay=1e-6, **options)
+        self._generator_optimizer = torch.optim.Adam(
+            self.generator.parameters(), weight_decay=1e-6, **options
+        )
         self._critic_optimizer = torch.optim.Adam(self.critic.parameters(), **options)
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
@@ -220,7 +232,7 @@ class Adversarial(Recipe):
         judged = fake if condition is None else torch.cat([fake, condition], dim=1)
         self._critic_optimizer.zero_grad(set_to_none=True)
         critic_loss = self._parallel_critic(real, judged.detach(), mix)
-        critic_loss.backward()
+        torch.autograd.backward(critic_loss)
         critic_norm = _norm(self.critic)
         self._critic_optimizer.step()
 
@@ -228,15 +240,21 @@ class Adversarial(Recipe):
         # The critic's weights as constants: no gradient for them, and no data-parallel hook of theirs.
         frozen = {name: value.detach() for name, value in self.critic.named_parameters()}
         packs = judged.reshape(len(judged) // self.shape.packing, -1)
-        score = torch.func.functional_call(_Scorer(self.critic), {f"critic.{k}": v for k, v in frozen.items()}, (packs,))
-        loss = losses.gan_generator_loss(score) if self.loss == "gan" else losses.wasserstein_generator_loss(score)
+        score = torch.func.functional_call(
+            _Scorer(self.critic), {f"critic.{k}": v for k, v in frozen.items()}, (packs,)
+        )
+        loss = (
+            losses.gan_generator_loss(score)
+            if self.loss == "gan"
+            else losses.wasserstein_generator_loss(score)
+        )
         figures = {"critic_loss": critic_loss.detach(), "generator_loss": loss.detach()}
         if wanted is not None:
             normalizer = self.layout.log_normalizers(logits).gather(1, self.layout.segments[wanted][:, None])
             condition_loss = (normalizer - logits.gather(1, wanted[:, None])).mean()
             figures["condition_loss"] = condition_loss.detach()
             loss = loss + condition_loss
-        loss.backward()
+        torch.autograd.backward(loss)
         figures |= {"critic_gradient_norm": critic_norm, "generator_gradient_norm": _norm(self.generator)}
         self._generator_optimizer.step()
         return figures
@@ -249,7 +267,7 @@ class Adversarial(Recipe):
             rows = self._order.rows(step, size)[mine]
             return None, None, self.layout.dense(self._flat[rows], self._scalars[rows])
         modes, rows = self._conditions.draw(size, stream)
-        # Real rows come in another order, so that a pack of them does not share its conditions with the fakes'.
+        # Real rows come in another order: a pack of them does not share the conditions of a pack of fakes.
         order = torch.randperm(size, generator=stream)[mine]
         condition = F.one_hot(modes[mine], self.layout.num_flat).float()
         real_condition = F.one_hot(modes[order], self.layout.num_flat).float()
@@ -287,4 +305,5 @@ class _Scorer(nn.Module):
 
 def _norm(module: nn.Module) -> Tensor:
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+    return norm

@@ -56,7 +56,9 @@ class Layout(nn.Module):
         bins, atoms = self.num_bins[self.numeric], self.num_atoms[self.numeric]
         place = np.clip((scalars.astype(np.float64) + 1) / 2 * bins, 0, np.nextafter(bins, 0))
         continuous = modes[:, self.numeric] == atoms + 1
-        numeric_codes = np.where(continuous, 1 + atoms + np.floor(place).astype(np.int64), codes[:, self.numeric])
+        numeric_codes = np.where(
+            continuous, 1 + atoms + np.floor(place).astype(np.int64), codes[:, self.numeric]
+        )
         codes[:, self.numeric] = numeric_codes
         below_one = np.nextafter(np.float32(1), np.float32(0))
         inside = np.minimum((place - np.floor(place)).astype(np.float32), below_one)

@@ -41,4 +41,5 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     between = (mix * real + (1 - mix) * fake).requires_grad_(True)
     score = critic(between)
     (gradient,) = torch.autograd.grad(score.sum(), between, create_graph=True)
-    return ((gradient.norm(2, dim=1) - 1) ** 2).mean()
+    penalty: Tensor = ((gradient.norm(2, dim=1) - 1) ** 2).mean()
+    return penalty

@@ -111,7 +111,7 @@ def step_generator(seed: int, step: int, *names: str | int) -> torch.Generator:
 
 
 def keep_three_quarters(shape: tuple[int, int], stream: torch.Generator) -> Tensor:
-    """True with probability 3/4; eight values from each 64-bit number, ten times faster than Bernoulli draws."""
+    """True with probability 3/4: eight values a 64-bit number, ten times faster than Bernoulli draws."""
     words = torch.empty(-(-shape[0] * shape[1] // 8), dtype=torch.int64)
     words.random_(-(2**63), None, generator=stream)
     return (words.view(torch.uint8)[: shape[0] * shape[1]] >= 64).view(shape)

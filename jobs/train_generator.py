@@ -1,0 +1,38 @@
+"""Ray: gold.training_examples to the trained generators' folders, one for each entry under `generators`."""
+
+import logging
+import sys
+
+from clicksmith.config import Config
+from clicksmith.config.job import run_job
+from clicksmith.generators.artefact import generator_folder, read_card, trace_generator
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import TRAINING_EXAMPLES
+
+logger = logging.getLogger("clicksmith.jobs.train_generator")
+
+
+def run(config: Config) -> None:
+    """Train every generator whose folder is not complete."""
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    for name in config.generators:
+        lineage = trace_generator(config, name, examples)
+        folder = generator_folder(config, name, lineage)
+        if read_card(folder) is not None:
+            logger.info("%s: already done, %s", name, folder)
+            continue
+        from clicksmith.training.generator import train_generator  # Ray starts only when there is work
+
+        card = train_generator(config, name, examples, lineage)
+        logger.info(
+            "%s: %s steps on %s rows in %.0f s, %s",
+            name,
+            card["metrics"]["steps"],
+            f"{card['num_rows']:,}",
+            card["seconds"],
+            folder,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

@@ -1,0 +1,117 @@
+"""Between gold.training_examples and what generators learn: features and labels, items, days."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clicksmith.encoding.items import ItemCodec
+from clicksmith.encoding.table import Encoded, TableCodec
+from clicksmith.errors import TrainingError
+from clicksmith.seeds import counter_uniform, derive_seed
+from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
+from clicksmith.tables.schema import TIMESTAMP
+
+# Labels first, the deepest first: an autoregressive generator can then be given any of them exactly.
+GENERATED_COLUMNS = (*reversed(LABEL_COLUMNS), *FEATURE_COLUMNS)
+ITEM_ATTRIBUTES = ("item_category", "item_subcategory", "item_brand", "item_price", "item_num_purchases")
+INPUT_COLUMNS = ("item_id", "event_ts", *(column.name for column in GENERATED_COLUMNS))
+MAX_BINS = 64
+
+_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class ExampleCodec:
+    """All codecs of a generator of training examples.
+
+    Attributes:
+        table: of the generated columns.
+        items: of item_id.
+        days: days since 1970 (UTC) with training rows and wholly before the newest training row's
+            day, rising; only that day itself where there is no other.
+        newest_us: the newest training row, microseconds since 1970.
+    """
+
+    table: TableCodec
+    items: ItemCodec
+    days: NDArray[np.int64]
+    newest_us: int
+
+    @classmethod
+    def fit(cls, rows: pa.Table) -> "ExampleCodec":
+        """Fit on training rows with `INPUT_COLUMNS`.
+
+        Raises:
+            TrainingError: there are none.
+        """
+        if rows.num_rows == 0:
+            raise TrainingError(
+                "There is no training row for a generator (split 'train', holdout taken out).",
+                "Ingest more data, or set features.cut_date later.",
+            )
+        table = TableCodec.fit(rows, GENERATED_COLUMNS, MAX_BINS)
+        cell = [table.names.index(name) for name in ITEM_ATTRIBUTES]
+        radices = [table.cardinalities[index] for index in cell]
+        ids = rows.column("item_id").combine_chunks()
+        items = ItemCodec.fit(ids, table.encode(rows).codes, cell, radices)
+        moments = rows.column("event_ts").cast(TIMESTAMP).cast(pa.int64())
+        days = np.unique(moments.to_numpy() // _DAY_US)
+        return cls(table, items, days[:-1] if len(days) > 1 else days, int(pc.max(moments).as_py()))
+
+    def decode(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> pa.Table:
+        """Rows of generated columns, item_id and event_ts: functions of codes, seed and row id."""
+        uniform = counter_uniform(derive_seed(seed, "decode"), row_ids, 3)
+        rows = self.table.decode(encoded)
+        hour = rows.column("hour_of_day").to_numpy()
+        weekday = rows.column("day_of_week").to_numpy()
+        day = self._days_of(weekday, uniform[:, 0])
+        moments = day * _DAY_US + hour * _HOUR_US + (uniform[:, 1] * _HOUR_US).astype(np.int64)
+        moments = np.minimum(moments, self.newest_us - 1)  # only where the newest day is the only one
+        index = rows.column_names.index("day_of_week")
+        rows = rows.set_column(
+            index, "day_of_week", pa.array(_weekday(day)).cast(rows.schema.field(index).type)
+        )
+        rows = rows.append_column("item_id", self.items.draw(encoded.codes, uniform[:, 2]))
+        return rows.append_column("event_ts", pa.array(moments).cast(TIMESTAMP))
+
+    def _days_of(self, weekday: NDArray[np.int64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+        """A training day with the weekday, uniformly; any training day where none has it."""
+        order = np.argsort(_weekday(self.days), kind="stable")
+        days, weekdays = self.days[order], _weekday(self.days)[order]
+        low = np.searchsorted(weekdays, weekday, side="left")
+        high = np.searchsorted(weekdays, weekday, side="right")
+        low, high = np.where(high > low, low, 0), np.where(high > low, high, len(days))
+        chosen: NDArray[np.int64] = days[low + (uniform * (high - low)).astype(np.int64)]
+        return chosen
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return {
+            "table": self.table.to_json(),
+            "items": self.items.to_json(),
+            "days": self.days.tolist(),
+            "newest_us": self.newest_us,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "ExampleCodec":
+        """The inverse of `to_json`."""
+        return cls(
+            TableCodec.from_json(value["table"]),
+            ItemCodec.from_json(value["items"]),
+            np.asarray(value["days"], dtype=np.int64),
+            value["newest_us"],
+        )
+
+
+def _weekday(days: NDArray[np.int64]) -> NDArray[np.int64]:
+    """1 is Monday; 1970-01-01 was a Thursday."""
+    assert datetime.date(1970, 1, 1).isoweekday() == 4
+    return (days + 3) % 7 + 1

@@ -1,0 +1,164 @@
+"""The loop around a recipe: steps, history, checkpoints, early stopping. Knows no engine.
+
+Everything random in a step derives from (seed, step), so a loop that starts from a checkpoint goes
+on exactly as the undisturbed one would have, bit for bit on the same number of ranks.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from clicksmith.encoding.table import Encoded
+from clicksmith.errors import TrainingError
+from clicksmith.generators.recipe import Recipe, Shard, mode_figures
+
+PATIENCE = 3
+"""Checkpoints without a better held-out loss before training stops."""
+
+MAX_HISTORY = 1000
+SAMPLE_ROWS = 1024
+
+Figures = dict[str, float]
+
+
+@dataclass
+class Progress:
+    """What a checkpoint holds beside the recipe's state.
+
+    Attributes:
+        step: steps done.
+        history: figures of steps, each with its "step".
+        best_loss: lowest held-out nats a row so far, or None.
+        best_step: where it was.
+        best_weights: the sampler's weights there.
+        stopped: whether training has ended early.
+    """
+
+    step: int = 0
+    history: list[Figures] = field(default_factory=list)
+    best_loss: float | None = None
+    best_step: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    stopped: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to train, and what to look at on the way.
+
+    Attributes:
+        num_steps: of the generator.
+        checkpoint_every: steps.
+        held_out: real rows that training never sees.
+        seed: of the sample that shows collapse.
+    """
+
+    num_steps: int
+    checkpoint_every: int
+    held_out: Encoded
+    seed: int
+
+
+def run_loop(
+    recipe: Recipe,
+    plan: Plan,
+    shard: Shard,
+    progress: Progress,
+    on_checkpoint: Callable[[Progress], None],
+) -> Progress:
+    """Train to the end, or until the held-out loss has not fallen for `PATIENCE` checkpoints.
+
+    Args:
+        recipe: prepared, its state loaded where `progress` is not fresh.
+        plan: what to do.
+        shard: this rank.
+        progress: where to start; it is updated in place.
+        on_checkpoint: called on every rank at each checkpoint and at the end.
+
+    Returns:
+        The progress; the sampler then holds the best weights.
+
+    Raises:
+        TrainingError: a loss is no longer a number.
+    """
+    every = -(-plan.num_steps // MAX_HISTORY)
+    while progress.step < plan.num_steps and not progress.stopped:
+        figures = recipe.step(progress.step, shard)
+        progress.step += 1
+        last = progress.step == plan.num_steps
+        checkpoint = last or progress.step % plan.checkpoint_every == 0
+        if checkpoint or progress.step % every == 0:
+            progress.history.append({"step": progress.step, **_average(figures, progress.step)})
+        if checkpoint:
+            _examine(recipe, plan, shard, progress)
+            on_checkpoint(progress)
+    if progress.best_weights:
+        recipe.sampler.load_state_dict(progress.best_weights)
+    return progress
+
+
+def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
+    """Add held-out loss and signs of collapse to the history; decide on early stopping."""
+    figures = progress.history[-1]
+    sample = recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS))
+    figures |= mode_figures(sample, plan.held_out)
+    num_rows = len(plan.held_out)
+    part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
+    nats = recipe.held_out_loss(Encoded(plan.held_out.codes[part], plan.held_out.positions[part]))
+    if nats is None or num_rows == 0:
+        return
+    loss = float(_sum_over_ranks(nats)) / num_rows  # the same number on every rank: all stop together
+    figures["held_out_nats"] = loss
+    if progress.best_loss is None or loss < progress.best_loss:
+        progress.best_loss, progress.best_step = loss, progress.step
+        progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
+    progress.stopped = progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
+
+
+def _average(figures: dict[str, Tensor], step: int) -> Figures:
+    """Means over the ranks, as plain numbers."""
+    names = sorted(figures)
+    values = _sum_over_ranks(torch.stack([figures[name].double() for name in names]))
+    values = values / (dist.get_world_size() if dist.is_initialized() else 1)
+    if not bool(torch.isfinite(values).all()):
+        shown = dict(zip(names, values.tolist(), strict=True))
+        raise TrainingError(
+            f"Training diverged at step {step}: {shown}.", "Lower the generator's learning_rate."
+        )
+    return dict(zip(names, values.tolist(), strict=True))
+
+
+def _sum_over_ranks(value: Tensor) -> Tensor:
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.all_reduce(value)
+    return value
+
+
+def dump(recipe: Recipe, progress: Progress) -> bytes:
+    """A checkpoint: networks, optimizers and progress; tensors and plain values only."""
+    buffer = io.BytesIO()
+    torch.save({"recipe": recipe.state_dict(), "progress": vars(progress)}, buffer)
+    return buffer.getvalue()
+
+
+def restore(recipe: Recipe, content: bytes) -> Progress:
+    """Load a checkpoint into a prepared recipe.
+
+    Raises:
+        TrainingError: it is damaged, or of another model.
+    """
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+        recipe.load_state_dict(state["recipe"])
+        return Progress(**state["progress"])
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise TrainingError(
+            f"A checkpoint cannot be loaded: {str(error)[:300]}.",
+            "Delete the run's folder under runs/ and train again.",
+        ) from error
