@@ -12,6 +12,7 @@ GOOD = {
     "fidelity.pairs": 0.8,
     "fidelity.c2st_auc": 0.7,
     "privacy.dcr_share": 0.5,
+    "privacy.membership_auc": 0.5,
     "privacy.identical_share": 0.0,
 }
 LIMITS = GateConfig(
@@ -33,6 +34,7 @@ def rows(ceiling=0.0, **changes):
         ({"fidelity__pairs": 0.1}, ["min_pairs"]),
         ({"fidelity__c2st_auc": 0.95}, ["max_c2st_auc"]),
         ({"privacy__dcr_share": 0.61}, ["max_dcr_share"]),
+        ({"privacy__membership_auc": 0.61}, ["max_membership_auc"]),
         ({"privacy__identical_share": 0.5}, ["max_identical_excess"]),
         ({"privacy__identical_share": 0.51, "ceiling": 0.5}, []),  # real rows repeat as often
         ({"fidelity__shapes": math.nan}, ["min_shapes"]),

@@ -175,12 +175,15 @@ class GateConfig(Section):
     max_dcr_share: float = Field(
         default=0.6, ge=0, le=1, description="share closer to training than to holdout rows"
     )
+    max_membership_auc: float = Field(
+        default=0.6, ge=0.5, le=1, description="of an attack that guesses which real rows were trained on"
+    )
     max_identical_excess: float = Field(
         default=0.02, ge=0, le=1, description="identical-match share above that of holdout rows"
     )
     max_rows: int = Field(default=20_000, ge=100, description="rows sampled a side for fidelity figures")
     max_reference_rows: int = Field(
-        default=100_000, ge=100, description="training rows, and as many holdout rows, searched for leaks"
+        default=100_000, ge=100, description="rows a side searched for leaks of training rows"
     )
 
 

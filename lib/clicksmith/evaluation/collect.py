@@ -51,32 +51,31 @@ def measure_generators(
         candidates: gold.synthetic_candidates by generator.
     """
     names = [column.name for column in COLUMNS]
-    max_rows = config.gate.max_rows
+    bounds = config.gate
     train_rows = read(spark, examples).where(F.col("split") == "train")
     is_holdout = F.crc32(F.col("example_id")) % HOLDOUT_MODULUS == 0
-    train_table = smallest_hashes(train_rows.where(~is_holdout), names, max_rows)
+    train_table = smallest_hashes(train_rows.where(~is_holdout), names, bounds.max_reference_rows)
     coding = Coding.fit(train_table, COLUMNS)
     train = coding.encode(train_table)
-    holdout = coding.encode(smallest_hashes(train_rows.where(is_holdout), names, max_rows))
+    holdout = coding.encode(smallest_hashes(train_rows.where(is_holdout), names, bounds.max_reference_rows))
     seed = derive_seed(config.seed, "evaluate_synthetic")
-    ceilings: dict[int, compare.Figures] = {}
-    samples = {}
+    ceilings: dict[tuple[int, int], compare.Figures] = {}
+    pictures = {"holdout": holdout.head(bounds.max_rows)}
     metrics = []
     for generator, snapshot in candidates.items():
         rows = candidates_of(spark, snapshot, generator)
-        synthetic = coding.encode(smallest_hashes(rows, names, max_rows))
+        synthetic = coding.encode(smallest_hashes(rows, names, bounds.max_reference_rows))
         # A generator with a lower limit saw the first rows of the same order.
-        shown = min(train.num_rows, config.generators[generator].max_rows)
-        size = compare.common_size(shown, holdout.num_rows, synthetic.num_rows, generator)
-        sides = train.head(size), holdout.head(size)
-        if size not in ceilings:
-            ceilings[size] = compare.real_figures(coding, *sides, seed)
-        samples[generator] = synthetic.head(size)
-        found = compare.compare(generator, coding, *sides, samples[generator], ceilings[size], seed)
-        decision = gate.decide(generator, found, config.gate)
-        metrics += [*found, *gate.gate_metrics(decision, size)]
-        logger.info("generator %s measured on %s rows a side", generator, f"{size:,}")
-    return [*metrics, *compare.distribution_metrics(coding, train, {"holdout": holdout, **samples})]
+        shown = train.head(config.generators[generator].max_rows)
+        sides = compare.Sides.of(generator, shown, holdout, synthetic.num_rows, bounds.max_rows)
+        key = (sides.train.num_rows, sides.size)
+        if key not in ceilings:
+            ceilings[key] = compare.real_figures(coding, sides, seed)
+        found = compare.compare(generator, coding, sides, synthetic, ceilings[key], seed)
+        metrics += [*found, *gate.gate_metrics(gate.decide(generator, found, bounds), sides.size)]
+        pictures[generator] = synthetic.head(sides.size)
+        logger.info("generator %s: measured on %s rows a side", generator, f"{sides.size:,}")
+    return [*metrics, *compare.distribution_metrics(coding, train.head(bounds.max_rows), pictures)]
 
 
 def publish(config: Config, lake: Lake, generator: str, candidates: Snapshot, passed: bool) -> None:

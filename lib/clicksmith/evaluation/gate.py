@@ -16,6 +16,7 @@ _FIGURES = {
     "min_pairs": "fidelity.pairs",
     "max_c2st_auc": "fidelity.c2st_auc",
     "max_dcr_share": "privacy.dcr_share",
+    "max_membership_auc": "privacy.membership_auc",
     "max_identical_excess": "privacy.identical_share",
 }
 

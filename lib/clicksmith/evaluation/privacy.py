@@ -15,7 +15,8 @@ from clicksmith.evaluation.fidelity import row_keys
 from clicksmith.evaluation.ranking import auc
 from clicksmith.evaluation.sample import Sample
 
-_BLOCK_ROWS = 32
+_BLOCK_QUERIES = 32
+_BLOCK_REFERENCES = 8192
 _NUM_THREADS = 2
 
 
@@ -48,7 +49,11 @@ class Space:
 
     def place(self, sample: Sample) -> "Points":
         """Put rows into the space."""
-        codes = [sample.values[:, index].astype(np.uint16) for index in np.flatnonzero(self.is_categorical)]
+        # Eight bits: the rarest categories share a code, which can only bring rows nearer.
+        codes = [
+            np.minimum(sample.values[:, index], 255).astype(np.uint8)
+            for index in np.flatnonzero(self.is_categorical)
+        ]
         ranks = []
         for index, numbers in self.sorted_numbers.items():
             column = sample.values[:, index]
@@ -57,7 +62,7 @@ class Space:
             twice = np.searchsorted(numbers, column, "left") + np.searchsorted(numbers, column, "right")
             rank = twice / max(2 * len(numbers), 1) * self.unit
             ranks.append(np.where(missing, self.unit / 2, rank).astype(np.uint16))
-            codes.append(missing.astype(np.uint16))
+            codes.append(missing.astype(np.uint8))
         empty: NDArray[np.uint16] = np.empty((0, sample.num_rows), dtype=np.uint16)
         return Points(np.stack(codes), np.stack(ranks) if ranks else empty, self.unit)
 
@@ -66,7 +71,7 @@ class Space:
 class Points:
     """Rows in a space: `codes` (A, N) are equal or not, `ranks` (B, N) are near or far, at most `unit`."""
 
-    codes: NDArray[np.uint16]
+    codes: NDArray[np.uint8]
     ranks: NDArray[np.uint16]
     unit: int
 
@@ -79,33 +84,37 @@ class Points:
 def nearest_distances(queries: Points, references: Points) -> NDArray[np.int64]:
     """Distance of each query to its nearest reference, shape (N,), in steps of the space.
 
-    Exact, by brute force in blocks: memory is bounded by a block of queries times the references.
+    Exact, by brute force in blocks that fit a core's cache; memory is bounded by a block.
     """
-    starts = range(0, queries.num_rows, _BLOCK_ROWS)
+    starts = range(0, queries.num_rows, _BLOCK_QUERIES)
     with ThreadPoolExecutor(_NUM_THREADS) as threads:
-        blocks = list(threads.map(lambda start: _block(queries, references, start), starts))
+        blocks = list(threads.map(lambda start: _nearest_of_block(queries, references, start), starts))
     return np.concatenate(blocks) if blocks else np.empty(0, dtype=np.int64)
 
 
-def _block(queries: Points, references: Points, start: int) -> NDArray[np.int64]:
-    rows = slice(start, min(start + _BLOCK_ROWS, queries.num_rows))
-    shape = (rows.stop - rows.start, references.num_rows)
-    mismatches = np.zeros(shape, dtype=np.uint16)
-    total = np.zeros(shape, dtype=np.uint16)
-    differs = np.empty(shape, dtype=bool)
+def _nearest_of_block(queries: Points, references: Points, start: int) -> NDArray[np.int64]:
+    rows = slice(start, min(start + _BLOCK_QUERIES, queries.num_rows))
+    nearest = np.full(rows.stop - rows.start, np.iinfo(np.uint16).max, dtype=np.uint16)
+    for first in range(0, references.num_rows, _BLOCK_REFERENCES):
+        block = slice(first, min(first + _BLOCK_REFERENCES, references.num_rows))
+        np.minimum(nearest, _distances(queries, references, rows, block).min(axis=1), out=nearest)
+    return nearest.astype(np.int64)
+
+
+def _distances(queries: Points, references: Points, rows: slice, block: slice) -> NDArray[np.uint16]:
+    shape = (rows.stop - rows.start, block.stop - block.start)
+    mismatches, differs = np.zeros(shape, dtype=np.uint8), np.empty(shape, dtype=np.bool_)
     low, high = np.empty(shape, dtype=np.uint16), np.empty(shape, dtype=np.uint16)
     for query, reference in zip(queries.codes, references.codes, strict=True):
-        np.not_equal(query[rows, None], reference[None, :], out=differs)
-        np.add(mismatches, differs, out=mismatches)
+        np.not_equal(query[rows, None], reference[None, block], out=differs)
+        np.add(mismatches, differs.view(np.uint8), out=mismatches)
+    total = np.multiply(mismatches, queries.unit, dtype=np.uint16)
     for query, reference in zip(queries.ranks, references.ranks, strict=True):
-        np.minimum(query[rows, None], reference[None, :], out=low)
-        np.maximum(query[rows, None], reference[None, :], out=high)
+        np.minimum(query[rows, None], reference[None, block], out=low)
+        np.maximum(query[rows, None], reference[None, block], out=high)
         np.subtract(high, low, out=high)
         np.add(total, high, out=total)
-    np.multiply(mismatches, queries.unit, out=mismatches)
-    np.add(total, mismatches, out=total)
-    nearest: NDArray[np.int64] = total.min(axis=1).astype(np.int64)
-    return nearest
+    return total
 
 
 def closer_share(to_train: NDArray[np.int64], to_holdout: NDArray[np.int64]) -> float:

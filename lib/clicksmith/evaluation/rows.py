@@ -35,7 +35,7 @@ def metrics_table(metrics: Iterable[Metric], run_id: str, job: str) -> pa.Table:
 def read_metrics(snapshot: Snapshot, job: str) -> list[Metric]:
     """The figures of one job: a few thousand rows at most."""
     table = DeltaTable(snapshot.uri, version=snapshot.version).to_pyarrow_table(
-        partitions=[("job", "=", job)], columns=list(Metric.__dataclass_fields__)
+        filters=[("job", "=", job)], columns=list(Metric.__dataclass_fields__)
     )
     keys = [(name, "ascending") for name in ("metric", "slice", "arm", "seed")]
     ordered = table.take(pc.sort_indices(table, sort_keys=keys))

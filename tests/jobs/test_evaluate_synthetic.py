@@ -1,0 +1,132 @@
+"""The gate on a real lake: what passes is published, once; what leaks or is broken is not."""
+
+import json
+import logging
+
+import pyarrow.compute as pc
+import pytest
+
+import evaluate_synthetic
+from clicksmith.evaluation.rows import read_metrics
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
+from synthetic_lake import candidate_rows, independent_rows, real_rows, shown_rows, write
+
+pytestmark = pytest.mark.spark
+
+GENERATORS = {name: {"preset": "tabular_ar"} for name in ("good", "leaking", "broken")}
+SETTINGS = (
+    f"generators={json.dumps(GENERATORS)}",
+    "gate.max_rows=400",
+    "gate.max_c2st_auc=0.9",
+    "gate.max_dcr_share=0.65",
+)
+
+
+@pytest.fixture
+def prepared(spark, make_config):
+    """A lake with three generators: fresh real rows, near copies of training rows, independent columns."""
+    config = make_config(*SETTINGS)
+    rows = real_rows(1, 6000)
+    write(spark, config, rows, TRAINING_EXAMPLES)
+    candidates = {
+        "good": real_rows(2, 700),
+        "leaking": nearly(shown_rows(rows)),
+        "broken": independent_rows(real_rows(3, 700), 4),
+    }
+    for name, own in candidates.items():
+        write(spark, config, candidate_rows(own, name), SYNTHETIC_CANDIDATES, f"generator={name}")
+    return config
+
+
+def nearly(rows):
+    """Copies that no search for identical rows finds."""
+    index = rows.column_names.index("item_price")
+    return rows.set_column(index, rows.schema.field(index), pc.multiply(rows["item_price"], 1.0001))
+
+
+def published(lake):
+    table = lake.open(SYNTHETIC_EXAMPLES).to_pyarrow_table()
+    return {str(g) for g in table["generator"].to_pylist()}, table
+
+
+def figures(lake):
+    metrics = read_metrics(lake.get(EVALUATION_METRICS, "job=evaluate_synthetic"), "evaluate_synthetic")
+    return {(m.metric, m.slice, m.arm): m for m in metrics}
+
+
+def test_the_gate_publishes_only_what_passes(spark, prepared, caplog, make_config):
+    lake = Lake.of(prepared)
+    caplog.set_level(logging.INFO, "clicksmith")
+    evaluate_synthetic.run(prepared)
+    names, table = published(lake)
+    assert names == {"good"}
+    assert table.num_rows == 700
+    found = figures(lake)
+    # A ninth of the training rows is searched for the nearest one: 1/2 + 1/2 x 1/9. The attack sees all.
+    assert found["privacy.dcr_share", "all", "leaking"].value == pytest.approx(0.556, abs=0.03)
+    assert found["privacy.membership_auc", "all", "leaking"].value > 0.95
+    assert found["privacy.membership_auc", "all", "good"].value == pytest.approx(0.5, abs=0.06)
+    assert found["privacy.dcr_share", "all", "good"].value == pytest.approx(0.5, abs=0.1)
+    assert found["privacy.identical_share", "all", "leaking"].value == 0.0
+    assert found["fidelity.c2st_auc", "all", "broken"].value > 0.9
+    assert found["fidelity.shapes", "all", "broken"].value > 0.9
+    shapes = found["fidelity.shapes", "all", "good"]
+    assert shapes.value == pytest.approx(shapes.ceiling, abs=0.03)
+    assert shapes.num_rows == 400
+    categories = [
+        m for (metric, _, arm), m in found.items() if (metric, arm) == ("distribution.item_category", "real")
+    ]
+    assert sum(m.value for m in categories) == pytest.approx(1.0)
+    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert "max_membership_auc" in " ".join(w for w in warnings if "leaking" in w)
+
+    # Again: nothing is written, and nothing is measured.
+    before = lake.open(EVALUATION_METRICS).version(), lake.open(SYNTHETIC_EXAMPLES).version()
+    evaluate_synthetic.run(prepared)
+    assert (lake.open(EVALUATION_METRICS).version(), lake.open(SYNTHETIC_EXAMPLES).version()) == before
+
+    # A stricter gate withdraws what was published.
+    strict = make_config(*SETTINGS, "gate.min_shapes=1.0")
+    evaluate_synthetic.run(strict)
+    assert published(lake)[0] == set()
+    assert "no generator passed the gate" in caplog.text
+    assert lake.get(SYNTHETIC_EXAMPLES, "generator=good").fingerprint != ""
+
+
+def test_a_run_killed_between_its_commits_is_completed(spark, prepared, monkeypatch):
+    lake = Lake.of(prepared)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(evaluate_synthetic, "publish", killed)
+        evaluate_synthetic.run(prepared)
+    assert lake.open(SYNTHETIC_EXAMPLES) is None
+    measured = lake.open(EVALUATION_METRICS).version()
+    evaluate_synthetic.run(prepared)
+    assert published(lake)[0] == {"good"}
+    assert lake.open(EVALUATION_METRICS).version() == measured
+
+
+def test_figures_do_not_depend_on_partitions(spark, prepared, make_config, tmp_path):
+    lake = Lake.of(prepared)
+    evaluate_synthetic.run(prepared)
+    one = figures(lake)
+    other = make_config(*SETTINGS, f"lake.root={tmp_path / 'other'}")
+    for table, part in [
+        (TRAINING_EXAMPLES, None),
+        *((SYNTHETIC_CANDIDATES, f"generator={g}") for g in GENERATORS),
+    ]:
+        rows = lake.open(table).to_pyarrow_table()
+        if part:
+            rows = rows.filter(pc.equal(rows["generator"].cast("string"), part.partition("=")[2]))
+        rows = rows.select(table.column_names).cast(table.arrow_schema)
+        write(spark, other, rows.take(list(range(rows.num_rows))[::-1]), table, part)
+    evaluate_synthetic.run(other)
+    assert figures(Lake.of(other)) == one
