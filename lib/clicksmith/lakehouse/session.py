@@ -24,6 +24,9 @@ _SETTINGS = {
     "spark.ui.showConsoleProgress": "false",
 }
 
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+_JARS_ELSEWHERE = {"spark.jars", "spark.jars.packages", "spark.driver.extraClassPath"}
+
 
 def open_session(config: Config) -> SparkSession:
     """The running session, or a new one.
@@ -48,7 +51,12 @@ def open_session(config: Config) -> SparkSession:
     for key, value in settings.items():
         if key not in given:
             builder = builder.config(key, value)
-    if not _has_delta_jars() and not {"spark.jars", "spark.jars.packages"} & {*given, *settings}:
+    if not _has_delta_jars() and not _JARS_ELSEWHERE & {*given, *settings}:
+        if given:
+            raise LakeError(
+                "spark-submit started Spark without Delta's jars.",
+                f"Add --packages {DELTA_PACKAGE}, or put them into Spark's jars folder as `make setup` does.",
+            )
         from delta import configure_spark_with_delta_pip
 
         builder = configure_spark_with_delta_pip(builder)
