@@ -9,7 +9,7 @@ RAY = [
     "safetensors>=0.5,<1",
     "scikit-learn>=1.6,<2",
 ]
-REPORT = ["matplotlib>=3.9,<4", "jinja2>=3.1,<4"]
+REPORT = ["jinja2>=3.1,<4"]
 DEV = [
     "pytest>=8,<10",
     "hypothesis>=6.100,<7",

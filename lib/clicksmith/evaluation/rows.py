@@ -1,5 +1,6 @@
 """A figure as a row of gold.evaluation_metrics. Needs no Spark."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -13,7 +14,7 @@ from clicksmith.tables import EVALUATION_METRICS
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure; see the columns of gold.evaluation_metrics."""
+    """One figure; see the columns of gold.evaluation_metrics. An undefined value is NaN here, null there."""
 
     metric: str
     slice: str
@@ -29,6 +30,8 @@ class Metric:
 def metrics_table(metrics: Iterable[Metric], run_id: str, job: str) -> pa.Table:
     """The figures of a run as rows of gold.evaluation_metrics."""
     rows = [{"run_id": run_id, "job": job, **asdict(metric)} for metric in metrics]
+    for row in rows:
+        row["value"] = None if math.isnan(row["value"]) else row["value"]
     return pa.Table.from_pylist(rows, schema=EVALUATION_METRICS.arrow_schema)
 
 
@@ -39,4 +42,5 @@ def read_metrics(snapshot: Snapshot, job: str) -> list[Metric]:
     )
     keys = [(name, "ascending") for name in ("metric", "slice", "arm", "seed")]
     ordered = table.take(pc.sort_indices(table, sort_keys=keys))
-    return [Metric(**row) for row in ordered.to_pylist()]
+    rows = ordered.to_pylist()
+    return [Metric(**{**row, "value": math.nan if row["value"] is None else row["value"]}) for row in rows]

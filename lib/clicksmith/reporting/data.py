@@ -1,0 +1,211 @@
+"""What a report shows, gathered from a lake. Needs neither Spark nor Ray."""
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from pyarrow import fs
+
+import clicksmith
+from clicksmith.config import Config
+from clicksmith.errors import LakeError
+from clicksmith.evaluation.rows import Metric, read_metrics
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.tables import (
+    ALL_TABLES,
+    EVALUATION_METRICS,
+    EVENTS_REJECTED,
+    ITEMS_REJECTED,
+    SILVER_REJECTED,
+    SYNTHETIC_CANDIDATES,
+    SYNTHETIC_EXAMPLES,
+    TRAINING_EXAMPLES,
+    USERS_REJECTED,
+    VERDICTS,
+    Table,
+)
+
+LIBRARIES = (
+    "pyspark",
+    "delta-spark",
+    "deltalake",
+    "ray",
+    "torch",
+    "pyarrow",
+    "numpy",
+    "polars",
+    "scikit-learn",
+)
+EVALUATION_JOBS = ("evaluate_synthetic", "measure_lift")
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """One table, or one part of it: what made its rows."""
+
+    name: str
+    part: str | None
+    version: int
+    num_rows: int | None
+    job: str
+    run_id: str
+    fingerprint: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report shows.
+
+    Attributes:
+        config: the configuration, as plain values.
+        verdict: the row of gold.verdicts with its evidence parsed, or None.
+        synthetic: figures of evaluate_synthetic.
+        lift: figures of measure_lift.
+        generators: model cards of the configured generators, trained on the current table.
+        recommenders: the same of the recommenders.
+        tables: what each table and part was made by.
+        reasons: table name to (reason, rows), the most frequent first.
+        versions: of the libraries, by name.
+    """
+
+    config: Mapping[str, Any]
+    verdict: Mapping[str, Any] | None
+    synthetic: Sequence[Metric]
+    lift: Sequence[Metric]
+    generators: Sequence[Mapping[str, Any]]
+    recommenders: Sequence[Mapping[str, Any]]
+    tables: Sequence[TableFacts]
+    reasons: Mapping[str, Sequence[tuple[str, int]]]
+    versions: Mapping[str, str]
+
+
+def gather(config: Config) -> ReportData:
+    """Read a lake. What it does not hold yet is empty.
+
+    Raises:
+        LakeError: a table or card is there but cannot be read.
+    """
+    lake = Lake.of(config)
+    figures = {job: _figures(lake, job) for job in EVALUATION_JOBS}
+    return ReportData(
+        config=config.model_dump(mode="json"),
+        verdict=_verdict(lake),
+        synthetic=figures["evaluate_synthetic"],
+        lift=figures["measure_lift"],
+        generators=_cards(config, lake, "generators", config.generators),
+        recommenders=_cards(
+            config, lake, "recommenders", {"ranker": config.ranker, "sequential": config.sequential}
+        ),
+        tables=[facts for table in ALL_TABLES for facts in _facts(lake, table, _parts(config, table))],
+        reasons={
+            table.name: reasons
+            for table in (EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED, SILVER_REJECTED)
+            if (reasons := _reasons(lake, table))
+        },
+        versions=_versions(),
+    )
+
+
+def _figures(lake: Lake, job: str) -> list[Metric]:
+    snapshot = lake.find(EVALUATION_METRICS, f"job={job}")
+    return [] if snapshot is None else read_metrics(snapshot, job)
+
+
+def _verdict(lake: Lake) -> dict[str, Any] | None:
+    snapshot = lake.find(VERDICTS)
+    if snapshot is None:
+        return None
+    rows = DeltaTable(snapshot.uri, version=snapshot.version).to_pyarrow_table().to_pylist()
+    return {**rows[0], "evidence": json.loads(rows[0]["evidence"])} if rows else None
+
+
+def _cards(config: Config, lake: Lake, kind: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The newest card of each wanted model: of the current table, seed and settings."""
+    examples = lake.find(TRAINING_EXAMPLES)
+    root = storage.join(config.ray.storage_path or storage.join(lake.root, "_models"), kind)
+    if examples is None or not storage.exists(root):
+        return []
+    found: dict[str, dict[str, Any]] = {}
+    for folder in _folders(root):
+        uri = storage.join(root, folder, "card.json")
+        if storage.exists(uri):
+            card = storage.read_json(uri)
+            if card.get("name") in wanted and _is_current(card, config, wanted[card["name"]], examples):
+                found[card["name"]] = card
+    return [found[name] for name in wanted if name in found]
+
+
+def _is_current(card: Mapping[str, Any], config: Config, section: Any, examples: Snapshot) -> bool:
+    settings = card["settings"]
+    same_settings = settings.get("generator", settings.get(card["name"])) == section.model_dump(mode="json")
+    table = card["training_table"]
+    # The sequential model reads another table, whose own fingerprint changes with the same inputs.
+    same_table = table["name"] != examples.table.name or table["fingerprint"] == examples.fingerprint
+    return bool(same_settings and same_table and card["seed"] == config.seed)
+
+
+def _folders(uri: str) -> list[str]:
+    filesystem, path = storage.resolve(uri)
+    try:
+        entries = filesystem.get_file_info(fs.FileSelector(path))
+    except OSError as error:
+        raise LakeError(f"Cannot list {uri}: {error}.") from None
+    return sorted(entry.base_name for entry in entries if entry.type == fs.FileType.Directory)
+
+
+def _parts(config: Config, table: Table) -> list[str | None]:
+    if table in (SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES):
+        return [f"generator={name}" for name in config.generators]
+    if table is EVALUATION_METRICS:
+        return [f"job={job}" for job in EVALUATION_JOBS]
+    return [None]
+
+
+def _facts(lake: Lake, table: Table, parts: Sequence[str | None]) -> list[TableFacts]:
+    found = [(part, lake.find(table, part)) for part in parts]
+    return [
+        TableFacts(
+            name=table.name,
+            part=part,
+            version=snapshot.version,
+            num_rows=snapshot.num_rows,
+            job=snapshot.metadata["job"],
+            run_id=snapshot.metadata["run_id"],
+            fingerprint=snapshot.fingerprint,
+            counts=snapshot.metadata.get("counts") or {},
+        )
+        for part, snapshot in found
+        if snapshot is not None
+    ]
+
+
+def _reasons(lake: Lake, table: Table, top: int = 10) -> list[tuple[str, int]]:
+    """Rejected rows by reason, read in batches: a row with two reasons counts in both."""
+    delta = lake.open(table)
+    if delta is None:
+        return []
+    counts: Counter[str] = Counter()
+    for batch in delta.to_pyarrow_dataset().to_batches(columns=["reasons"]):
+        flat = pc.list_flatten(pa.array(batch.column("reasons")))
+        for entry in pc.value_counts(flat).to_pylist():
+            counts[entry["values"]] += entry["counts"]
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top]
+
+
+def _versions() -> dict[str, str]:
+    versions = {"clicksmith": clicksmith.__version__, "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,208 @@
+"""Small plots as inline SVG, drawn by hand: crisp on paper, a few kB each, the same bytes each time.
+
+Every plot has a title and a description for screen readers. Lengths are in the SVG's own units, about
+pixels at its natural width; the page scales them.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette: told apart by colour-blind readers."""
+
+GREY, INK, FAINT = "#c9ced6", "#3b4252", "#e5e9f0"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One row of a forest plot."""
+
+    label: str
+    value: float
+    low: float | None
+    high: float | None
+    note: str = ""
+
+
+def forest(
+    title: str,
+    rows: Sequence[Interval],
+    bounds: tuple[float, float],
+    colours: Sequence[str],
+    with_notes: bool = False,
+) -> str:
+    """Values with intervals beside a line at zero; filled where the interval excludes zero.
+
+    Args:
+        title: for screen readers.
+        rows: from top to bottom.
+        bounds: of the axis, so that several plots share one.
+        colours: of each row's marks.
+        with_notes: whether each row's note stands beside it.
+    """
+    left, right, row_height, top = 132, 320, 19, 6
+    width = 650 if with_notes else 330
+    height = top + row_height * len(rows) + 22
+    scale = _scale(bounds, (left, right))
+    parts = []
+    for tick in ticks(*bounds, count=4):
+        parts.append(_line(scale(tick), top, scale(tick), height - 18, FAINT))
+        parts.append(_text(scale(tick), height - 5, f"{tick:+g}" if tick else "0", "middle", "tick"))
+    parts.append(_line(scale(0.0), top, scale(0.0), height - 18, INK))
+    for index, (row, colour) in enumerate(zip(rows, colours, strict=True)):
+        y = top + row_height * (index + 0.5)
+        parts.append(_text(left - 10, y + 4, _short(row.label, 22), "end"))
+        if with_notes:
+            parts.append(_text(right + 18, y + 4, row.note))
+        if math.isnan(row.value):
+            parts.append(_text(scale(0.0) + 6, y + 4, "undefined", "start", "tick"))
+            continue
+        certain = row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
+        if row.low is not None and row.high is not None:
+            ends = [min(max(end, bounds[0]), bounds[1]) for end in (row.low, row.high)]
+            parts.append(_line(scale(ends[0]), y, scale(ends[1]), y, colour, 2))
+        fill = colour if certain else "#fff"
+        value = min(max(row.value, bounds[0]), bounds[1])
+        parts.append(
+            f'<circle cx="{scale(value):.1f}" cy="{y:.1f}" r="4" fill="{fill}" stroke="{colour}" '
+            f'stroke-width="2"><title>{escape(row.note)}</title></circle>'
+        )
+    described = "; ".join(f"{row.label}: {row.note}" for row in rows)
+    return _svg(title, described, width, height, parts)
+
+
+def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Curves over training steps, each named at the top."""
+    width, height, left, right, top, bottom = 340, 190, 46, 330, 26, 166
+    points = [point for curve in series.values() for point in curve if math.isfinite(point[1])]
+    if not points:
+        return _svg(title, "nothing was recorded", width, 40, [_text(10, 24, "nothing was recorded")])
+    x = _scale((min(p[0] for p in points), max(p[0] for p in points)), (left, right))
+    low, high = _padded([p[1] for p in points])
+    y = _scale((low, high), (bottom, top))
+    parts = []
+    for tick in ticks(low, high, count=4):
+        parts.append(_line(left, y(tick), right, y(tick), FAINT))
+        parts.append(_text(left - 6, y(tick) + 4, f"{tick:g}", "end", "tick"))
+    for tick in ticks(points[0][0], max(p[0] for p in points), count=4):
+        if x(tick) >= left:
+            parts.append(_text(x(tick), bottom + 15, f"{tick:g}", "middle", "tick"))
+    described, cursor = [], left
+    for index, (name, curve) in enumerate(series.items()):
+        finite = [point for point in curve if math.isfinite(point[1])]
+        if not finite:
+            continue
+        colour = COLOURS[index % len(COLOURS)]
+        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in finite)
+        if len(finite) == 1:
+            parts.append(
+                f'<circle cx="{x(finite[0][0]):.1f}" cy="{y(finite[0][1]):.1f}" r="3" fill="{colour}"/>'
+            )
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+        parts.append(f'<rect x="{cursor}" y="6" width="10" height="3" fill="{colour}"/>')
+        parts.append(_text(cursor + 14, 12, name, "start", "tick"))
+        cursor += 24 + round(6.2 * len(name))
+        described.append(f"{name} from {finite[0][1]:.4g} to {finite[-1][1]:.4g}")
+    return _svg(title, "; ".join(described), width, height, parts)
+
+
+def bars(
+    title: str, labels: Sequence[str], real: Sequence[float], others: Mapping[str, Sequence[float]]
+) -> str:
+    """Shares of bins or values: grey bars for real rows, a dot for each generator."""
+    left, width, row_height, top = 92, 270, 15, 4
+    height = top + row_height * len(labels) + 4
+    most = max([*real, *(share for shares in others.values() for share in shares), 1e-9])
+    scale = _scale((0.0, most), (left, width - 48))
+    parts = []
+    for index, (label, share) in enumerate(zip(labels, real, strict=True)):
+        y = top + row_height * index
+        parts.append(_text(left - 6, y + 11, _short(label, 14), "end", "tick"))
+        parts.append(
+            f'<rect x="{left}" y="{y + 2}" width="{max(scale(share) - left, 0.5):.1f}" '
+            f'height="{row_height - 4}" fill="{GREY}"><title>{escape(label)}: {share:.1%}</title></rect>'
+        )
+        parts.append(_text(width - 2, y + 11, _percent(share), "end", "tick"))
+        for other, (name, shares) in enumerate(others.items()):
+            parts.append(
+                f'<circle cx="{scale(shares[index]):.1f}" cy="{y + row_height / 2:.1f}" r="3" '
+                f'fill="{COLOURS[other % len(COLOURS)]}" fill-opacity=".85">'
+                f"<title>{escape(name)}: {shares[index]:.1%}</title></circle>"
+            )
+    described = ", ".join(f"{label} {share:.1%}" for label, share in zip(labels, real, strict=True))
+    return _svg(title, f"real rows: {described}", width, height, parts)
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """Round numbers within [low, high], about `count` of them."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [float(f"{number * step:.10g}") for number in range(first, last + 1)]
+
+
+def common_bounds(rows: Sequence[Interval]) -> tuple[float, float]:
+    """An axis that holds zero and every interval, with a little room."""
+    ends = [
+        end
+        for row in rows
+        for end in (row.value, row.low, row.high)
+        if end is not None and math.isfinite(end)
+    ]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = 0.06 * (high - low) or 0.01
+    return low - room, high + room
+
+
+def _padded(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def _scale(source: tuple[float, float], target: tuple[float, float]) -> "_Scale":
+    return _Scale(source[0], (source[1] - source[0]) or 1.0, target[0], target[1] - target[0])
+
+
+@dataclass(frozen=True)
+class _Scale:
+    start: float
+    span: float
+    target: float
+    length: float
+
+    def __call__(self, value: float) -> float:
+        return self.target + (value - self.start) / self.span * self.length
+
+
+def _svg(title: str, described: str, width: int, height: float, parts: Sequence[str]) -> str:
+    label = escape(f"{title}. {described}", quote=True)
+    return (
+        f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-label="{label}" '
+        f'style="max-width:{round(width * 1.25)}px">{"".join(parts)}</svg>'
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
+        f'stroke-width="{width:g}"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "label") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{style}">{escape(text)}</text>'
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _percent(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

@@ -1,0 +1,216 @@
+"""The figures of each part of the page, as rows ready to show."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clicksmith.evaluation.gate import read_decisions
+from clicksmith.evaluation.rows import Metric
+from clicksmith.reporting import words
+from clicksmith.reporting.data import TableFacts
+from clicksmith.reporting.plots import Interval
+
+QUALITY = (
+    ("fidelity.shapes", "Column shapes", "1 is best", "min_shapes"),
+    ("fidelity.pairs", "Column pairs", "1 is best", "min_pairs"),
+    ("fidelity.c2st_auc", "Told apart by trees", "AUC, .5 is best", "max_c2st_auc"),
+    ("privacy.dcr_share", "Nearer to training rows", "share, .5 is best", "max_dcr_share"),
+    ("privacy.membership_auc", "Membership attack", "AUC, .5 is best", "max_membership_auc"),
+    ("privacy.identical_share", "Identical to a training row", "share", "max_identical_excess"),
+    ("diversity.coverage", "Categories covered", "share, 1 is best", None),
+    ("diversity.duplicate_share", "Repeated rows", "share", None),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, the same of real rows, and the bound that it breaks, if any."""
+
+    value: str
+    ceiling: str
+    broken: str | None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A column's distribution: shares of real rows and of each generator's, by label."""
+
+    column: str
+    labels: list[str]
+    real: list[float]
+    others: dict[str, list[float]]
+
+
+def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
+    """Generators by figure, each beside its ceiling."""
+    overall = {(m.metric, m.arm): m for m in metrics if m.slice == "all"}
+    decisions = read_decisions(metrics)
+    if not decisions:
+        return None
+    rows = []
+    for metric, title, unit, bound in QUALITY:
+        cells = []
+        for generator, decision in decisions.items():
+            figure = overall.get((metric, generator))
+            broken = next((b.describe() for b in decision.bounds if b.name == bound and not b.passed), None)
+            value, ceiling = (None, None) if figure is None else (figure.value, figure.ceiling)
+            cells.append(Cell(number(value), number(ceiling), broken))
+        rows.append((title, unit, cells))
+    sizes = sorted({m.num_rows for m in overall.values() if m.metric == "fidelity.shapes"})
+    return {"generators": list(decisions), "rows": rows, "sizes": [f"{size:,}" for size in sizes]}
+
+
+def intervals(lifts: Sequence[Metric]) -> list[Interval]:
+    """One arm's lifts: all rows, then users by history, then items by popularity, each in rising order."""
+    rows = sorted(lifts, key=lambda m: _slice_order(m.slice))
+    return [
+        Interval(
+            label=_short_slice(m.slice),
+            value=m.value,
+            low=m.ci_low,
+            high=m.ci_high,
+            note=f"{words.figure_words({'value': m.value, 'ci_low': m.ci_low, 'ci_high': m.ci_high})}, "
+            f"{m.num_rows:,} rows",
+        )
+        for m in rows
+    ]
+
+
+def _slice_order(name: str) -> tuple[str, int]:
+    kind, equals, bounds = name.partition("=")
+    start = bounds.rstrip("+").split("-")[0]
+    return ("" if not equals else kind, int(start) if start.isdigit() else 0)
+
+
+def _short_slice(name: str) -> str:
+    kind, equals, bounds = name.partition("=")
+    if not equals:
+        return "all test rows" if name == "all" else name
+    amount = bounds if bounds.endswith("+") else bounds.replace("-", "–")
+    return {"history": f"users, {amount} events", "popularity": f"items, {amount} sold"}.get(kind, name)
+
+
+def curves(history: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, list[tuple[float, float]]]]]:
+    """A model's curves by kind: losses, held-out figures that are no loss, gradient norms apart."""
+    names = sorted({name for entry in history for name in entry if name != "step"})
+    groups: dict[str, list[str]] = {"loss": [], "figures on held-out rows": []}
+    for name in names:
+        if "gradient" in name:
+            continue
+        groups["loss" if "loss" in name or "nats" in name else "figures on held-out rows"].append(name)
+    return [
+        (title, {words.column_words(name): _points(history, name) for name in members})
+        for title, members in groups.items()
+        if members
+    ]
+
+
+def _points(history: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:
+    return [(float(entry["step"]), float(entry[name])) for entry in history if entry.get(name) is not None]
+
+
+def distributions(metrics: Sequence[Metric]) -> list[Picture]:
+    """Every column's picture, the one furthest from real rows first."""
+    shares: dict[str, dict[str, dict[str, float]]] = {}
+    for m in metrics:
+        if m.metric.startswith("distribution."):
+            arms = shares.setdefault(m.metric.removeprefix("distribution."), {})
+            arms.setdefault(m.arm, {})[m.slice] = m.value
+    pictures = []
+    for column, arms in shares.items():
+        labels = sorted(arms.get("real", {}))
+        pictures.append(
+            Picture(
+                column=column,
+                labels=[label.partition(" ")[2] for label in labels],
+                real=[arms["real"][label] for label in labels],
+                others={
+                    arm: [found.get(label, 0.0) for label in labels]
+                    for arm, found in sorted(arms.items())
+                    if arm not in ("real", "holdout")
+                },
+            )
+        )
+    return sorted(pictures, key=lambda picture: (-_distance(picture), picture.column))
+
+
+def _distance(picture: Picture) -> float:
+    """Total variation distance of the worst generator."""
+    return max(
+        (sum(abs(a - b) for a, b in zip(picture.real, o, strict=True)) / 2 for o in picture.others.values()),
+        default=0.0,
+    )
+
+
+_RECOMMENDER_METRICS = ("weighted_auc", "grouped_auc", "auc", "logloss", "recall@10", "ndcg@10")
+
+
+def recommenders(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each recommender's figures beside its baselines', which its card names ``BASELINE_METRIC``."""
+    tables = []
+    for card in cards:
+        found: dict[str, dict[str, float]] = {}
+        for key, value in card["metrics"].items():
+            metric = next((m for m in _RECOMMENDER_METRICS if key.endswith(f"_{m}")), None)
+            if metric is not None:
+                found.setdefault(key.removesuffix(f"_{metric}"), {})[metric] = value
+        metrics = [m for m in _RECOMMENDER_METRICS if any(m in figures for figures in found.values())]
+        # The model itself first; its own figures are named test_METRIC.
+        order = sorted(found, key=lambda who: (who != "test", who))
+        tables.append(
+            {
+                "name": card["name"],
+                "preset": card["preset"],
+                "metrics": [m.replace("_", " ") for m in metrics],
+                "rows": [
+                    (
+                        "this model" if who == "test" else words.column_words(who),
+                        [number(found[who].get(m), 4) for m in metrics],
+                    )
+                    for who in order
+                ],
+            }
+        )
+    return tables
+
+
+def flow(tables: Sequence[TableFacts]) -> list[dict[str, Any]]:
+    """For each table that counted its input: rows in, and where each went."""
+    rows = []
+    for facts in tables:
+        counts = facts.counts
+        if "rows_in" not in counts:
+            continue
+        out = {name: counts.get(name, 0) for name in ("accepted", "rejected", "deduplicated")}
+        rows.append(
+            {
+                "table": facts.name,
+                "rows_in": f"{counts['rows_in']:,}",
+                "out": [f"{value:,}" for value in out.values()],
+                "balanced": counts["rows_in"] == sum(out.values()),
+            }
+        )
+    return rows
+
+
+def models(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What each model was trained from, and how."""
+    return [
+        {
+            "name": card["name"],
+            "preset": card["preset"],
+            "table": f"{card['training_table']['name']}, version {card['training_table']['version']}",
+            "num_rows": f"{card['num_rows']:,}",
+            "num_workers": card["num_workers"],
+            "seed": card["seed"],
+            "seconds": f"{card['seconds']:,.0f}",
+            "run_id": card["run_id"],
+        }
+        for card in cards
+    ]
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"

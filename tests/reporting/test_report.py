@@ -1,0 +1,181 @@
+"""The page: complete, self-contained, parseable, and the same bytes for the same lake."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import toy_report
+import write_report
+from clicksmith.config import Config, load_config
+from clicksmith.reporting.data import gather
+from clicksmith.reporting.html import render, verdict_line
+
+ROOT = Path(__file__).resolve().parents[2]
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Checker(HTMLParser):
+    """Collects text, references and whether every element is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.references: list[str] = []
+        self.unlabelled = 0
+        self.counts: dict[str, int] = {}
+
+    def handle_starttag(self, tag, attrs):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        named = dict(attrs)
+        self.references += [named[key] for key in ("src", "href", "xlink:href") if key in named]
+        self.unlabelled += tag == "svg" and not named.get("aria-label")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @classmethod
+    def of(cls, page: str) -> "Checker":
+        checker = cls()
+        checker.feed(page)
+        checker.close()
+        assert checker.open == []
+        return checker
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path / 'lake'}"])
+
+
+def test_the_verdict_comes_first_in_plain_words(config):
+    toy_report.fill(config)
+    write_report.run(config)
+    checker = Checker.of(toy_report.page(config).read_text())
+    head = checker.words.partition("What each arm gives")[0]
+    assert "Augment, with autoregressive_25" in head
+    assert "Add 0.25 generated rows to each real row" in head
+    assert "+0.0031 (+0.0012 to +0.0050) AUC" in head
+    assert "A gain is certain for users with 0 to 49 earlier events." in head
+    assert "812 users" in head
+
+
+def test_a_refusal_says_why(config):
+    toy_report.fill(config, "do_not_augment")
+    line = verdict_line(gather(config))
+    assert line.startswith("Do not augment. Train on real rows alone: the best generated rows")
+    page = Checker.of(render(gather(config))).words
+    assert "It may be no better than the cheap arm duplicate_25" in page
+    assert "Arm dense_25 was not measured: the gate published no rows of generator 'dense_gan'." in page
+
+
+def test_every_part_is_there(config):
+    toy_report.fill(config)
+    page = render(gather(config))
+    checker = Checker.of(page)
+    words = checker.words
+    # dense_gan leaks: withheld, with the broken bounds.
+    assert words.count("published") >= 2 and words.count("withheld") >= 1
+    assert "max_membership_auc: found 0.9900, at most 0.6 is needed" in words
+    # Bronze: 1,010 = 1,000 + 10; silver: 1,000 = 900 + 40 + 60; reasons counted by hand: 7 + 3 and 3.
+    assert re.search(r"bronze.events 1,010 1,000 10 0 holds", words)
+    assert re.search(r"silver.events 1,000 900 40 60 holds", words)
+    assert "unknown event_type 10" in words and "event_ts before 1995-01-01 3" in words
+    # A forest plot a measured arm and one for all; two kinds of curve a GAN, one a recommender; 7 columns.
+    num_arms, num_generators = 5, len(config.generators)
+    assert checker.counts["svg"] == 1 + num_arms + 2 * num_generators + 2 + 7
+    assert checker.unlabelled == 0
+    assert "this model 0.7900 0.3100" in words and "popularity 0.6400 –" in words
+    assert "gold.verdicts" in words and "pyarrow" in words and '"seed": 42' in words
+
+
+def test_the_page_needs_nothing_else(config):
+    toy_report.fill(config)
+    page = render(gather(config))
+    assert Checker.of(page).references == []
+    assert "http" not in page
+    assert "@import" not in page and "url(" not in page and "<script" not in page
+
+
+def test_the_same_lake_gives_the_same_bytes(config):
+    toy_report.fill(config)
+    write_report.run(config)
+    first = toy_report.page(config).read_bytes()
+    write_report.run(config)
+    assert toy_report.page(config).read_bytes() == first
+    assert not list(toy_report.page(config).parent.glob("*.partial"))
+
+
+def test_an_empty_lake_is_said_in_sentences(config):
+    write_report.run(config)
+    words = Checker.of(toy_report.page(config).read_text()).words
+    for sentence in (
+        "There is no verdict yet: measure_lift has not run on this lake.",
+        "No arm has been measured yet.",
+        "No generated rows have been judged yet.",
+        "No distributions have been recorded yet.",
+        "No model has been trained on the current table with the current settings yet.",
+        "No recommender has been trained yet.",
+        "No data has been taken in yet.",
+        "The lake holds no table yet.",
+    ):
+        assert sentence in words
+
+
+def test_cards_of_other_settings_are_not_shown(config):
+    toy_report.fill(config)
+    other = load_config(
+        ROOT / "conf" / "local.yaml", [f"lake.root={config.lake.root}", "generators.gan.num_steps=7"]
+    )
+    assert "gan" not in [card["name"] for card in gather(other).generators]
+    assert "gan" in [card["name"] for card in gather(config).generators]
+    assert gather(load_config(None, [f"lake.root={config.lake.root}", "seed=7"])).generators == []
+
+
+def test_hostile_names_are_text(config):
+    toy_report.fill(config)
+    data = gather(config)
+    evil = "<script>alert(1)</script>"
+    reasons = {evil: [(evil, 3)]}
+    metrics = [
+        type(m)(**{**vars(m), "slice": f"00 {evil}"}) if m.metric == "distribution.item_category" else m
+        for m in data.synthetic
+    ]
+    page = render(type(data)(**{**vars(data), "reasons": reasons, "synthetic": metrics}))
+    Checker.of(page)
+    assert "<script" not in page
+
+
+def test_the_report_imports_neither_spark_nor_ray():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; sys.path[:0] = ['lib', 'jobs'];"
+        "[sys.modules.__setitem__(m, None) for m in ('pyspark', 'ray', 'torch', 'delta', 'sklearn')];"
+        "import write_report; print('ok')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "ok\n", done.stderr
+
+
+def test_evidence_is_json(config):
+    toy_report.fill(config)
+    assert json.loads(json.dumps(gather(config).verdict["evidence"]))["best_arm"] == "autoregressive_25"
