@@ -18,6 +18,9 @@ from clicksmith.tables import Column
 ATOM_SHARE = 0.05
 """A number that more than this share of rows has gets a code of its own."""
 
+TAIL_SPLITS = np.array([1 / 64, 1 / 16, 1 / 4])
+"""Where the outermost bins are split, as shares of a bin: values spread unevenly there."""
+
 MAX_DECIMALS = 4
 NEUTRAL = np.float32(0.5)
 """Position of a value whose code says everything."""
@@ -110,11 +113,11 @@ class NumericCodec:
         points = _to_lattice(values, decimals)
         distinct, counts = np.unique(points, return_counts=True)
         fallback = float(distinct[np.argmax(counts)])
-        if len(distinct) <= max_bins:
-            return cls(tuple(map(float, distinct)), (), decimals, nullable, fallback)
         atomic = counts > ATOM_SHARE * len(points)
+        if len(distinct) <= max_bins or atomic.all():
+            return cls(tuple(map(float, distinct)), (), decimals, nullable, fallback)
         rest = np.repeat(distinct[~atomic], counts[~atomic])
-        edges = np.unique(np.quantile(rest, np.linspace(0, 1, max_bins + 1), method="inverted_cdf"))
+        edges = np.unique(np.quantile(rest, _levels(max_bins), method="inverted_cdf"))
         # The last bin is closed: its upper border lies one lattice point (or one float) above.
         edges[-1] = edges[-1] + 1 if decimals is not None else np.nextafter(edges[-1], np.inf)
         if len(edges) == 1:
@@ -244,6 +247,12 @@ def _from_numbers(
     if pa.types.is_floating(type_):
         return pa.array(values, mask=null).cast(type_)
     return pa.array(np.rint(values).astype(np.int64), mask=null).cast(type_)
+
+
+def _levels(num_bins: int) -> NDArray[np.float64]:
+    """Quantile levels of the borders: equal steps, the first and last one split on, for heavy tails."""
+    tail = TAIL_SPLITS / num_bins
+    return np.unique(np.concatenate([np.linspace(0, 1, num_bins + 1), tail, 1 - tail]))
 
 
 def _find_decimals(values: NDArray[np.float64]) -> int | None:

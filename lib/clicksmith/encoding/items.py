@@ -36,7 +36,9 @@ class ItemCodec:
     cumulative: NDArray[np.int64]
 
     @classmethod
-    def fit(cls, ids: pa.Array, codes: NDArray[np.int64], columns: Sequence[int], radices: Sequence[int]) -> "ItemCodec":
+    def fit(
+        cls, ids: pa.Array, codes: NDArray[np.int64], columns: Sequence[int], radices: Sequence[int]
+    ) -> "ItemCodec":
         """Count the training rows' (cell, id) pairs.
 
         Args:
@@ -49,13 +51,19 @@ class ItemCodec:
             ContractError: there is no row, or the cells do not fit 64 bits.
         """
         if len(ids) == 0:
-            raise ContractError("No training row holds an item id.", "Check the split and the holdout of the rows.")
+            raise ContractError(
+                "No training row holds an item id.", "Check the split and the holdout of the rows."
+            )
         if np.prod([float(r) for r in radices]) >= 2.0**62:
-            raise ContractError(f"Cells of {list(radices)} codes do not fit 64 bits.", "Use fewer or coarser attributes.")
+            raise ContractError(
+                f"Cells of {list(radices)} codes do not fit 64 bits.", "Use fewer or coarser attributes."
+            )
         distinct = pc.unique(ids.cast(pa.string())).sort()
         index = pc.index_in(ids.cast(pa.string()), value_set=distinct).to_numpy(zero_copy_only=False)
         keys = _keys(codes[:, list(columns)], radices)
-        pairs, counts = np.unique(np.stack([keys, index.astype(np.int64)], axis=1), axis=0, return_counts=True)
+        pairs, counts = np.unique(
+            np.stack([keys, index.astype(np.int64)], axis=1), axis=0, return_counts=True
+        )
         cumulative = np.concatenate([[0], np.cumsum(counts)])
         return cls(tuple(columns), tuple(radices), distinct, pairs[:, 0], pairs[:, 1], cumulative)
 

@@ -69,8 +69,8 @@ class ExampleCodec:
         """Rows of generated columns, item_id and event_ts: functions of codes, seed and row id."""
         uniform = counter_uniform(derive_seed(seed, "decode"), row_ids, 3)
         rows = self.table.decode(encoded)
-        hour = rows.column("hour_of_day").to_numpy()
-        weekday = rows.column("day_of_week").to_numpy()
+        hour = rows.column("hour_of_day").to_numpy().astype(np.int64)
+        weekday = rows.column("day_of_week").to_numpy().astype(np.int64)
         day = self._days_of(weekday, uniform[:, 0])
         moments = day * _DAY_US + hour * _HOUR_US + (uniform[:, 1] * _HOUR_US).astype(np.int64)
         moments = np.minimum(moments, self.newest_us - 1)  # only where the newest day is the only one

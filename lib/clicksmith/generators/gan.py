@@ -33,6 +33,7 @@ from clicksmith.generators.recipe import (
 from clicksmith.seeds import counter_normal, counter_uniform, derive_seed
 
 TEMPERATURE = 0.2
+MAX_TRIES = 64
 Loss = Literal["gan", "wgan_gp"]
 
 
@@ -113,9 +114,22 @@ class GeneratorNetwork(Sampler):
     ) -> Encoded:
         """One pass; modes by inverse cumulated probability, which is what arg max with Gumbel noise draws.
 
-        A conditional preset gets a fixed code as its condition; only one column may be fixed.
+        A conditional preset gets a fixed code as its condition (only one column may be fixed). The other
+        draws anew up to `MAX_TRIES` times the rows that do not have the code; those few that never
+        have it are given it.
         """
         self.eval()
+        if self.shape.conditional or not fixed:
+            modes, scalars = self._draw(seed, row_ids, fixed)
+        else:
+            modes, scalars = self._reject(seed, row_ids, fixed)
+        for column, codes in (fixed or {}).items():
+            modes[:, column] = codes
+        return self.layout.join(modes, scalars)
+
+    def _draw(
+        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         layout = self.layout
         uniform = torch.from_numpy(
             counter_uniform(derive_seed(seed, "modes"), row_ids, layout.num_columns + 2)
@@ -125,14 +139,23 @@ class GeneratorNetwork(Sampler):
         ).float()
         condition = None
         if self.shape.conditional:
-            flat = self._conditions(uniform[:, -2:], fixed)
-            condition = F.one_hot(flat, layout.num_flat).float()
+            condition = F.one_hot(self._conditions(uniform[:, -2:], fixed), layout.num_flat).float()
         logits, scalars = self._raw(noise, condition)
         probabilities = layout.softmax(logits.double()) * (self.frequencies > 0)
-        modes = layout.choose(probabilities, uniform[:, : layout.num_columns]).numpy()
-        for column, codes in (fixed or {}).items():
-            modes[:, column] = np.minimum(codes, layout.num_modes[column] - 1)
-        return layout.join(modes, scalars.numpy())
+        return layout.choose(probabilities, uniform[:, : layout.num_columns]).numpy(), scalars.numpy()
+
+    def _reject(
+        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        modes, scalars = self._draw(seed, row_ids, None)
+        for attempt in range(1, MAX_TRIES):
+            wrong = np.any([modes[:, column] != codes for column, codes in fixed.items()], axis=0)
+            if not wrong.any():
+                break
+            # Whole blocks again: a row's floats must not depend on how many others were wrong.
+            other_modes, other_scalars = self._draw(derive_seed(seed, "attempt", attempt), row_ids, None)
+            modes[wrong], scalars[wrong] = other_modes[wrong], other_scalars[wrong]
+        return modes, scalars
 
     def _conditions(self, uniform: Tensor, fixed: dict[int, NDArray[np.int64]] | None) -> Tensor:
         if fixed:
