@@ -10,7 +10,7 @@ from clicksmith.config import ArmConfig, RankerConfig
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
-from clicksmith.training.supervised import Batch, Recipe, make_optimizer, rows_of_step, run_steps
+from clicksmith.training.supervised import Batch, Schedule, make_optimizer, rows_of_step, run_steps
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ def train_arm(
     codes = torch.from_numpy(np.concatenate([part.codes for part in parts]))
     labels = torch.from_numpy(np.concatenate([part.labels for part in parts]))
     ranker = task.ranker
-    recipe = Recipe(task.num_steps, ranker.batch_size, ranker.learning_rate, seed)
+    schedule = Schedule(task.num_steps, ranker.batch_size, ranker.learning_rate, seed)
 
     def batch_of(step: int) -> Batch:
-        rows = torch.from_numpy(rows_of_step(len(labels), recipe.batch_size, step, seed))
+        rows = torch.from_numpy(rows_of_step(len(labels), schedule.batch_size, step, seed))
         return codes[rows], labels[rows]
 
     threads = torch.get_num_threads()
@@ -108,7 +108,7 @@ def train_arm(
             derive_seed(task.seed, "lift", "weights", task.index),
         )
         objective = RankerObjective(network)
-        for _ in run_steps(objective, make_optimizer(objective, recipe), recipe, batch_of):
+        for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
             pass
         return np.asarray(score(network, torch.from_numpy(test_codes)).numpy())
     finally:

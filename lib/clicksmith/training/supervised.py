@@ -18,7 +18,7 @@ Batch = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Schedule:
     """How to train.
 
     Attributes:
@@ -60,17 +60,17 @@ def _permutation(num_rows: int, epoch: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(num_rows)
 
 
-def make_optimizer(objective: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """The optimizer of a recipe."""
+def make_optimizer(objective: nn.Module, schedule: Schedule) -> torch.optim.AdamW:
+    """The optimizer of a schedule."""
     return torch.optim.AdamW(
-        objective.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        objective.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay, fused=True
     )
 
 
 def run_steps(
     objective: nn.Module,
     optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
+    schedule: Schedule,
     batch_of: Callable[[int], Batch],
     start: int = 0,
     rank: int = 0,
@@ -80,7 +80,7 @@ def run_steps(
     Args:
         objective: maps a batch to a loss; in DDP where there are several workers.
         optimizer: from `make_optimizer`.
-        recipe: how.
+        schedule: how.
         batch_of: step to this worker's part of the batch.
         start: steps already done.
         rank: of this worker; workers draw their own dropout masks.
@@ -89,10 +89,10 @@ def run_steps(
         Steps done so far, and this worker's loss of the last one.
     """
     objective.train()
-    for step in range(start, recipe.num_steps):
-        torch.manual_seed(derive_seed(recipe.seed, "dropout", step, rank))
+    for step in range(start, schedule.num_steps):
+        torch.manual_seed(derive_seed(schedule.seed, "dropout", step, rank))
         for group in optimizer.param_groups:
-            group["lr"] = recipe.rate_at(step)
+            group["lr"] = schedule.rate_at(step)
         optimizer.zero_grad(set_to_none=True)
         loss = objective(*batch_of(step))
         loss.backward()

@@ -1,0 +1,176 @@
+"""The conversion ranker's run: coded training examples to a probability of the label."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from clicksmith.config import Config, RankerConfig
+from clicksmith.evaluation import ranking
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.recommenders.losses import RankerObjective
+from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.seeds import derive_seed
+from clicksmith.training.inputs import (
+    FEATURES,
+    ID,
+    ITEM,
+    USER,
+    Items,
+    RankerCodec,
+    require_rows,
+    user_numbers,
+)
+from clicksmith.training.runs import Run
+from clicksmith.training.snapshot import load_examples
+from clicksmith.training.supervised import Batch, Schedule, rows_of_step
+
+NAME = "ranker"
+POPULARITY = "item_num_purchases"
+MAX_VALIDATION_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Coded rows of a split with what metrics need.
+
+    Attributes:
+        codes: shape (N, C).
+        labels: shape (N,).
+        users: a number for each row's user, shape (N,).
+        popularity: the item's purchases before the impression, shape (N,).
+        weights: 1 / propensity, shape (N,).
+    """
+
+    codes: torch.Tensor
+    labels: NDArray[np.bool_]
+    users: NDArray[np.int64]
+    popularity: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RankerTask:
+    """See `runs.Task`. All fitting is on the train split."""
+
+    network: nn.Module
+    objective: nn.Module
+    schedule: Schedule
+    codec: Any
+    codes: torch.Tensor
+    labels: torch.Tensor
+    validation: Examples | None
+    test_rows: Examples
+
+    @property
+    def num_rows(self) -> int:
+        """Training rows."""
+        return len(self.labels)
+
+    def batch(self, step: int, rank: int, world_size: int) -> Batch:
+        """Every world_size-th row of the global batch."""
+        rows = rows_of_step(self.num_rows, self.schedule.batch_size, step, self.schedule.seed)
+        mine = torch.from_numpy(rows[rank::world_size])
+        return self.codes[mine], self.labels[mine]
+
+    def validate(self) -> dict[str, float]:
+        """Log loss and AUC of some validation rows."""
+        if self.validation is None:
+            return {}
+        scores = self._score(self.validation)
+        return {
+            "validation_loss": ranking.log_loss(scores, self.validation.labels),
+            "validation_auc": ranking.auc(scores, self.validation.labels),
+        }
+
+    def test(self) -> dict[str, float]:
+        """The model's figures on test rows, beside those of popularity as it was at each impression.
+
+        ``weighted_auc`` weighs rows by 1 / propensity: the AUC over all impressions, not over the kept ones.
+        """
+        rows = self.test_rows
+        scores = self._score(rows)
+        figures = {
+            "test_auc": ranking.auc(scores, rows.labels),
+            "test_weighted_auc": ranking.auc(scores, rows.labels, rows.weights),
+            "test_logloss": ranking.log_loss(scores, rows.labels),
+            "test_grouped_auc": ranking.grouped_auc(scores, rows.labels, rows.users),
+            "popularity_auc": ranking.auc(rows.popularity, rows.labels),
+            "popularity_grouped_auc": ranking.grouped_auc(rows.popularity, rows.labels, rows.users),
+            "base_rate_logloss": ranking.log_loss(
+                np.full(len(rows.labels), float(self.labels.float().mean())), rows.labels
+            ),
+            "num_test_rows": len(rows.labels),
+        }
+        return {name: value for name, value in figures.items() if not np.isnan(value)}
+
+    def _score(self, rows: Examples) -> NDArray[np.float32]:
+        device = next(self.network.parameters()).device
+        return np.asarray(score(self.network, rows.codes.to(device)).cpu().numpy())
+
+
+@dataclass(frozen=True)
+class BuildRanker:
+    """Reads the pinned snapshots in a worker and makes its task."""
+
+    config: RankerConfig
+    seed: int
+    examples: Snapshot
+    vocabulary: Snapshot
+
+    def __call__(self) -> RankerTask:
+        """The task, the same on every worker."""
+        columns = [*FEATURES, ITEM, USER, ID, "sample_weight", self.config.label]
+        train = load_examples(self.examples, columns, "train", self.config.max_rows)
+        require_rows(train, "train", self.examples, 2)
+        codec = RankerCodec.fit(train, Items.load(self.vocabulary))
+        coded = self._coded(codec, train)
+        validation = load_examples(self.examples, columns, "validation", MAX_VALIDATION_ROWS)
+        test = load_examples(self.examples, columns, "test", self.config.max_test_rows)
+        require_rows(test, "test", self.examples)
+        network = build_ranker(
+            self.config.model,
+            codec.cardinalities,
+            self.config.embedding_dim,
+            float(coded.labels.mean()),
+            derive_seed(self.seed, "weights"),
+        )
+        return RankerTask(
+            network=network,
+            objective=RankerObjective(network),
+            schedule=Schedule(
+                self.config.num_steps, self.config.batch_size, self.config.learning_rate, self.seed
+            ),
+            codec=codec.to_json(),
+            codes=coded.codes,
+            labels=torch.from_numpy(coded.labels),
+            validation=self._coded(codec, validation) if validation.num_rows else None,
+            test_rows=self._coded(codec, test),
+        )
+
+    def _coded(self, codec: RankerCodec, rows: pa.Table) -> Examples:
+        return Examples(
+            codes=torch.from_numpy(codec.encode(rows)),
+            labels=rows.column(self.config.label).to_numpy().astype(bool),
+            users=user_numbers(rows),
+            popularity=rows.column(POPULARITY).to_numpy().astype(np.float64),
+            weights=rows.column("sample_weight").to_numpy(),
+        )
+
+
+def ranker_run(config: Config, examples: Snapshot, vocabulary: Snapshot) -> Run:
+    """The run that `config.ranker` describes, on pinned snapshots."""
+    lineage = trace(
+        f"train_recommender/{NAME}",
+        config,
+        {"ranker": config.ranker, "ray.num_workers": config.ray.num_workers},
+        {"training_examples": examples, "vocabulary": vocabulary},
+    )
+    seed = derive_seed(config.seed, "train_recommender", NAME)
+    build = BuildRanker(config.ranker, seed, examples, vocabulary)
+    return Run(NAME, config.ranker.model, lineage, examples, build)

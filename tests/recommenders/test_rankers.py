@@ -1,0 +1,75 @@
+"""Rankers: exact small cases, planted interactions, seeds."""
+
+import numpy as np
+import pytest
+import torch
+
+from clicksmith.recommenders.dcnv2 import CrossLayer, DCNv2
+from clicksmith.recommenders.deepfm import DeepFM
+from clicksmith.recommenders.layers import CodeEmbedding
+from clicksmith.recommenders.losses import RankerObjective
+from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+
+MODELS = ("dcnv2", "deepfm")
+
+
+def test_columns_do_not_share_rows_of_the_embedding() -> None:
+    embedding = CodeEmbedding([2, 3], 4)
+    out = embedding(torch.tensor([[1, 0], [0, 2]]))
+    assert out.shape == (2, 2, 4)
+    assert torch.equal(out[0, 1], embedding.table.weight[2])  # after the two codes of column 0
+    assert torch.equal(out[1, 1], embedding.table.weight[4])
+
+
+def test_cross_layer_by_hand() -> None:
+    layer = CrossLayer(2, rank=None)
+    with torch.no_grad():
+        layer.weight.weight.copy_(torch.tensor([[1.0, 2.0], [0.0, 1.0]]))
+        layer.weight.bias.copy_(torch.tensor([0.5, 0.0]))
+    x0, x = torch.tensor([[2.0, 3.0]]), torch.tensor([[1.0, -1.0]])
+    # W x + b = (1 - 2 + 0.5, -1); times x0, plus x
+    assert layer(x0, x).tolist() == [[2 * -0.5 + 1, 3 * -1.0 - 1]]
+
+
+def test_deepfm_pairs_equal_the_sum_of_all_inner_products() -> None:
+    torch.manual_seed(0)
+    model = DeepFM([3, 4, 5], 6).eval()
+    codes = torch.tensor([[1, 2, 3]])
+    embedded = model.embedding(codes)[0]
+    pairs = sum(embedded[i] @ embedded[j] for i in range(3) for j in range(i))
+    rest = model.linear(codes).sum() + model.head(model.deep(embedded.flatten()[None])).squeeze()
+    torch.testing.assert_close(model(codes)[0], pairs + rest)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_seed_determines_the_weights_and_the_base_rate_the_bias(model: str) -> None:
+    one, two, other = (build_ranker(model, [4, 5], 3, 0.2, seed) for seed in (1, 1, 2))  # type: ignore[arg-type]
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert not torch.equal(one.embedding.table.weight, other.embedding.table.weight)
+    assert one.head.bias.item() == pytest.approx(np.log(0.2 / 0.8))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_learns_an_interaction_that_neither_feature_shows(model: str) -> None:
+    random = np.random.default_rng(0)
+    codes = torch.from_numpy(random.integers(0, 4, (4000, 6)).astype(np.int32))
+    labels = (codes[:, 0] % 2) == (codes[:, 3] % 2)
+    network = build_ranker(model, [4] * 6, 8, 0.5, seed=1)  # type: ignore[arg-type]
+    objective = RankerObjective(network)
+    schedule = Schedule(num_steps=150, batch_size=256, learning_rate=0.02, seed=1)
+    rows = np.random.default_rng(1).integers(0, 3000, (150, 256))
+    optimizer = make_optimizer(objective, schedule)
+    steps = run_steps(objective, optimizer, schedule, lambda step: (codes[rows[step]], labels[rows[step]]))
+    losses = [float(loss) for _, loss in steps]
+    assert losses[0] == pytest.approx(np.log(2), abs=0.05)
+    predicted = score(network, codes[3000:]) > 0.5
+    assert (predicted == labels[3000:]).float().mean() > 0.97
+
+
+def test_low_rank_is_smaller_than_full_rank() -> None:
+    def size(rank: int | None) -> int:
+        return sum(p.numel() for p in DCNv2([10] * 20, 16, rank=rank).crosses.parameters())
+
+    assert size(64) == 2 * (320 * 64 + 64 * 320 + 320)
+    assert size(None) == 2 * (320 * 320 + 320)

@@ -1,0 +1,111 @@
+"""The ranker's run: finds a planted interaction, writes its folder once, repeats exactly with two workers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clicksmith.config import Config
+from clicksmith.errors import TrainingError
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.recommenders.ranker import build_ranker
+from clicksmith.tables import VOCABULARY
+from clicksmith.training.inputs import RankerCodec
+from clicksmith.training.ranker import BuildRanker, ranker_run
+from clicksmith.training.runs import Run, models_root, train_once
+from training.toy_lake import write_examples
+from training.toy_lift import commit_rows, examples_with, vocabulary_of
+
+SMALL = ("ranker.embedding_dim=4", "ranker.batch_size=256", "ranker.learning_rate=0.01")
+
+
+def _run(config: Config, lake: Lake) -> Run:
+    rows = examples_with(6000, 300, "interaction")
+    train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
+    examples = write_examples(lake, rows)
+    vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(train["item_id"].to_pylist()), "v" * 32)
+    return ranker_run(config, examples, vocabulary)
+
+
+def test_learns_the_planted_interaction_and_writes_its_folder_once(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    config = make_config(*SMALL, "ranker.num_steps=120", "ray.num_workers=0")
+    run = _run(config, lake)
+    folder = Path(train_once(run, config.ray, models_root(config)))
+    assert folder == Path(lake.root) / "_models" / "recommenders" / f"ranker-{run.lineage.run_id}"
+    card = json.loads((folder / "card.json").read_text())
+    assert card["kind"] == "recommender"
+    assert card["training_table"]["version"] == run.training.version
+    assert 4000 < card["num_rows"] < 5000
+    assert [point["step"] for point in card["history"]][-1] == 120
+    assert card["history"][-1]["loss"] < 0.45 < card["history"][0]["loss"]
+    assert "validation_auc" in card["history"][-1]
+    # the planted rule is right for 9 of 10 rows, so an AUC of 0.9 is the ceiling
+    assert 0.85 < card["metrics"]["test_auc"] < 0.95
+    assert card["metrics"]["test_logloss"] < card["metrics"]["base_rate_logloss"]
+    assert 0.4 < card["metrics"]["popularity_auc"] < 0.6
+
+    codec = RankerCodec.from_json(json.loads((folder / "codec.json").read_text()))
+    network = build_ranker("dcnv2", codec.cardinalities, 4, 0.5, seed=0)
+    network.load_state_dict(load_file(folder / "weights.safetensors"))
+
+    before = (folder / "card.json").stat().st_mtime_ns
+    assert train_once(run, config.ray, models_root(config)) == str(folder)
+    assert (folder / "card.json").stat().st_mtime_ns == before
+
+
+def test_codec_and_vocabulary_come_from_the_train_split_only(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """Planted: test rows with categories and items of their own; nothing of them may reach the codec."""
+    config = make_config(*SMALL, "ray.num_workers=0")
+    build = _run(config, lake).build
+    assert isinstance(build, BuildRanker)
+    codec = json.dumps(build().codec)
+    rows = examples_with(6000, 300, "interaction")
+    test = [split == "test" for split in rows["split"].to_pylist()]
+    for name in ("item_id", "item_brand", "placement"):
+        values = [f"LEAK-{v}" if t else v for v, t in zip(rows[name].to_pylist(), test, strict=True)]
+        rows = rows.set_column(rows.column_names.index(name), rows.schema.field(name), [values])
+    leaked = BuildRanker(build.config, build.seed, write_examples(lake, rows), build.vocabulary)()
+    assert json.dumps(leaked.codec) == codec
+    assert "LEAK" not in codec
+    assert (leaked.test_rows.codes[:, -1] == 0).all()  # unknown items
+
+
+def test_an_empty_test_split_is_an_error_that_says_so(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(*SMALL, "ray.num_workers=0", "ranker.num_steps=2")
+    run = _run(config, lake)
+    build = run.build
+    assert isinstance(build, BuildRanker)
+    rows = examples_with(500, 30, "noise")
+    rows = rows.filter([split == "train" for split in rows["split"].to_pylist()])
+    with pytest.raises(TrainingError, match="0 rows in split 'test'"):
+        BuildRanker(build.config, build.seed, write_examples(lake, rows), build.vocabulary)()
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_two_workers_repeat_exactly_and_a_lost_folder_is_restored_without_training(
+    make_config: Callable[..., Config], lake: Lake, ray_cluster: None
+) -> None:
+    config = make_config(*SMALL, "ranker.num_steps=12", "ray.num_workers=2")
+    run = _run(config, lake)
+    results = []
+    for root in (models_root(config), lake.root + "-again"):
+        folder = Path(train_once(run, config.ray, root))
+        card = json.loads((folder / "card.json").read_text())
+        results.append((load_file(folder / "weights.safetensors"), card["history"], card["metrics"]))
+    (weights, *figures), (weights_again, *figures_again) = results
+    assert figures == figures_again
+    assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+    # The folder is gone, the finished run is not: it is published again, with its own figures.
+    seconds = card["seconds"]
+    (folder / "card.json").unlink()
+    train_once(run, config.ray, root)
+    assert json.loads((folder / "card.json").read_text())["seconds"] == seconds

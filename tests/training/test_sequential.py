@@ -1,0 +1,106 @@
+"""The next-item model's run on users who walk a cycle; full-ranking figures by hand."""
+
+import datetime
+import itertools
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clicksmith.config import Config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import SEQUENCES, VOCABULARY
+from clicksmith.training.inputs import Items
+from clicksmith.training.next_items import NextItems, recent_counts, same_for_all, top
+from clicksmith.training.runs import Run, models_root, train_once
+from clicksmith.training.sequential import BuildSequential, sequential_run
+from training.toy_lift import START, commit_rows, cycle_sequences, vocabulary_of
+
+SMALL = (
+    "ray.num_workers=0",
+    "sequential.num_steps=150",
+    "sequential.batch_size=32",
+    "sequential.embedding_dim=16",
+    "sequential.max_length=8",
+    "sequential.num_negatives=16",
+    "sequential.learning_rate=0.01",
+)
+
+
+def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
+    rows = cycle_sequences(num_users=60, num_items=num_items, length=12)
+    train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
+    ids = [item for items in train["item_ids"].to_pylist() for item in items]
+    sequences = commit_rows(lake, SEQUENCES, rows, "q" * 32)
+    return sequential_run(config, sequences, commit_rows(lake, VOCABULARY, vocabulary_of(ids), "v" * 32))
+
+
+def test_learns_the_cycle_beyond_every_popularity(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(*SMALL)
+    folder = Path(train_once(_run(config, lake), config.ray, models_root(config)))
+    card = json.loads((folder / "card.json").read_text())
+    metrics = card["metrics"]
+    assert metrics["num_test_users"] == 60
+    assert metrics["test_ndcg@10"] > 0.9
+    for baseline in ("popularity", "recent_popularity", "personal_popularity"):
+        assert metrics[f"{baseline}_ndcg@10"] < 0.5
+    assert card["history"][-1]["validation_ndcg@10"] > 0.9
+    assert json.loads((folder / "codec.json").read_text())["max_length"] == 8
+
+
+def test_batches_are_windows_of_the_sequences_and_shards_make_up_the_whole(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    task = _run(make_config(*SMALL), lake).build()
+    items, negatives = task.batch(3, 0, 1)
+    assert items.shape == (32, 9)
+    ids = {index + 1: int(name[1:]) for index, name in enumerate(task.codec["items"]["ids"])}
+    for window in items.tolist():
+        numbers = [ids[item] for item in window]
+        assert all((a + 1) % 40 == b for a, b in itertools.pairwise(numbers))
+    assert negatives.shape == (16,)
+    assert int(negatives.min()) >= 1
+    halves = [task.batch(3, rank, 2) for rank in (0, 1)]
+    assert halves[0][0].tolist() == items[0::2].tolist()
+    assert halves[1][0].tolist() == items[1::2].tolist()
+    assert halves[0][1].tolist() == halves[1][1].tolist() == negatives.tolist()
+
+
+def test_the_prefix_holds_train_and_validation_events(make_config: Callable[..., Config], lake: Lake) -> None:
+    build = _run(make_config(*SMALL), lake).build
+    assert isinstance(build, BuildSequential)
+    task = build()
+    validation, test = task.evaluation["validation"], task.evaluation["test"]
+    assert {len(prefix) for prefix in validation.prefixes} == {12}
+    assert {len(prefix) for prefix in test.prefixes} == {14}
+    assert len(task.flat) == 60 * 12  # training sees train events only
+
+
+def test_figures_by_hand() -> None:
+    one = np.array([1], np.int32)
+    rows = NextItems.of(
+        {"a": one, "b": one}, {"a": np.array([3, 0, 0], np.int32), "b": np.array([2], np.int32), "cold": one}
+    )
+    assert len(rows) == 2
+    assert rows.num_relevant.tolist() == [2, 1]  # item 3 and whatever is unknown; item 2
+    scores = np.array([9.0, 1.0, 5.0, 3.0])  # index 0 is never recommended: 2, 3, 1
+    recall, ndcg = rows.measure(same_for_all(scores), k=2)
+    assert recall == pytest.approx((1 / 2 + 1) / 2)
+    assert ndcg == pytest.approx(((1 / math.log2(3)) / (1 + 1 / math.log2(3)) + 1) / 2)
+
+
+def test_top_breaks_ties_to_the_lower_index() -> None:
+    scores = np.array([[7.0, 1.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 0.0, 1.0]])
+    assert top(scores, 2).tolist() == [[2, 3], [4, 1]]
+    assert top(scores, 9).tolist() == [[2, 3, 4, 1], [4, 1, 2, 3]]
+
+
+def test_recent_popularity_counts_the_last_days_only() -> None:
+    times = [START + datetime.timedelta(days=day) for day in (0, 50, 59, 60)]
+    train = pa.table({"item_ids": [["a", "b"], ["a", "x"]], "event_ts": [times[:2], times[2:]]})
+    items = Items(("a", "b"), np.array([2, 1]))
+    assert recent_counts(train, items, 30).tolist() == [0.0, 1.0, 1.0]
