@@ -119,7 +119,7 @@ def bars(
     parts = []
     for index, (label, share) in enumerate(zip(labels, real, strict=True)):
         y = top + row_height * index
-        parts.append(_text(left - 6, y + 11, _short(label, 14), "end", "tick"))
+        parts.append(_text(left - 6, y + 11, _short(label, 12), "end", "tick"))
         parts.append(
             f'<rect x="{left}" y="{y + 2}" width="{max(scale(share) - left, 0.5):.1f}" '
             f'height="{row_height - 4}" fill="{GREY}"><title>{escape(label)}: {share:.1%}</title></rect>'
