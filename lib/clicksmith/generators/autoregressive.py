@@ -33,6 +33,8 @@ from clicksmith.seeds import counter_uniform, derive_seed
 EMBEDDING = 16
 HIDDEN = 128
 DROPOUT = 0.25
+NUM_KEPT = 3
+"""Embeddings of the first columns, the labels, are never dropped: that would blur what depends on them."""
 GRADIENT_NORM = 1.0
 LEARNING_RATE = 3e-3
 
@@ -94,6 +96,8 @@ class AutoregressiveNetwork(Sampler):
         scale = 1.0
         if keep is not None:
             scale = 1 / (1 - DROPOUT)  # applied to the weights, which are smaller than the activations
+            keep = keep.clone()
+            keep[:, : NUM_KEPT * EMBEDDING] = 1 / scale
             width = num_columns * HIDDEN
             keep_x, keep_h, keep_r = torch.split(keep, [num_columns * EMBEDDING, width, width], dim=1)
             x_BE = x_BE * keep_x
