@@ -1,0 +1,205 @@
+"""A generator from a pinned snapshot to its folder, in this process and on two Ray workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import train_generator as job
+from clicksmith.config import Config
+from clicksmith.errors import LakeError, NotFittedError, TrainingError
+from clicksmith.generators.artefact import Generator, generator_folder, read_card, trace_generator
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import TRAINING_EXAMPLES
+from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
+from clicksmith.training import generator as generator_module
+from training.toy_lake import toy_examples, write_examples
+
+NUM_ROWS = 3000
+GAN = "generators={gan: {preset: ctgan, num_steps: 8, batch_size: 100, checkpoint_every: 4}}"
+
+
+def folder_of(config: Config, name: str = "gan") -> Path:
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    return Path(generator_folder(config, name, trace_generator(config, name, examples)))
+
+
+@pytest.fixture
+def config(make_config: Callable[..., Config]) -> Config:
+    built = make_config(GAN, "ray.num_workers=0")
+    write_examples(Lake.of(built), toy_examples(NUM_ROWS))
+    return built
+
+
+def test_the_folder_is_complete_and_its_card_tells_the_lineage(config: Config) -> None:
+    job.run(config)
+    folder = folder_of(config)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "card.json",
+        "codec.json",
+        "weights.safetensors",
+    ]
+    card = json.loads((folder / "card.json").read_text())
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    assert card["training_table"]["version"] == examples.version
+    assert card["training_table"]["fingerprint"] == examples.fingerprint
+    assert (card["name"], card["kind"], card["preset"], card["num_workers"]) == (
+        "gan",
+        "generator",
+        "ctgan",
+        0,
+    )
+    assert [entry["step"] for entry in card["history"]] == list(range(1, 9))
+    splits = toy_examples(NUM_ROWS)["split"].to_pylist()
+    assert 0.88 < card["num_rows"] / splits.count("train") < 0.92, "a tenth is held out"
+
+
+def test_a_second_run_trains_nothing(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.run(config)
+    before = (folder_of(config) / "card.json").stat().st_mtime_ns
+    monkeypatch.setattr(generator_module, "run_loop", None)
+    job.run(config)
+    assert (folder_of(config) / "card.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("preset", ["tabular_ar", "ctgan", "dense_gan"])
+def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], preset: str) -> None:
+    config = make_config(GAN.replace("ctgan", preset), "ray.num_workers=0")
+    rows = toy_examples(NUM_ROWS)
+    write_examples(Lake.of(config), rows)
+    job.run(config)
+    generator = Generator.load(str(folder_of(config)))
+    sample = generator.sample_block(7, 0)
+    assert sample.num_rows == 1024
+    for column in (*FEATURE_COLUMNS, *LABEL_COLUMNS):
+        values = sample[column.name]
+        assert values.type == column.type
+        assert column.nullable or values.null_count == 0
+        present = values.drop_null().to_pylist()
+        assert column.minimum is None or min(present, default=column.minimum) >= column.minimum
+        assert column.maximum is None or max(present, default=column.maximum) <= column.maximum
+    assert set(sample["item_id"].to_pylist()) <= set(rows["item_id"].to_pylist())
+    assert set(sample["label_click"].to_pylist()) == {False}, "constant in training"
+    assert sample["user_item_days_since_last"].null_count == 1024, "always null in training"
+    train = rows.filter(np.array(rows["split"].to_pylist()) == "train")
+    moments = sample["event_ts"].to_pylist()
+    assert max(moments) < max(train["event_ts"].to_pylist())
+    assert {m.date() for m in moments} <= {m.date() for m in train["event_ts"].to_pylist()}
+    assert [m.isoweekday() for m in moments] == sample["day_of_week"].to_pylist()
+    assert [m.hour for m in moments] == sample["hour_of_day"].to_pylist()
+    balanced = generator.sample_block(7, 0, "label_purchase", 0.5)
+    assert balanced["label_purchase"].to_pylist().count(True) == pytest.approx(512, abs=60)
+
+
+def test_blocks_are_the_same_whatever_was_sampled_before(config: Config) -> None:
+    job.run(config)
+    one, other = (Generator.load(str(folder_of(config))) for _ in range(2))
+    one.sample_block(7, 0)
+    assert one.sample_block(7, 3).equals(other.sample_block(7, 3))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert one.sample_block(7, 3).equals(other.sample_block(7, 3))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_damaged_folders_and_empty_tables_are_clear_errors(config: Config) -> None:
+    with pytest.raises(NotFittedError, match="no complete generator"):
+        Generator.load(str(folder_of(config)))
+    job.run(config)
+    folder = folder_of(config)
+    (folder / "weights.safetensors").write_bytes(b"damaged")
+    with pytest.raises(LakeError, match="is damaged"):
+        Generator.load(str(folder))
+    (folder / "codec.json").write_text("{}")
+    with pytest.raises(LakeError, match=r"codec\.json is damaged"):
+        Generator.load(str(folder))
+    empty = toy_examples(50)
+    write_examples(Lake.of(config), empty.filter(np.array(empty["split"].to_pylist()) == "test"), "0" * 32)
+    with pytest.raises(TrainingError, match="no training row"):
+        job.run(config)
+
+
+def test_killed_during_training_and_run_again_gives_the_same_weights(config: Config, tmp_path: Path) -> None:
+    """kill -9 after the first checkpoint, in a process of its own."""
+    write_examples(Lake.of(config), toy_examples(NUM_ROWS))
+    job.run(config)
+    undisturbed = load_file(folder_of(config) / "weights.safetensors")
+    other = config.model_copy(
+        update={"ray": config.ray.model_copy(update={"storage_path": str(tmp_path / "other")})}
+    )
+    arguments = [f"--set=lake.root={config.lake.root}", f"--set=ray.storage_path={tmp_path / 'other'}"]
+    command = [sys.executable, job.__file__, *arguments, f"--set={GAN}", "--set=ray.num_workers=0"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(job.__file__).parents[1] / "lib")}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step 4 of 8" in line:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    assert read_card(str(folder_of(other))) is None, "it was killed before the end"
+    job.run(other)
+    resumed = load_file(folder_of(other) / "weights.safetensors")
+    assert all(torch.equal(resumed[name], tensor) for name, tensor in undisturbed.items())
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
+    make_config: Callable[..., Config], tmp_path: Path, ray_cluster: None
+) -> None:
+    config = make_config(GAN.replace("num_steps: 8", "num_steps: 40"), "ray.num_workers=2")
+    write_examples(Lake.of(config), toy_examples(NUM_ROWS))
+    results: list[tuple[list[dict[str, float]], dict[str, Any]]] = []
+    for number in range(2):
+        ray_settings = config.ray.model_copy(update={"storage_path": str(tmp_path / f"models{number}")})
+        mine = config.model_copy(update={"ray": ray_settings})
+        if number == 1:
+            _kill_a_worker_after_a_checkpoint(tmp_path / "models1")
+        job.run(mine)
+        folder = folder_of(mine)
+        card = json.loads((folder / "card.json").read_text())
+        assert card["num_workers"] == 2
+        results.append((card["history"], load_file(folder / "weights.safetensors")))
+    (history, weights), (other_history, other_weights) = results
+    assert history == other_history
+    assert [entry["step"] for entry in history] == list(range(1, 41))
+    assert all(torch.equal(weights[name], other_weights[name]) for name in weights)
+    # And one process computes the same global batches, up to the order of sums.
+    alone = make_config(GAN.replace("num_steps: 8", "num_steps: 40"), "ray.num_workers=0")
+    job.run(alone)
+    one = json.loads((folder_of(alone) / "card.json").read_text())["history"]
+    assert one[0]["generator_loss"] == pytest.approx(history[0]["generator_loss"], abs=1e-4)
+    assert one[9]["generator_loss"] == pytest.approx(history[9]["generator_loss"], abs=0.02)
+
+
+def _kill_a_worker_after_a_checkpoint(models: Path) -> None:
+    """In the background: kill -9 one of this cluster's training workers when progress is first told."""
+    import threading
+
+    import psutil
+
+    def wait_and_kill() -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if list(models.glob("runs/*.progress.json")):
+                for process in psutil.Process().children(recursive=True):
+                    if "RayTrainWorker" in "".join(process.cmdline()):
+                        process.kill()
+                        return
+            time.sleep(0.02)
+
+    threading.Thread(target=wait_and_kill, daemon=True).start()
