@@ -175,3 +175,12 @@ def test_an_empty_table_is_a_table(spark: SparkSession, lake: Lake) -> None:
 def test_every_table_has_a_spark_schema(spark: SparkSession, table: Table) -> None:
     assert spark_schema(table).fieldNames() == table.column_names
     assert "ntz" not in spark_schema(table).simpleString()
+
+
+def test_an_error_in_a_python_worker_is_named(spark: SparkSession, lake: Lake, first: DataFrame) -> None:
+    def fail(batches: object) -> object:
+        raise ZeroDivisionError("on purpose")
+
+    broken = first.mapInArrow(fail, first.schema)
+    with pytest.raises(LakeError, match=r"^Writing gold\.toy failed: ZeroDivisionError: on purpose$"):
+        commit(broken, TOY, lake, run("toy"))

@@ -120,4 +120,9 @@ def _explain(error: PySparkException, table: Table) -> ContractError | LakeError
         return ContractError(
             message[start:].split("which its contract forbids.")[0].strip() + " which its contract forbids."
         )
-    return LakeError(f"Writing {table.name} failed: {message.splitlines()[0]}")
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if (
+        "Traceback (most recent call last):" in lines
+    ):  # from a Python worker: its last line says what happened
+        lines = [line for line in lines if not line.startswith("at ")][-1:]
+    return LakeError(f"Writing {table.name} failed: {lines[0]}")
