@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
-from clicksmith.config import CompleteJourneyConfig
+from clicksmith.config import CompleteJourneyConfig, ContractConfig
+from clicksmith.events.contract import check
 from clicksmith.sources import complete_journey
+from clicksmith.tables.bronze import EVENT_COLUMNS
 
 pytestmark = [pytest.mark.spark]
 
@@ -139,6 +141,12 @@ def test_an_impression_was_promoted_in_its_store_and_week(
         assert (ts.timestamp() if ts.tzinfo else ts.replace(tzinfo=row["event_ts"].tzinfo).timestamp()) - row[
             "event_ts"
         ].timestamp() == 600
+
+
+@pytest.mark.slow
+def test_every_event_keeps_the_contract(spark, events: pa.Table):
+    checked = check(spark.createDataFrame(events), EVENT_COLUMNS, ContractConfig())
+    assert checked.where(F.size("reasons") > 0).count() == 0
 
 
 @pytest.mark.slow

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 import pytest
 from pyspark.sql import functions as F
 
-from clicksmith.config import OpenBanditConfig
+from clicksmith.config import ContractConfig, OpenBanditConfig
+from clicksmith.events.contract import check
 from clicksmith.sources import movielens, open_bandit
+from clicksmith.tables.bronze import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 
 pytestmark = [pytest.mark.spark]
 
@@ -24,6 +26,14 @@ def test_open_bandit_keeps_every_impression_and_click(spark, need_wheel, policy:
     assert len(shown) == 10_000
     assert len(rows) == len({row.event_id for row in rows}) == 10_000 + len(clicked)
     assert clicked == {f"{policy}/men/{line['']}" for line in log if line["click"] == "1"}
+    for row in (row for row in rows if row.event_type == "click"):
+        impression = shown[row.request_id]
+        assert (row.event_ts - impression.event_ts).total_seconds() == 1
+        assert (row.user_id, row.item_id, row.position) == (
+            impression.user_id,
+            impression.item_id,
+            impression.position,
+        )
     for line in log[:50]:
         row = shown[f"{policy}/men/{line['']}"]
         assert row.item_id == line["item_id"]
@@ -52,6 +62,16 @@ def test_a_rating_is_seen_clicked_and_perhaps_liked(spark, need_wheel):
     assert set(rows) == {"impression", "click"}
     assert rows["click"].event_ts.replace(tzinfo=UTC).timestamp() == 881250949
     assert rows["impression"].event_ts.replace(tzinfo=UTC).timestamp() == 881250948
+
+
+@pytest.mark.parametrize("adapter", ["open_bandit", "movielens"])
+def test_every_row_keeps_the_contract(spark, need_wheel, adapter: str):
+    need_wheel(open_bandit.WHEEL if adapter == "open_bandit" else movielens.WHEEL)
+    raw = open_bandit.read(spark, OpenBanditConfig()) if adapter == "open_bandit" else movielens.read(spark)
+    parts = ((raw.events, EVENT_COLUMNS), (raw.items, ITEM_COLUMNS), (raw.users, USER_COLUMNS))
+    for frame, columns in parts:
+        assert frame is not None
+        assert check(frame, columns, ContractConfig()).where(F.size("reasons") > 0).count() == 0
 
 
 def test_movielens_films_and_users(spark, need_wheel):

@@ -6,6 +6,7 @@ values, so that there are few of them; the rejected row itself is kept beside th
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -41,10 +42,14 @@ def check(raw: DataFrame, columns: Sequence[tables.Column], contract: ContractCo
     )
     typed = [_cast(F.col(_RECEIVED)[c.name], raw.schema, c).alias(c.name) for c in columns]
     frame = frame.select("*", *typed)
-    broken = F.array_compact(
-        F.array(*[F.when(condition, reason) for reason, condition in _rules(columns, contract)])
+    rules = _rules(columns, contract)
+    # Most rows break nothing: one chain of comparisons passes them, without building arrays.
+    any_broken = reduce(Column.__or__, [F.coalesce(condition, F.lit(False)) for _, condition in rules])
+    broken = F.array_compact(F.array(*[F.when(condition, reason) for reason, condition in rules]))
+    none = F.array().cast("array<string>")
+    reasons = (
+        F.when(F.col("_problem").isNotNull(), F.array("_problem")).when(any_broken, broken).otherwise(none)
     )
-    reasons = F.when(F.col("_problem").isNotNull(), F.array("_problem")).otherwise(broken)
     return frame.select(
         *[column.name for column in columns],
         F.coalesce("_raw", F.when(F.size(reasons) > 0, F.to_json(_RECEIVED))).alias("_raw"),

@@ -43,20 +43,25 @@ def read(spark: SparkSession, settings: OpenBanditConfig) -> RawTables:
         F.col("propensity_score").alias("propensity"),
         *_USER_FEATURES,
     )
-    event = ["event_ts", "user_id", "item_id", "request_id", "position", "propensity"]
     impressions = log.select(
         F.concat_ws("/", "request_id", F.lit("impression")).alias("event_id"),
         F.lit("impression").alias("event_type"),
-        *event,
+        "event_ts",
+        "user_id",
+        "item_id",
+        "request_id",
+        "position",
+        "propensity",
         F.lit(settings.campaign).alias("placement"),
     )
     clicks = log.where("click = 1").select(
         F.concat_ws("/", "request_id", F.lit("click")).alias("event_id"),
         F.lit("click").alias("event_type"),
-        *[
-            F.col(name) + F.expr("INTERVAL 1 second") if name == "event_ts" else F.col(name)
-            for name in event[:-1]
-        ],
+        (F.col("event_ts") + F.expr("INTERVAL 1 second")).alias("event_ts"),
+        "user_id",
+        "item_id",
+        "request_id",
+        "position",
     )
     return RawTables(
         events=impressions.unionByName(clicks, allowMissingColumns=True),
