@@ -200,8 +200,8 @@ def _display_bins(columns: dict[str, NDArray[np.float64]], num_bins: int) -> tup
     else:  # equal widths over all but the tails, which the outer bins take
         low, high = np.quantile(real, [0.01, 0.99]) if real.size else (0.0, 0.0)
         inner = np.unique(np.linspace(low, high, num_bins + 1)[1:-1])
-        bounds = [f"{value:.3g}" for value in inner]
-        names = [f"< {bounds[0]}", *(f"{a}-{b}" for a, b in pairwise(bounds))]
+        bounds = [f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" for value in inner]
+        names = [f"< {bounds[0]}", *(f"{a}–{b}" for a, b in pairwise(bounds))]
         names.append(f">= {bounds[-1]}")
     codes = {}
     for arm, column in columns.items():

@@ -107,7 +107,7 @@ def _curves(data: ReportData) -> list[tuple[str, str, Markup]]:
     ]
 
 
-def _distributions(data: ReportData, num_first: int = 6) -> dict[str, Any] | None:
+def _distributions(data: ReportData, num_first: int = 8) -> dict[str, Any] | None:
     """Pictures of each column, those that the generators miss most first."""
     pictures = sections.distributions(data.synthetic)
     if not pictures:

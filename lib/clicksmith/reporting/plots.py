@@ -42,7 +42,7 @@ def forest(
         colours: of each row's marks.
         with_notes: whether each row's note stands beside it.
     """
-    left, right, row_height, top = 132, 320, 19, 6
+    left, right, row_height, top = 146, 320, 19, 6
     width = 650 if with_notes else 330
     height = top + row_height * len(rows) + 22
     scale = _scale(bounds, (left, right))
@@ -87,7 +87,7 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> st
         parts.append(_line(left, y(tick), right, y(tick), FAINT))
         parts.append(_text(left - 6, y(tick) + 4, f"{tick:g}", "end", "tick"))
     for tick in ticks(points[0][0], max(p[0] for p in points), count=4):
-        if x(tick) >= left:
+        if x(tick) >= left and tick == int(tick):
             parts.append(_text(x(tick), bottom + 15, f"{tick:g}", "middle", "tick"))
     described, cursor = [], left
     for index, (name, curve) in enumerate(series.items()):
