@@ -29,7 +29,7 @@ smoke: setup ## the same road on a tiny slice (under 4 minutes)
 
 .PHONY: report
 report: ## where the demo's report is; opens it where there is a desktop
-	@report=.lake/demo/report.html; \
+	@report=.lake/demo/_reports/report.html; \
 	if [ ! -f $$report ]; then echo "No report yet: make demo"; exit 1; fi; \
 	echo "$(CURDIR)/$$report"; \
 	if command -v open >/dev/null; then open $$report; \

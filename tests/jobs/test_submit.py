@@ -4,6 +4,7 @@ The library that is shipped says another version than the installed one, and com
 version: so they show which of the two ran.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -193,11 +194,12 @@ def dashboard(submitter: Submitter, tmp_path_factory: pytest.TempPathFactory) ->
         wait_until_listening(port, cluster, submitter.folder / "ray.log")
         yield f"http://127.0.0.1:{port}"
     finally:
-        cluster.send_signal(signal.SIGTERM)
-        try:
-            cluster.wait(timeout=30)
-        except subprocess.TimeoutExpired:
+        os.killpg(cluster.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            cluster.wait(timeout=5)
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(cluster.pid, signal.SIGKILL)
+        cluster.wait()
         log.close()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -259,7 +261,7 @@ def test_measure_lift(submitter: Submitter, dashboard: str) -> None:
 
 def test_write_report(submitter: Submitter) -> None:
     submitter.spark("write_report")
-    assert (submitter.folder / "lake" / "report.html").read_text().startswith("<!")
+    assert (submitter.folder / "lake" / "_reports" / "report.html").read_text().startswith("<!")
 
 
 def test_run_pipeline_finds_all_of_it_done(submitter: Submitter) -> None:
