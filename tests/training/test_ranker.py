@@ -1,6 +1,9 @@
 """The ranker's run: finds a planted interaction, writes its folder once, repeats exactly with two workers."""
 
+import dataclasses
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,8 @@ from clicksmith.recommenders.ranker import build_ranker
 from clicksmith.tables import VOCABULARY
 from clicksmith.training.inputs import RankerCodec
 from clicksmith.training.ranker import BuildRanker, ranker_run
-from clicksmith.training.runs import Run, models_root, train_once
+from clicksmith.training.runs import Run, Task, models_root, train_once
+from clicksmith.training.supervised import Batch
 from training.toy_lake import write_examples
 from training.toy_lift import commit_rows, examples_with, vocabulary_of
 
@@ -90,22 +94,37 @@ def test_an_empty_test_split_is_an_error_that_says_so(make_config: Callable[...,
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_two_workers_repeat_exactly_and_a_lost_folder_is_restored_without_training(
+def test_two_workers_killed_on_the_way_give_the_undisturbed_model_and_a_lost_folder_comes_back(
     make_config: Callable[..., Config], lake: Lake, ray_cluster: None
 ) -> None:
     config = make_config(*SMALL, "ranker.num_steps=12", "ray.num_workers=2")
     run = _run(config, lake)
+    killed = Path(lake.root, "killed")
+
+    def build_and_be_killed() -> Task:
+        task = run.build()
+        step_of = task.batch
+
+        def batch(step: int, rank: int, world_size: int) -> Batch:
+            if step == 8 and rank == 1 and not killed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return step_of(step, rank, world_size)
+
+        object.__setattr__(task, "batch", batch)
+        return task
+
     results = []
-    for root in (models_root(config), lake.root + "-again"):
-        folder = Path(train_once(run, config.ray, root))
+    for root, build in ((models_root(config), run.build), (lake.root + "-killed", build_and_be_killed)):
+        folder = Path(train_once(dataclasses.replace(run, build=build), config.ray, root))
         card = json.loads((folder / "card.json").read_text())
         results.append((load_file(folder / "weights.safetensors"), card["history"], card["metrics"]))
+    assert killed.exists()
     (weights, *figures), (weights_again, *figures_again) = results
     assert figures == figures_again
     assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
 
     # The folder is gone, the finished run is not: it is published again, with its own figures.
-    seconds = card["seconds"]
     (folder / "card.json").unlink()
     train_once(run, config.ray, root)
-    assert json.loads((folder / "card.json").read_text())["seconds"] == seconds
+    assert json.loads((folder / "card.json").read_text())["seconds"] == card["seconds"]
