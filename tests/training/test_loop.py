@@ -47,7 +47,8 @@ def test_a_checkpoint_loads_without_pickled_code() -> None:
     recipe, plan = build("ctgan")
     run_loop(recipe, replace(plan, num_steps=2), Shard(), Progress(), lambda now: None)
     state = torch.load(io.BytesIO(dump(recipe, Progress(step=2))), weights_only=True)
-    assert set(state["recipe"]) == {"generator", "critic", "generator_optimizer", "critic_optimizer"}
+    parts = {"generator", "sampler", "critic", "generator_optimizer", "critic_optimizer"}
+    assert set(state["recipe"]) == parts
 
 
 def test_history_tells_losses_norms_and_signs_of_collapse() -> None:

@@ -174,7 +174,7 @@ class Autoregressive(Recipe):
         """See `Recipe.prepare`."""
         self._parallel = wrap(self.network)
         self._optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.settings.learning_rate, weight_decay=0.01
+            self.network.parameters(), lr=self.settings.learning_rate, weight_decay=0.01, fused=True
         )
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
@@ -206,9 +206,9 @@ class Autoregressive(Recipe):
 
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""
-        return {"generator": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
+        return {"sampler": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Recipe.load_state_dict`."""
-        self.network.load_state_dict(state["generator"])
+        self.network.load_state_dict(state["sampler"])
         self._optimizer.load_state_dict(state["optimizer"])

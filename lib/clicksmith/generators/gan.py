@@ -8,6 +8,7 @@ fitting), conditions at sampling by true frequencies (so that rare values are no
 Shapes: B rows, W width of a dense row, S width of a condition, P rows packed into one critic input.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +35,8 @@ from clicksmith.seeds import counter_normal, counter_uniform, derive_seed
 
 TEMPERATURE = 0.2
 MAX_TRIES = 64
+SCALAR_SPREAD = 1.6
+AVERAGE_DECAY = 0.99
 Loss = Literal["gan", "wgan_gp"]
 
 
@@ -93,6 +96,8 @@ class GeneratorNetwork(Sampler):
         self.frequencies.copy_(counts.double() / len(flat))
         with torch.no_grad():
             self.head.bias[: self.layout.num_flat] = torch.log(self.frequencies.clamp(min=1e-6)).float()
+            # Scalars are uniform in the data; with this spread their tanh starts close to that.
+            self.head.weight[self.layout.num_flat :] *= SCALAR_SPREAD
 
     def forward(self, noise: Tensor, condition: Tensor | None, gumbel: Tensor) -> tuple[Tensor, Tensor]:
         """Soft rows (B, W) by Gumbel soft-max (Jang et al. 2017), and the logits (B, S)."""
@@ -221,10 +226,10 @@ class Adversarial(Recipe):
         self.settings, self.shape, self.loss = settings, shape, loss
         self.batch_multiple = shape.packing
         self.generator = GeneratorNetwork(codec, shape)
-        self.sampler = self.generator
         self.layout = self.generator.layout
         self._flat, self._scalars = self.layout.split(data)
         self.generator.set_frequencies(self._flat)
+        self.sampler = copy.deepcopy(self.generator).requires_grad_(False)
         self._conditions = Conditions(self.layout, self._flat) if shape.conditional else None
         self._order = RowOrder(len(data), settings.seed)
         self.critic = Critic(
@@ -234,7 +239,11 @@ class Adversarial(Recipe):
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
         self._parallel_generator, self._parallel_critic = wrap(self.generator), wrap(self.critic)
-        options: dict[str, Any] = {"lr": self.settings.learning_rate, "betas": self.shape.betas}
+        options: dict[str, Any] = {
+            "lr": self.settings.learning_rate,
+            "betas": self.shape.betas,
+            "fused": True,
+        }
         self._generator_optimizer = torch.optim.Adam(
             self.generator.parameters(), weight_decay=1e-6, **options
         )
@@ -242,6 +251,7 @@ class Adversarial(Recipe):
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`. All draws are for the global batch, of which this rank takes its part."""
+        self._set_rates(step)
         size, mine = self.settings.batch_size, shard.slice(self.settings.batch_size)
         stream = step_generator(self.settings.seed, step)
         noise = torch.randn(size, self.shape.noise, generator=stream)[mine]
@@ -280,7 +290,25 @@ class Adversarial(Recipe):
         torch.autograd.backward(loss)
         figures |= {"critic_gradient_norm": critic_norm, "generator_gradient_norm": _norm(self.generator)}
         self._generator_optimizer.step()
+        self._follow(step)
         return figures
+
+    def _follow(self, step: int) -> None:
+        """Let the sampler's weights follow the generator's as a moving average (Yazici et al. 2019).
+
+        Two networks that chase each other circle around their equilibrium; the average lies nearer to it.
+        """
+        keep = min(AVERAGE_DECAY, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for average, weight in zip(self.sampler.parameters(), self.generator.parameters(), strict=True):
+                average.lerp_(weight, 1 - keep)
+
+    def _set_rates(self, step: int) -> None:
+        """Constant, then falling linearly to a tenth over the second half."""
+        rate = self.settings.learning_rate * min(1.0, 1.9 - 1.8 * step / self.settings.num_steps)
+        for optimizer in (self._generator_optimizer, self._critic_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
 
     def _real(
         self, step: int, size: int, mine: slice, stream: torch.Generator
@@ -310,6 +338,7 @@ class Adversarial(Recipe):
         return {
             "generator": self.generator,
             "critic": self.critic,
+            "sampler": self.sampler,
             "generator_optimizer": self._generator_optimizer,
             "critic_optimizer": self._critic_optimizer,
         }

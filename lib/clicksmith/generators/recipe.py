@@ -94,7 +94,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs, as tensors and plain values."""
+        """All that a resumed run needs, as tensors and plain values; "sampler" holds the sampler's state."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -111,7 +111,7 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
     progress = Progress(**state["progress"])
     sampler = build_sampler(settings.preset, load_codec(folder).table)
-    sampler.load_state_dict(progress.best_weights or state["recipe"]["generator"])
+    sampler.load_state_dict(progress.best_weights or state["recipe"]["sampler"])
     card = {
         "name": name,
         "kind": "generator",
@@ -194,9 +194,8 @@ def _train_on_ray(task: Task, config: Config) -> bytes:
     trainer = TorchTrainer(
         _work,
         train_loop_config=asdict(task),
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=config.ray.num_workers, use_gpu=config.ray.use_gpu
-        ),
+        # Recipes hold their data as CPU tensors: these networks are too small for a GPU to pay.
+        scaling_config=ray.train.ScalingConfig(num_workers=config.ray.num_workers, use_gpu=False),
         run_config=ray.train.RunConfig(
             name=name,
             storage_path=root.replace("s3a://", "s3://", 1),
