@@ -17,7 +17,17 @@ from clicksmith.tables import ALL_TABLES, Table
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf" / "smoke.yaml"
-TINY = ("source.household_fraction=0.01", "lift.num_seeds=1", "lift.num_steps=5", "ranker.num_steps=5")
+_GENERATORS = (
+    "{autoregressive: {preset: tabular_ar, num_steps: 6, batch_size: 100, max_rows: 2000,"
+    " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 10, batch_size: 100, max_rows: 2000, checkpoint_every: 5}}"
+)
+TINY = (
+    "source.household_fraction=0.01",
+    f"generators={_GENERATORS}",
+    "lift.num_steps=5",
+    "ranker.num_steps=4",
+    "sequential.num_steps=4",
+)
 """Smaller than a smoke run: what matters here is the rows, not what is learned."""
 
 
