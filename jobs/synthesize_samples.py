@@ -27,9 +27,13 @@ def run(config: Config) -> None:
         folder = generator_folder(config, name, trained)
         card = read_card(folder)
         if card is None:
-            raise NotFittedError(f"Generator {name!r} is not trained for {folder}.", "Run train_generator first.")
+            raise NotFittedError(
+                f"Generator {name!r} is not trained for {folder}.", "Run train_generator first."
+            )
         settings = {"synthesis": config.synthesis, "label": config.ranker.label}
-        lineage = trace(f"synthesize_samples/{name}", config, settings, extra_inputs={name: trained.fingerprint})
+        lineage = trace(
+            f"synthesize_samples/{name}", config, settings, extra_inputs={name: trained.fingerprint}
+        )
         part = f"generator={name}"
         if lineage.is_committed(lake, SYNTHETIC_CANDIDATES, part=part):
             logger.info("%s: already done for these inputs and this configuration", name)

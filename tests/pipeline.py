@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf" / "smoke.yaml"
 _GENERATORS = (
     "{autoregressive: {preset: tabular_ar, num_steps: 6, batch_size: 100, max_rows: 2000,"
-    " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 10, batch_size: 100, max_rows: 2000, checkpoint_every: 5}}"
+    " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 10, batch_size: 100, max_rows: 2000,"
+    " checkpoint_every: 5}}"
 )
 TINY = (
     "source.household_fraction=0.01",

@@ -27,8 +27,12 @@ class SparkConfig(Section):
     master: str | None = Field(default=None, description="null leaves it to spark-submit")
     driver_memory: str = "2g"
     shuffle_partitions: int = Field(default=8, ge=1)
-    rows_per_partition: int = Field(default=1_000_000, ge=1, description="of the shuffle by user that cleans events")
-    rows_per_synthesis_task: int = Field(default=20_000, ge=1, description="of the writer of synthetic samples")
+    rows_per_partition: int = Field(
+        default=1_000_000, ge=1, description="of the shuffle by user that cleans events"
+    )
+    rows_per_synthesis_task: int = Field(
+        default=20_000, ge=1, description="of the writer of synthetic samples"
+    )
     extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* setting")
 
 
