@@ -100,6 +100,12 @@ def test_distribution_of_a_wide_number_sums_to_one():
     assert bars[0][0].startswith("00 < ") and bars[-1][0].startswith("11 >= ")
 
 
+def test_an_undefined_correlation_is_none():
+    tiny = np.array([0.0, 1e-200, 2e-200])
+    assert fidelity.correlation(tiny, np.array([1.0, 2.0, 3.0])) == 0.0
+    assert fidelity.correlation(np.array([1.0, np.nan, 3.0]), np.array([1.0, 2.0, 2.0])) == pytest.approx(1.0)
+
+
 def mixed(rng, num_rows, correlated=True):
     kind = rng.choice(["a", "b", "c"], num_rows, p=[0.6, 0.3, 0.1])
     price = np.array([{"a": 1.0, "b": 5.0, "c": 9.0}[k] for k in kind]) + rng.normal(0, 0.2, num_rows)

@@ -78,7 +78,9 @@ def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     a, b = a[both], b[both]
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
+    with np.errstate(divide="ignore", invalid="ignore"):  # variances below the smallest float
+        rho = float(np.corrcoef(a, b)[0, 1])
+    return rho if np.isfinite(rho) else 0.0
 
 
 def c2st_auc(real: Sample, other: Sample, seed: int, num_folds: int = 5) -> float:
