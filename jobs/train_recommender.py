@@ -4,10 +4,10 @@ import sys
 
 from clicksmith.config import Config
 from clicksmith.config.job import run_job
-from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import SEQUENCES, TRAINING_EXAMPLES, VOCABULARY
 from clicksmith.training.ranker import ranker_run
-from clicksmith.training.runs import models_root, train_once
+from clicksmith.training.runs import train_once
 from clicksmith.training.sequential import sequential_run
 
 

@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 
 from clicksmith.config import Config
 from clicksmith.errors import TrainingError
-from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.ranker import build_ranker
 from clicksmith.tables import VOCABULARY
 from clicksmith.training.inputs import RankerCodec
 from clicksmith.training.ranker import BuildRanker, ranker_run
-from clicksmith.training.runs import Run, Task, models_root, train_once
+from clicksmith.training.runs import Run, Task, train_once
 from clicksmith.training.supervised import Batch
 from training.toy_lake import write_examples
 from training.toy_lift import commit_rows, examples_with, vocabulary_of

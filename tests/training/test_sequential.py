@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 
 from clicksmith.config import Config
-from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.inputs import Items
 from clicksmith.training.next_items import NextItems, recent_counts, same_for_all, top
-from clicksmith.training.runs import Run, models_root, train_once
+from clicksmith.training.runs import Run, train_once
 from clicksmith.training.sequential import BuildSequential, sequential_run
 from training.toy_lift import START, commit_rows, cycle_sequences, vocabulary_of
 

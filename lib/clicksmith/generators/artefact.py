@@ -18,7 +18,7 @@ from clicksmith.generators.example_codec import ExampleCodec
 from clicksmith.generators.presets import build_sampler
 from clicksmith.generators.recipe import Sampler
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.seeds import counter_uniform, derive_seed
 
@@ -26,11 +26,6 @@ BLOCK_ROWS = 1024
 """Rows are generated in whole blocks of so many consecutive row ids."""
 
 WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
-
-
-def models_root(config: Config) -> str:
-    """Where runs, generators and recommenders lie."""
-    return config.ray.storage_path or storage.join(Lake.of(config).root, "_models")
 
 
 def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:

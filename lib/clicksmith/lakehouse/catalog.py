@@ -109,6 +109,11 @@ class Lake:
         return snapshot
 
 
+def models_root(config: Config) -> str:
+    """Where runs, generators and recommenders lie: ray.storage_path, or _models in the lake."""
+    return config.ray.storage_path or storage.join(Lake.of(config).root, "_models")
+
+
 def _user_metadata(commit: dict[str, Any]) -> dict[str, Any] | None:
     try:
         metadata = json.loads(commit.get("userMetadata") or "")

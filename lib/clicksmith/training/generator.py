@@ -22,7 +22,6 @@ from clicksmith.generators.artefact import (
     generator_folder,
     generator_id,
     load_codec,
-    models_root,
     read_card,
     save_codec,
     save_generator,
@@ -31,7 +30,7 @@ from clicksmith.generators.example_codec import INPUT_COLUMNS, ExampleCodec
 from clicksmith.generators.presets import build_recipe, build_sampler, check_config
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.seeds import derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES

@@ -21,10 +21,10 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from clicksmith.config import Config, RayConfig
+from clicksmith.config import RayConfig
 from clicksmith.errors import ClicksmithError, TrainingError
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.training.cluster import connect
 from clicksmith.training.supervised import Batch, Schedule, make_optimizer, run_steps
@@ -102,18 +102,13 @@ class Run:
         return f"{self.name}-{self.lineage.run_id}"
 
 
-def models_root(config: Config) -> str:
-    """Where models lie: ray.storage_path, or _models in the lake."""
-    return config.ray.storage_path or storage.join(Lake.of(config).root, "_models")
-
-
 def train_once(run: Run, config: RayConfig, root: str) -> str:
     """Train a model unless its folder is complete.
 
     Args:
         run: what to train.
         config: workers and cluster.
-        root: see `models_root`.
+        root: see `lakehouse.catalog.models_root`.
 
     Returns:
         The model's folder: weights.safetensors, codec.json, and card.json, which is written last.
