@@ -3,10 +3,10 @@
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import TrainingError
-from clicksmith.generators import autoregressive, gan
+from clicksmith.generators import autoregressive, gan, gan_networks
 from clicksmith.generators.recipe import Recipe, Sampler, StepSettings
 
-_SHAPES = {"ctgan": gan.CTGAN, "dense_gan": gan.DENSE_GAN}
+_SHAPES = {"ctgan": gan_networks.CTGAN, "dense_gan": gan_networks.DENSE_GAN}
 
 
 def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: Encoded) -> Recipe:
@@ -23,7 +23,7 @@ def build_sampler(preset: str, codec: TableCodec) -> Sampler:
     """A preset's sampler, its weights still to be loaded."""
     shape = _SHAPES.get(preset)
     return (
-        gan.GeneratorNetwork(codec, shape)
+        gan_networks.GeneratorNetwork(codec, shape)
         if shape
         else autoregressive.AutoregressiveNetwork(codec.cardinalities)
     )
