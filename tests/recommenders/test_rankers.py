@@ -15,7 +15,7 @@ MODELS = ("dcnv2", "deepfm")
 
 
 def test_columns_do_not_share_rows_of_the_embedding() -> None:
-    embedding = CodeEmbedding([2, 3], 4)
+    embedding = CodeEmbedding([2, 3], 4).eval()
     out = embedding(torch.tensor([[1, 0], [0, 2]]))
     assert out.shape == (2, 2, 4)
     assert torch.equal(out[0, 1], embedding.table.weight[2])  # after the two codes of column 0

@@ -199,7 +199,7 @@ class RankerConfig(Section):
     num_steps: int = Field(default=800, ge=1)
     batch_size: int = Field(default=1024, ge=2, description="global: over all workers")
     learning_rate: float = Field(default=1e-3, gt=0)
-    embedding_dim: int = Field(default=16, ge=1)
+    embedding_dim: int = Field(default=8, ge=1)
     max_rows: int = Field(default=400_000, ge=100)
     max_test_rows: int = Field(default=100_000, ge=100)
 

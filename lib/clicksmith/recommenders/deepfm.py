@@ -24,7 +24,7 @@ class DeepFM(nn.Module):
     def __init__(self, cardinalities: Sequence[int], dim: int) -> None:
         super().__init__()
         self.embedding = CodeEmbedding(cardinalities, dim)
-        self.linear = CodeEmbedding(cardinalities, 1)
+        self.linear = CodeEmbedding(cardinalities, 1, dropout=0.0)
         self.deep = mlp([len(cardinalities) * dim, *DEEP_WIDTHS], DROPOUT)
         self.head = nn.Linear(DEEP_WIDTHS[-1], 1)
 

@@ -7,10 +7,13 @@ import torch
 from torch import Tensor, nn
 
 EMBEDDING_STD = 0.05
+EMBEDDING_DROPOUT = 0.2
 
 
 class CodeEmbedding(nn.Module):
     """One embedding table for all columns; column c's codes start at the sum of the cardinalities before it.
+
+    Dropout on the embeddings is what keeps rare items' ones from being learnt by heart (EXPERIMENTS.md).
 
     Shape:
         codes (B, C) int64 -> (B, C, D).
@@ -18,20 +21,22 @@ class CodeEmbedding(nn.Module):
     Args:
         cardinalities: codes of each column.
         dim: D.
+        dropout: of the embeddings' values.
     """
 
     offsets: Tensor
 
-    def __init__(self, cardinalities: Sequence[int], dim: int) -> None:
+    def __init__(self, cardinalities: Sequence[int], dim: int, dropout: float = EMBEDDING_DROPOUT) -> None:
         super().__init__()
         starts = [0, *torch.tensor(cardinalities).cumsum(0).tolist()]
         self.register_buffer("offsets", torch.tensor(starts[:-1]), persistent=False)
         self.table = nn.Embedding(starts[-1], dim)
+        self.dropout = nn.Dropout(dropout)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Look up every code of every row."""
-        embedded: Tensor = self.table(codes + self.offsets)
+        embedded: Tensor = self.dropout(self.table(codes + self.offsets))
         return embedded
 
 
