@@ -1,5 +1,6 @@
 """Runs the real pipeline in processes of its own, and compares lakes. Imported by tests only."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -97,3 +98,9 @@ def differing_tables(one: Path, other: Path) -> list[str]:
     return [
         table.name for table in ALL_TABLES if rows(one, table).to_pylist() != rows(other, table).to_pylist()
     ]
+
+
+def model_weights(lake: Path) -> dict[str, str]:
+    """A hash of the weights of each model that is complete."""
+    models = (lake / "_models").glob("*/*/weights.safetensors")
+    return {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in models}

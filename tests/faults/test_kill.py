@@ -1,4 +1,4 @@
-"""kill -9 anywhere, run again: the same rows as a run that nothing disturbed."""
+"""kill -9 anywhere, run again, with twice the partitions: the same rows as an undisturbed run."""
 
 from pathlib import Path
 
@@ -7,6 +7,17 @@ import pytest
 import pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
+
+TWICE_THE_PARTITIONS = (
+    "spark.shuffle_partitions=4",
+    "spark.rows_per_partition=4000",
+    "spark.rows_per_synthesis_task=1024",
+)
+
+
+@pytest.fixture(scope="module")
+def disturbed_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("disturbed") / "lake"
 
 
 @pytest.mark.parametrize(
@@ -17,17 +28,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
         ("during synthesis, between two generators", "gold.synthetic_candidates: version 0", 0.5),
     ],
 )
-def test_killed_runs_leave_no_trace(moment: str, needle: str, delay: float, disturbed_lake: Path):
-    log = pipeline.run_until(disturbed_lake, needle, delay)
-    assert needle in log, moment
+def test_kill(moment: str, needle: str, delay: float, disturbed_lake: Path):
+    log = pipeline.run_until(disturbed_lake, needle, delay, TWICE_THE_PARTITIONS)
+    assert "finished in" not in log, moment
 
 
-def test_the_run_after_the_kills_has_the_same_rows(finished_lake: Path, disturbed_lake: Path):
-    log = pipeline.run(disturbed_lake)
-    assert "already done" in log, "what was committed before the kills is not done twice"
+def test_the_run_after_the_kills_has_the_rows_of_an_undisturbed_run(
+    finished_lake: Path, disturbed_lake: Path
+):
+    log = pipeline.run(disturbed_lake, TWICE_THE_PARTITIONS)
+    assert "already done" in log, "what was committed before a kill is not done twice"
     assert pipeline.differing_tables(finished_lake, disturbed_lake) == []
-
-
-@pytest.fixture(scope="module")
-def disturbed_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("disturbed") / "lake"
+    assert pipeline.model_weights(finished_lake) == pipeline.model_weights(disturbed_lake)
