@@ -1,5 +1,6 @@
 """Train the conversion ranker and the next-item model from pinned gold tables, to model folders."""
 
+import logging
 import sys
 
 from clicksmith.config import Config
@@ -10,15 +11,19 @@ from clicksmith.training.ranker import ranker_run
 from clicksmith.training.runs import train_once
 from clicksmith.training.sequential import sequential_run
 
+logger = logging.getLogger("clicksmith.jobs.train_recommender")
+
 
 def run(config: Config) -> None:
     """Train both models; one whose folder is complete trains nothing, and starts no Ray."""
     lake = Lake.of(config)
     vocabulary = lake.get(VOCABULARY)
-    runs = [
-        ranker_run(config, lake.get(TRAINING_EXAMPLES), vocabulary),
-        sequential_run(config, lake.get(SEQUENCES), vocabulary),
-    ]
+    sequences = lake.get(SEQUENCES)
+    runs = [ranker_run(config, lake.get(TRAINING_EXAMPLES), vocabulary)]
+    if sequences.num_rows == 0:
+        logger.warning("gold.sequences is empty (the source knows no users): no next-item model is trained")
+    else:
+        runs.append(sequential_run(config, sequences, vocabulary))
     for training in runs:
         train_once(training, config.ray, models_root(config))
 

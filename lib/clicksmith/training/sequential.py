@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from clicksmith.config import Config, SequentialConfig
+from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.recommenders.losses import SequentialObjective
@@ -139,6 +140,11 @@ class BuildSequential:
         }
         known = {user: sequence[sequence > 0] for user, sequence in prefix.items()}
         usable = [sequence for sequence in known.values() if len(sequence) > 1]
+        if not usable:
+            raise TrainingError(
+                f"None of {train.num_rows} training sequences in {self.sequences.uri} holds two known items.",
+                "Ingest users with at least two clicks, carts or purchases before the cut.",
+            )
         config = self.config
         network = SASRec(
             num_items=len(items),

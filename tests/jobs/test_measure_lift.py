@@ -1,0 +1,73 @@
+"""measure_lift and train_recommender on toy gold tables: figures and verdict once, whatever is run twice."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import measure_lift
+import train_recommender
+from clicksmith.config import Config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import EVALUATION_METRICS, SEQUENCES, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
+from clicksmith.training.snapshot import load_table
+from training.toy_lake import write_examples
+from training.toy_lift import commit_rows, cycle_sequences, examples_with, synthetic_from, vocabulary_of
+
+QUICK = (
+    "ray.num_workers=0", "lift.num_steps=3", "lift.num_seeds=2", "lift.num_bootstrap=20", "lift.max_rows=300",
+    "ranker.num_steps=3", "ranker.batch_size=64", "sequential.num_steps=3", "sequential.batch_size=8",
+    "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 0.5}, "
+    "gan: {kind: synthetic, generator: gan, ratio: 1.0}}",
+)  # fmt: skip
+
+
+@pytest.fixture
+def gold(lake: Lake) -> Lake:
+    rows = examples_with(3000, 100, "interaction")
+    write_examples(lake, rows)
+    commit_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "v" * 32)
+    commit_rows(lake, SEQUENCES, cycle_sequences(20, 10, 8), "q" * 32)
+    return lake
+
+
+@pytest.mark.spark
+def test_figures_and_verdict_are_written_once_and_again_when_samples_are_published(
+    spark: object, gold: Lake, make_config: Callable[..., Config]
+) -> None:
+    config = make_config(*QUICK)
+    measure_lift.run(config)
+    first = load_table(gold.get(VERDICTS), ["run_id", "decision", "evidence"])
+    assert first.num_rows == 1
+    assert list(json.loads(first["evidence"][0].as_py())["skipped_arms"]) == ["gan"]
+    figures = load_table(
+        gold.get(EVALUATION_METRICS), ["run_id", "job", "metric", "arm"], {"job": "measure_lift"}
+    )
+    assert set(figures["run_id"].to_pylist()) == set(first["run_id"].to_pylist())
+    assert set(figures["arm"].to_pylist()) == {"none", "duplicate"}
+
+    versions = [gold.get(table).version for table in (EVALUATION_METRICS, VERDICTS)]
+    measure_lift.run(config)
+    assert [gold.get(table).version for table in (EVALUATION_METRICS, VERDICTS)] == versions
+
+    published = synthetic_from(examples_with(400, 100, "interaction", seed=9), "gan")
+    commit_rows(gold, SYNTHETIC_EXAMPLES, published, "s" * 32, "generator=gan")
+    measure_lift.run(config)
+    second = load_table(gold.get(VERDICTS), ["run_id", "evidence"])
+    assert second.num_rows == 1
+    assert second["run_id"] != first["run_id"]
+    assert json.loads(second["evidence"][0].as_py())["ratios"] == {"none": 0.0, "duplicate": 0.5, "gan": 1.0}
+
+
+def test_both_recommenders_are_trained_once(gold: Lake, make_config: Callable[..., Config]) -> None:
+    config = make_config(*QUICK)
+    train_recommender.run(config)
+    cards = {path: path.stat().st_mtime_ns for path in _cards(gold)}
+    assert sorted(path.parent.name.split("-")[0] for path in cards) == ["ranker", "sequential"]
+    train_recommender.run(config)
+    assert {path: path.stat().st_mtime_ns for path in _cards(gold)} == cards
+
+
+def _cards(lake: Lake) -> list[Path]:
+    return sorted(Path(lake.root, "_models", "recommenders").glob("*/card.json"))
