@@ -104,3 +104,12 @@ def test_recent_popularity_counts_the_last_days_only() -> None:
     train = pa.table({"item_ids": [["a", "b"], ["a", "x"]], "event_ts": [times[:2], times[2:]]})
     items = Items(("a", "b"), np.array([2, 1]))
     assert recent_counts(train, items, 30).tolist() == [0.0, 1.0, 1.0]
+
+
+def test_sequences_without_known_items_are_an_error_that_says_so(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    sequences = commit_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "q" * 32)
+    vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(["another"]), "v" * 32)
+    with pytest.raises(TrainingError, match="None of 5 training sequences"):
+        sequential_run(make_config(*SMALL), sequences, vocabulary).build()
