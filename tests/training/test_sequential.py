@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from clicksmith.config import Config
+from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.inputs import Items
