@@ -221,3 +221,13 @@ def test_job_lets_bugs_through() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_job(run, "A job.", [])
+
+
+def test_a_control_that_lacks_rows_of_a_generator_is_refused() -> None:
+    arms = "lift.arms={none: {kind: none}, gan: {kind: synthetic, generator: gan, ratio: 0.5}}"
+    with pytest.raises(ConfigError, match=r"at most 880, or raise lift\.max_rows"):
+        load_config(None, [arms, "lift.max_rows=1000", "generators={gan: {preset: ctgan, max_rows: 900}}"])
+    load_config(
+        None,
+        [arms, "lift.max_rows=1000", "generators={gan: {preset: ctgan, max_rows: 880}}"],
+    )

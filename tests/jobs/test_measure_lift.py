@@ -17,6 +17,7 @@ from training.toy_lift import commit_rows, cycle_sequences, examples_with, synth
 
 QUICK = (
     "ray.num_workers=0", "lift.num_steps=3", "lift.num_seeds=2", "lift.num_bootstrap=20", "lift.max_rows=300",
+    "generators={gan: {preset: ctgan, max_rows: 200}}",
     "ranker.num_steps=3", "ranker.batch_size=64", "sequential.num_steps=3", "sequential.batch_size=8",
     "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 0.5}, "
     "gan: {kind: synthetic, generator: gan, ratio: 1.0}}",

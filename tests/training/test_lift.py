@@ -25,6 +25,7 @@ ARMS = (
 SMALL = (
     "ray.num_workers=0", "lift.num_steps=80", "lift.num_bootstrap=200", "lift.num_seeds=2",
     "ranker.batch_size=256", "ranker.embedding_dim=4", "ranker.learning_rate=0.01", "lift.max_rows=400",
+    "generators={gan: {preset: ctgan, max_rows: 300}, autoregressive: {preset: tabular_ar, max_rows: 300}}",
 )  # fmt: skip
 
 

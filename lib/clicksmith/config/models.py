@@ -20,6 +20,10 @@ from clicksmith.config.sections import (
     SynthesisConfig,
 )
 
+GENERATOR_SHARE = 0.88
+"""Rows that a generator may see, of the real rows of a lift measurement: both take the rows of smallest hash,
+but a tenth of these is held out from generators; the rest is slack for chance."""
+
 
 class Config(Section):
     """One deployment: what to run on which data, where, and how large."""
@@ -56,4 +60,18 @@ class Config(Section):
         for name in self.generators:
             if not name.replace("_", "").isalnum() or not name.isascii():
                 raise ValueError(f"generators.{name}: a name may hold letters, digits and _ only")
+        return self
+
+    @model_validator(mode="after")
+    def _controls_train_on_what_generators_saw(self) -> "Config":
+        """A generator that learnt from more real rows than the control has would be no fair comparison."""
+        limit = int(GENERATOR_SHARE * self.lift.max_rows)
+        for arm in self.lift.arms.values():
+            seen = self.generators[arm.generator].max_rows if arm.generator is not None else 0
+            if seen > limit:
+                raise ValueError(
+                    f"generators.{arm.generator}.max_rows is {seen:,}, but the arms of lift train on "
+                    f"{self.lift.max_rows:,} real rows: the control would lack rows that the generator "
+                    f"learnt from. Set it to at most {limit:,}, or raise lift.max_rows"
+                )
         return self

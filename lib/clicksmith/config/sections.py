@@ -240,7 +240,7 @@ class LiftConfig(Section):
     arms: dict[str, ArmConfig] = Field(default_factory=lambda: {"none": ArmConfig(kind="none")})
     num_seeds: int = Field(default=3, ge=1)
     num_steps: int = Field(default=400, ge=1, description="optimizer steps, equal for every arm")
-    max_rows: int = Field(default=100_000, ge=100, description="real training rows")
+    max_rows: int = Field(default=250_000, ge=100, description="real training rows, the same for every arm")
     num_bootstrap: int = Field(default=500, ge=10)
     history_buckets: tuple[int, ...] = Field(default=(50, 200, 600), description="borders of user_num_events")
     popularity_buckets: tuple[int, ...] = Field(
