@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf" / "smoke.yaml"
 _GENERATORS = (
     "{autoregressive: {preset: tabular_ar, num_steps: 6, batch_size: 100, max_rows: 2000,"
-    " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 10, batch_size: 100, max_rows: 2000,"
-    " checkpoint_every: 5}}"
+    " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 60, batch_size: 100, max_rows: 2000,"
+    " checkpoint_every: 20}}"
 )
 TINY = (
     "source.household_fraction=0.01",
