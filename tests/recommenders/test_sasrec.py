@@ -9,7 +9,7 @@ from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
 
 
 def _model(dropout: float = 0.0) -> SASRec:
-    return SASRec(num_items=12, max_length=8, dim=16, num_blocks=2, num_heads=2, dropout=dropout, seed=3)
+    return SASRec(torch.zeros(12), max_length=8, dim=16, num_blocks=2, num_heads=2, dropout=dropout, seed=3)
 
 
 def test_a_state_depends_on_no_later_item_and_on_no_padding() -> None:
@@ -27,9 +27,10 @@ def test_sampled_softmax_by_hand() -> None:
     items = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     states, targets, negatives = torch.tensor([[1.0]]), torch.tensor([2]), torch.tensor([1, 2, 3])
     log_rate = torch.log(torch.tensor([1.0, 0.5, 0.25, 0.25]))
+    bias = torch.tensor([0.0, 0.5, 0.0, -1.0])
     # the negative 2 is the target and masked; the others count exp(s) / (3 q)
-    partition = np.exp(2) + np.exp(1) / (3 * 0.5) + np.exp(3) / (3 * 0.25)
-    loss = sampled_softmax(states, targets, negatives, items, log_rate)
+    partition = np.exp(2) + np.exp(1.5) / (3 * 0.5) + np.exp(2) / (3 * 0.25)
+    loss = sampled_softmax(states, targets, negatives, items, bias, log_rate)
     np.testing.assert_allclose(loss.item(), np.log(partition) - 2, rtol=1e-5)
 
 
@@ -44,7 +45,7 @@ def test_sampled_partition_is_unbiased_under_popularity_sampling() -> None:
     partitions = []
     for _ in range(4000):
         negatives = torch.from_numpy(random.choice(50, 20, p=rates))
-        loss = sampled_softmax(state, target, negatives, items, log_rate)
+        loss = sampled_softmax(state, target, negatives, items, torch.zeros(50), log_rate)
         partitions.append(np.exp(loss.item() + scores[7]))
     error = np.std(partitions) / np.sqrt(len(partitions))
     assert abs(np.mean(partitions) - np.exp(scores).sum()) < 4 * error
@@ -67,5 +68,5 @@ def test_learns_a_deterministic_cycle() -> None:
     model.eval()
     items = torch.tensor([[4, 5, 6, 7, 8, 9, 10, 11]])
     with torch.inference_mode():
-        ranked = (model(items) @ model.item_embeddings.T)[0].argmax(1)
+        ranked = model.scores(model(items))[0].argmax(1)
     assert ranked.tolist()[2:] == [7, 8, 9, 10, 11, 1]

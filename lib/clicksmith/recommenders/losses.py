@@ -49,13 +49,23 @@ class SequentialObjective(nn.Module):
         states = self.network(inputs)
         known = targets > 0
         loss = sampled_softmax(
-            states[known], targets[known], negatives_K, self.network.item_embeddings, self.log_rate
+            states[known],
+            targets[known],
+            negatives_K,
+            self.network.items.weight,
+            self.network.bias,
+            self.log_rate,
         )
         return loss if known.any() else states.sum() * 0.0
 
 
 def sampled_softmax(
-    states_ND: Tensor, targets_N: Tensor, negatives_K: Tensor, items_VD: Tensor, log_rate_V: Tensor
+    states_ND: Tensor,
+    targets_N: Tensor,
+    negatives_K: Tensor,
+    items_VD: Tensor,
+    bias_V: Tensor,
+    log_rate_V: Tensor,
 ) -> Tensor:
     """Cross-entropy over the target and K shared negatives, with logQ correction.
 
@@ -69,13 +79,15 @@ def sampled_softmax(
         targets_N: item index of each row, shape (N,).
         negatives_K: indices drawn from the sampling distribution, shape (K,).
         items_VD: item embeddings, shape (V, D).
+        bias_V: of each item's logit, shape (V,).
         log_rate_V: log sampling probability of each item, shape (V,).
 
     Returns:
         The mean loss in nats, a scalar; NaN without rows.
     """
-    target_N = (states_ND * items_VD[targets_N]).sum(1)
-    logits_NK = states_ND @ items_VD[negatives_K].T - log_rate_V[negatives_K] - math.log(len(negatives_K))
+    target_N = (states_ND * items_VD[targets_N]).sum(1) + bias_V[targets_N]
+    correction_K = bias_V[negatives_K] - log_rate_V[negatives_K] - math.log(len(negatives_K))
+    logits_NK = states_ND @ items_VD[negatives_K].T + correction_K
     logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K[None, :], float("-inf"))
     partition_N = torch.logsumexp(torch.cat([target_N[:, None], logits_NK], dim=1), dim=1)
     return (partition_N - target_N).mean()

@@ -47,15 +47,17 @@ class Block(nn.Module):
 class SASRec(nn.Module):
     """A causal Transformer whose item embeddings serve as inputs and as outputs.
 
+    Unlike the paper, each item has an output bias, which starts at its log popularity: the model starts
+    as the popularity baseline, and its steps go into what differs from it.
+
     Sequences are aligned left and padded on the right with 0. Attention is causal, so a position
     never sees the padding after it, and no padding mask is needed.
 
     Shape:
-        items (B, L) int64, L at most `max_length` -> states (B, L, D); a state's score of item v is its
-        inner product with row v of `item_embeddings`.
+        items (B, L) int64, L at most `max_length` -> states (B, L, D); `scores` makes (..., V) of them.
 
     Args:
-        num_items: items, index 0 (padding and unknown) included.
+        log_popularity: log share of each item in training events, shape (V,); index 0 is padding and unknown.
         max_length: positions.
         dim: D.
         num_blocks: attention blocks.
@@ -66,7 +68,7 @@ class SASRec(nn.Module):
 
     def __init__(
         self,
-        num_items: int,
+        log_popularity: Tensor,
         max_length: int,
         dim: int,
         num_blocks: int,
@@ -76,7 +78,8 @@ class SASRec(nn.Module):
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.items = nn.Embedding(num_items, dim, padding_idx=0)
+        self.items = nn.Embedding(len(log_popularity), dim, padding_idx=0)
+        self.bias = nn.Parameter(log_popularity.clone())
         self.positions = nn.Embedding(max_length, dim)
         for embedding in (self.items, self.positions):
             nn.init.normal_(embedding.weight, std=EMBEDDING_STD)
@@ -86,10 +89,9 @@ class SASRec(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, num_heads, dropout) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(dim)
 
-    @property
-    def item_embeddings(self) -> Tensor:
-        """Output embeddings, shape (V, D)."""
-        return self.items.weight
+    def scores(self, states: Tensor) -> Tensor:
+        """Logits of all items: the inner product with each item's embedding, and its bias."""
+        return states @ self.items.weight.T + self.bias
 
     def forward(self, items_BL: Tensor) -> Tensor:
         """The state after each position."""

@@ -99,7 +99,7 @@ class SequentialTask:
     @torch.inference_mode()
     def _model_scores(self, prefixes: list[NDArray[np.int32]]) -> NDArray[np.float32]:
         self.network.eval()
-        device = self.network.item_embeddings.device
+        device = self.network.bias.device
         items = np.zeros((len(prefixes), self.max_length), np.int64)
         for row, prefix in enumerate(prefixes):
             recent = prefix[-self.max_length :]
@@ -107,7 +107,7 @@ class SequentialTask:
         last = torch.tensor([min(len(prefix), self.max_length) - 1 for prefix in prefixes], device=device)
         states = self.network(torch.from_numpy(items).to(device))
         states = states[torch.arange(len(prefixes), device=device), last]
-        return np.asarray((states @ self.network.item_embeddings.T).cpu().numpy())
+        return np.asarray(self.network.scores(states).cpu().numpy())
 
     def _personal_scores(self, prefixes: list[NDArray[np.int32]]) -> NDArray[np.float64]:
         """What the user took most often, then the most popular: hard to beat where people buy again."""
@@ -146,8 +146,10 @@ class BuildSequential:
                 "Ingest users with at least two clicks, carts or purchases before the cut.",
             )
         config = self.config
+        rates = popularity_scores(items) / items.num_events.sum()
+        log_rate = torch.from_numpy(np.log(np.maximum(rates, 1e-12)).astype(np.float32))
         network = SASRec(
-            num_items=len(items),
+            log_popularity=log_rate,
             max_length=config.max_length,
             dim=config.embedding_dim,
             num_blocks=config.num_blocks,
@@ -155,8 +157,6 @@ class BuildSequential:
             dropout=config.dropout,
             seed=derive_seed(self.seed, "weights"),
         )
-        rates = popularity_scores(items) / items.num_events.sum()
-        log_rate = torch.from_numpy(np.log(np.maximum(rates, 1e-12)).astype(np.float32))
         return SequentialTask(
             network=network,
             objective=SequentialObjective(network, log_rate),
