@@ -3,7 +3,9 @@
 import json
 import logging
 from collections.abc import Mapping
+from itertools import takewhile
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -101,7 +103,7 @@ def commit(
         writer = writer.option("overwriteSchema", "true")
     try:
         writer.save(lake.uri(table))
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
         raise _explain(error, table) from error
     after = lake.get(table, part)
     if after.fingerprint != lineage.fingerprint:
@@ -113,7 +115,7 @@ def commit(
     return after
 
 
-def _explain(error: PySparkException, table: Table) -> ContractError | LakeError:
+def _explain(error: Exception, table: Table) -> ContractError | LakeError:
     message = str(error)
     if _GUARD in message:
         start = message.index(_GUARD) + len(_GUARD)
@@ -121,8 +123,9 @@ def _explain(error: PySparkException, table: Table) -> ContractError | LakeError
             message[start:].split("which its contract forbids.")[0].strip() + " which its contract forbids."
         )
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    if (
-        "Traceback (most recent call last):" in lines
-    ):  # from a Python worker: its last line says what happened
-        lines = [line for line in lines if not line.startswith("at ")][-1:]
+    starts = [
+        number for number, line in enumerate(lines) if line.endswith("Traceback (most recent call last):")
+    ]
+    if starts:  # a Python worker failed: what happened is the last line before the JVM's own frames
+        lines = list(takewhile(lambda line: not line.startswith("at "), lines[starts[0] :]))[-1:]
     return LakeError(f"Writing {table.name} failed: {lines[0]}")
