@@ -42,7 +42,7 @@ class RayConfig(Section):
     address: str | None = Field(default=None, description="null starts a local cluster; 'auto' joins one")
     num_cpus: int = Field(default=2, ge=1, description="of the local cluster")
     num_workers: int = Field(default=2, ge=0, description="data-parallel workers; 0 trains in this process")
-    use_gpu: bool = False
+    use_gpu: bool = Field(default=False, description="for recommenders; generators train on CPUs")
     storage_path: str | None = Field(
         default=None, description="runs and models; null: ROOT/_models in the lake"
     )
