@@ -4,6 +4,9 @@ import logging
 import sys
 import time
 
+import build_profiles
+import build_training_set
+import clean_events
 import evaluate_synthetic
 import ingest_events
 import measure_lift
@@ -11,10 +14,6 @@ import synthesize_samples
 import train_generator
 import train_recommender
 import write_report
-
-import build_profiles
-import build_training_set
-import clean_events
 from clicksmith.config import Config
 from clicksmith.config.job import run_job
 
