@@ -126,6 +126,8 @@ def _explain(error: Exception, table: Table) -> ContractError | LakeError:
     starts = [
         number for number, line in enumerate(lines) if line.endswith("Traceback (most recent call last):")
     ]
-    if starts:  # a Python worker failed: what happened is the last line before the JVM's own frames
-        lines = list(takewhile(lambda line: not line.startswith("at "), lines[starts[0] :]))[-1:]
+    if starts:  # a Python worker failed: what happened is the last line before the JVM goes on
+        lines = list(takewhile(lambda line: not line.startswith(("at ", "SQLSTATE")), lines[starts[0] :]))[
+            -1:
+        ]
     return LakeError(f"Writing {table.name} failed: {lines[0]}")
