@@ -19,6 +19,7 @@ from clicksmith.training.inputs import Items
 from clicksmith.training.next_items import NextItems, recent_counts, same_for_all, top
 from clicksmith.training.runs import Run, train_once
 from clicksmith.training.sequential import BuildSequential, sequential_run
+from clicksmith.training.windows import Windows
 from training.toy_lift import START, commit_rows, cycle_sequences, vocabulary_of
 
 SMALL = (
@@ -29,6 +30,7 @@ SMALL = (
     "sequential.max_length=8",
     "sequential.num_negatives=16",
     "sequential.learning_rate=0.01",
+    "sequential.horizon=1",
 )
 
 
@@ -57,18 +59,46 @@ def test_batches_are_windows_of_the_sequences_and_shards_make_up_the_whole(
     make_config: Callable[..., Config], lake: Lake
 ) -> None:
     task = _run(make_config(*SMALL), lake).build()
-    items, negatives = task.batch(3, 0, 1)
-    assert items.shape == (32, 9)
+    items, targets, negatives = task.batch(3, 0, 1)
+    assert items.shape == targets.shape == (32, 8)
     ids = {index + 1: int(name[1:]) for index, name in enumerate(task.codec["items"]["ids"])}
-    for window in items.tolist():
+    for window, following in zip(items.tolist(), targets.tolist(), strict=True):
         numbers = [ids[item] for item in window]
         assert all((a + 1) % 40 == b for a, b in itertools.pairwise(numbers))
+        assert [ids[item] for item in following if item] == [
+            (n + 1) % 40 for n in numbers[: sum(map(bool, following))]
+        ]
+    assert int((targets == 0).sum()) == int((targets[:, -1] == 0).sum())  # only a user's last event has none
     assert negatives.shape == (16,)
     assert int(negatives.min()) >= 1
     halves = [task.batch(3, rank, 2) for rank in (0, 1)]
     assert halves[0][0].tolist() == items[0::2].tolist()
-    assert halves[1][0].tolist() == items[1::2].tolist()
-    assert halves[0][1].tolist() == halves[1][1].tolist() == negatives.tolist()
+    assert halves[1][1].tolist() == targets[1::2].tolist()
+    assert halves[0][2].tolist() == halves[1][2].tolist() == negatives.tolist()
+
+
+def test_targets_come_strictly_later_whatever_the_order_within_a_basket() -> None:
+    items = Items(("a", "b", "c", "d", "e"), np.ones(5, np.int64))
+    rows = pa.table(
+        {
+            "item_ids": [["a", "b", "c", "x", "d", "e"], ["a"], ["b", "c"]],
+            "event_ts": [
+                [START + datetime.timedelta(days=m) for m in (0, 0, 1, 1, 1, 2)],
+                [START],
+                [START, START],
+            ],
+        }
+    )
+    windows = Windows.of(rows, items)
+    assert len(windows) == 1  # the second user has one event, the third one moment
+    assert windows.flat.tolist() == [1, 2, 3, 4, 5]
+    assert windows.later.tolist() == [2, 2, 4, 4, 5]
+    seen: set[tuple[int, int]] = set()
+    for seed in range(60):
+        drawn, targets = windows.draw(np.array([0]), 5, 2, np.random.default_rng(seed))
+        assert drawn.tolist() == [[1, 2, 3, 4, 5]]
+        seen |= set(zip(drawn[0].tolist(), targets[0].tolist(), strict=True))
+    assert seen == {(1, 3), (1, 4), (2, 3), (2, 4), (3, 5), (4, 5), (5, 0)}
 
 
 def test_the_prefix_holds_train_and_validation_events(make_config: Callable[..., Config], lake: Lake) -> None:
@@ -78,7 +108,7 @@ def test_the_prefix_holds_train_and_validation_events(make_config: Callable[...,
     validation, test = task.evaluation["validation"], task.evaluation["test"]
     assert {len(prefix) for prefix in validation.prefixes} == {12}
     assert {len(prefix) for prefix in test.prefixes} == {14}
-    assert len(task.flat) == 60 * 12  # training sees train events only
+    assert len(task.windows.flat) == 60 * 12  # training sees train events only
 
 
 def test_figures_by_hand() -> None:
@@ -112,5 +142,5 @@ def test_sequences_without_known_items_are_an_error_that_says_so(
 ) -> None:
     sequences = commit_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "q" * 32)
     vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(["another"]), "v" * 32)
-    with pytest.raises(TrainingError, match="None of 5 training sequences"):
+    with pytest.raises(TrainingError, match="No training sequence"):
         sequential_run(make_config(*SMALL), sequences, vocabulary).build()

@@ -209,13 +209,14 @@ class SequentialConfig(Section):
 
     num_steps: int = Field(default=300, ge=1)
     batch_size: int = Field(default=128, ge=2, description="global: over all workers")
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
     embedding_dim: int = Field(default=64, ge=1)
     num_blocks: int = Field(default=1, ge=1)
     num_heads: int = Field(default=1, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     max_length: int = Field(default=50, ge=2)
     num_negatives: int = Field(default=256, ge=1)
+    horizon: int = Field(default=20, ge=1, description="a target is one of so many later events")
 
 
 class ArmConfig(Section):

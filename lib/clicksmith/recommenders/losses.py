@@ -26,10 +26,10 @@ class RankerObjective(nn.Module):
 
 
 class SequentialObjective(nn.Module):
-    """Sampled softmax over the next item of each position that has one.
+    """Sampled softmax over a later item of each position that has one.
 
     Shape:
-        items (B, L + 1) padded on the right with 0, negatives (K,) -> scalar.
+        items (B, L) and targets (B, L), both 0 where there is none, negatives (K,) -> scalar.
 
     Args:
         network: the model.
@@ -43,51 +43,39 @@ class SequentialObjective(nn.Module):
         self.network = network
         self.register_buffer("log_rate", log_rate, persistent=False)
 
-    def forward(self, items_BL: Tensor, negatives_K: Tensor) -> Tensor:
+    def forward(self, items_BL: Tensor, targets_BL: Tensor, negatives_K: Tensor) -> Tensor:
         """The loss of a batch."""
-        inputs, targets = items_BL[:, :-1], items_BL[:, 1:]
-        states = self.network(inputs)
-        known = targets > 0
-        loss = sampled_softmax(
-            states[known],
-            targets[known],
-            negatives_K,
-            self.network.items.weight,
-            self.network.bias,
-            self.log_rate,
-        )
-        return loss if known.any() else states.sum() * 0.0
+        states_BLD = self.network(items_BL)
+        known = targets_BL > 0
+        states_ND, targets_N = states_BLD[known], targets_BL[known]
+        length = items_BL.shape[1]
+        is_past_LL = torch.ones(length, length, dtype=torch.bool, device=items_BL.device).tril()
+        seen_BL = ((items_BL[:, None, :] == targets_BL[:, :, None]) & is_past_LL).sum(2)
+        seen_BLK = (items_BL[:, :, None] == negatives_K).cumsum(1)
+        weight, bias, bonus = self.network.items.weight, self.network.bias, self.network.repeat_bonus
+        target_N = (states_ND * weight[targets_N]).sum(1) + bias[targets_N] + bonus(seen_BL[known])
+        logits_NK = states_ND @ weight[negatives_K].T + bias[negatives_K] + bonus(seen_BLK[known])
+        logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K, float("-inf"))
+        loss = sampled_softmax(target_N, logits_NK, self.log_rate[negatives_K])
+        return loss if known.any() else states_BLD.sum() * 0.0
 
 
-def sampled_softmax(
-    states_ND: Tensor,
-    targets_N: Tensor,
-    negatives_K: Tensor,
-    items_VD: Tensor,
-    bias_V: Tensor,
-    log_rate_V: Tensor,
-) -> Tensor:
+def sampled_softmax(target_N: Tensor, logits_NK: Tensor, log_rate_K: Tensor) -> Tensor:
     """Cross-entropy over the target and K shared negatives, with logQ correction.
 
     Each negative's logit is lowered by log(K x its sampling probability): the K terms then have the
     sum over all other items as their expectation, so popular items, drawn more often, are not
     pushed down for it (Bengio and Senecal 2008). The target is always there, so its logit stays as
-    it is. A negative that equals a row's target is masked in that row.
+    it is.
 
     Args:
-        states_ND: sequence states, shape (N, D).
-        targets_N: item index of each row, shape (N,).
-        negatives_K: indices drawn from the sampling distribution, shape (K,).
-        items_VD: item embeddings, shape (V, D).
-        bias_V: of each item's logit, shape (V,).
-        log_rate_V: log sampling probability of each item, shape (V,).
+        target_N: logit of each row's target, shape (N,).
+        logits_NK: logits of the negatives, -inf where one is the row's target, shape (N, K).
+        log_rate_K: log probability with which each negative was drawn, shape (K,).
 
     Returns:
         The mean loss in nats, a scalar; NaN without rows.
     """
-    target_N = (states_ND * items_VD[targets_N]).sum(1) + bias_V[targets_N]
-    correction_K = bias_V[negatives_K] - log_rate_V[negatives_K] - math.log(len(negatives_K))
-    logits_NK = states_ND @ items_VD[negatives_K].T + correction_K
-    logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K[None, :], float("-inf"))
-    partition_N = torch.logsumexp(torch.cat([target_N[:, None], logits_NK], dim=1), dim=1)
+    corrected_NK = logits_NK - log_rate_K - math.log(len(log_rate_K))
+    partition_N = torch.logsumexp(torch.cat([target_N[:, None], corrected_NK], dim=1), dim=1)
     return (partition_N - target_N).mean()

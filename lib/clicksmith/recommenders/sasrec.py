@@ -6,6 +6,9 @@ from torch.nn import functional as F
 
 from clicksmith.recommenders.layers import EMBEDDING_STD
 
+REPEAT_SCALE = 10.0
+"""One step of Adam moves the factor by about the learning rate; it has to go further than other weights."""
+
 
 class Block(nn.Module):
     """Pre-norm causal self-attention and a feed-forward network, each with a residual.
@@ -47,8 +50,10 @@ class Block(nn.Module):
 class SASRec(nn.Module):
     """A causal Transformer whose item embeddings serve as inputs and as outputs.
 
-    Unlike the paper, each item has an output bias, which starts at its log popularity: the model starts
-    as the popularity baseline, and its steps go into what differs from it.
+    Two things are not in the paper. Each item has an output bias, which starts at its log popularity: the
+    model starts as the popularity baseline, and its steps go into what differs from it. And an item's logit
+    rises with the times that the user took it, by one learnt factor: people buy again (RepeatNet, Ren et
+    al. 2019), and attention alone needs far more steps to learn to copy.
 
     Sequences are aligned left and padded on the right with 0. Attention is causal, so a position
     never sees the padding after it, and no padding mask is needed.
@@ -80,6 +85,7 @@ class SASRec(nn.Module):
         torch.manual_seed(seed)
         self.items = nn.Embedding(len(log_popularity), dim, padding_idx=0)
         self.bias = nn.Parameter(log_popularity.clone())
+        self.repeat = nn.Parameter(torch.zeros(()))
         self.positions = nn.Embedding(max_length, dim)
         for embedding in (self.items, self.positions):
             nn.init.normal_(embedding.weight, std=EMBEDDING_STD)
@@ -89,9 +95,23 @@ class SASRec(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, num_heads, dropout) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(dim)
 
-    def scores(self, states: Tensor) -> Tensor:
-        """Logits of all items: the inner product with each item's embedding, and its bias."""
-        return states @ self.items.weight.T + self.bias
+    def repeat_bonus(self, times_seen: Tensor) -> Tensor:
+        """What an item's logit gains from the times that it is in the sequence so far; any shape."""
+        return REPEAT_SCALE * self.repeat * torch.log1p(times_seen.float())
+
+    def scores(self, states_BD: Tensor, items_BL: Tensor) -> Tensor:
+        """Logits of all items after whole sequences.
+
+        Args:
+            states_BD: the state after each sequence's last item, shape (B, D).
+            items_BL: the sequences, shape (B, L).
+
+        Returns:
+            Shape (B, V).
+        """
+        logits_BV = states_BD @ self.items.weight.T + self.bias
+        times_seen = torch.zeros_like(logits_BV).scatter_add_(1, items_BL, torch.ones_like(items_BL).float())
+        return logits_BV + self.repeat_bonus(times_seen)
 
     def forward(self, items_BL: Tensor) -> Tensor:
         """The state after each position."""

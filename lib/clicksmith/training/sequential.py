@@ -21,6 +21,7 @@ from clicksmith.training.next_items import NextItems, popularity_scores, recent_
 from clicksmith.training.runs import Run
 from clicksmith.training.snapshot import load_table
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step
+from clicksmith.training.windows import Windows
 
 NAME = "sequential"
 MAX_USERS = 500_000
@@ -35,8 +36,8 @@ class SequentialTask:
     """See `runs.Task`.
 
     Attributes:
-        flat: item indices of all training sequences, one after the other.
-        starts: where each sequence starts, and the end of the last; shape (N + 1,).
+        windows: of the training sequences.
+        horizon: see `Windows.draw`.
         rates: probability of each item as a negative, shape (V,).
         evaluation: prefixes and what followed them, on validation and on test rows.
         baselines: scores of all items, by name, shape (V,) each; of the train split.
@@ -48,8 +49,8 @@ class SequentialTask:
     codec: Any
     num_negatives: int
     max_length: int
-    flat: NDArray[np.int32]
-    starts: NDArray[np.int64]
+    horizon: int
+    windows: Windows
     rates: NDArray[np.float64]
     evaluation: Mapping[str, NextItems]
     baselines: Mapping[str, NDArray[np.float64]]
@@ -57,23 +58,18 @@ class SequentialTask:
     @property
     def num_rows(self) -> int:
         """Training sequences."""
-        return len(self.starts) - 1
+        return len(self.windows)
 
     def batch(self, step: int, rank: int, world_size: int) -> Batch:
-        """A window of each of this worker's sequences, and the negatives that all of the batch share."""
+        """A window of each of this worker's users, and the negatives that all of the batch share."""
         size, seed = self.schedule.batch_size, self.schedule.seed
-        rows = rows_of_step(self.num_rows, size, step, seed)
+        users = rows_of_step(self.num_rows, size, step, seed)
         random = np.random.default_rng(derive_seed(seed, "windows", step))
-        places = random.random(size)  # for the whole batch, so that it is the same with any number of workers
+        # Drawn for the whole batch: the same rows with any number of workers.
+        items, targets = self.windows.draw(users, self.max_length, self.horizon, random)
         negatives = random.choice(len(self.rates), self.num_negatives, p=self.rates)
-        width = self.max_length + 1
-        length = np.diff(self.starts)[rows]
-        first = self.starts[rows] + (places * (np.maximum(length - width, 0) + 1)).astype(np.int64)
-        offsets = np.arange(width)
-        inside = offsets < np.minimum(length, width)[:, None]
-        windows = np.where(inside, self.flat[np.where(inside, first[:, None] + offsets, 0)], 0)
-        mine = windows[rank::world_size].astype(np.int64)
-        return torch.from_numpy(mine), torch.from_numpy(negatives)
+        mine = slice(rank, None, world_size)
+        return torch.from_numpy(items[mine]), torch.from_numpy(targets[mine]), torch.from_numpy(negatives)
 
     def validate(self) -> dict[str, float]:
         """Full-ranking figures on the validation split."""
@@ -105,9 +101,9 @@ class SequentialTask:
             recent = prefix[-self.max_length :]
             items[row, : len(recent)] = recent
         last = torch.tensor([min(len(prefix), self.max_length) - 1 for prefix in prefixes], device=device)
-        states = self.network(torch.from_numpy(items).to(device))
-        states = states[torch.arange(len(prefixes), device=device), last]
-        return np.asarray(self.network.scores(states).cpu().numpy())
+        sequences = torch.from_numpy(items).to(device)
+        states = self.network(sequences)[torch.arange(len(prefixes), device=device), last]
+        return np.asarray(self.network.scores(states, sequences).cpu().numpy())
 
     def _personal_scores(self, prefixes: list[NDArray[np.int32]]) -> NDArray[np.float64]:
         """What the user took most often, then the most popular: hard to beat where people buy again."""
@@ -138,12 +134,11 @@ class BuildSequential:
             user: np.concatenate([prefix.get(user, _NONE), users["validation"].get(user, _NONE)])
             for user in users["test"]
         }
-        known = {user: sequence[sequence > 0] for user, sequence in prefix.items()}
-        usable = [sequence for sequence in known.values() if len(sequence) > 1]
-        if not usable:
+        windows = Windows.of(train, items)
+        if not len(windows):
             raise TrainingError(
-                f"None of {train.num_rows} training sequences in {self.sequences.uri} holds two known items.",
-                "Ingest users with at least two clicks, carts or purchases before the cut.",
+                f"No training sequence in {self.sequences.uri} has known items of two moments.",
+                "Ingest users with clicks, carts or purchases at two times before the cut.",
             )
         config = self.config
         rates = popularity_scores(items) / items.num_events.sum()
@@ -164,8 +159,8 @@ class BuildSequential:
             codec={"items": items_to_json(items), "max_length": config.max_length},
             num_negatives=config.num_negatives,
             max_length=config.max_length,
-            flat=np.concatenate([*usable, _NONE]),
-            starts=np.cumsum([0, *map(len, usable)]),
+            horizon=config.horizon,
+            windows=windows,
             rates=rates,
             evaluation={
                 "validation": NextItems.of(prefix, users["validation"]),
