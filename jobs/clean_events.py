@@ -25,7 +25,7 @@ def run(config: Config) -> None:
         return
     spark = open_session(config)
     events = read(spark, source)
-    num_rows = events.count()
+    num_rows = events.count() if source.num_rows is None else source.num_rows
     num_partitions = max(config.spark.shuffle_partitions, -(-num_rows // config.spark.rows_per_partition))
     result = clean_events(events, config.cleaning, num_rows, num_partitions, digest(config.cleaning)[:16])
     commit(result.rejected, SILVER_REJECTED, lake, lineage)

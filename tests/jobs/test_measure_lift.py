@@ -12,8 +12,8 @@ from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import EVALUATION_METRICS, SEQUENCES, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
 from clicksmith.training.snapshot import load_table
-from training.toy_lake import write_examples
-from training.toy_lift import commit_rows, cycle_sequences, examples_with, synthetic_from, vocabulary_of
+from training.toy_lake import write_examples, write_rows
+from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
 
 QUICK = (
     "ray.num_workers=0", "lift.num_steps=3", "lift.num_seeds=2", "lift.num_bootstrap=20", "lift.max_rows=300",
@@ -31,8 +31,8 @@ def gold(lake: Lake) -> Lake:
     sequences = cycle_sequences(20, 10, 8)
     walked = [item for part in sequences["item_ids"].to_pylist() for item in part]
     items = rows["item_id"].to_pylist() + walked
-    commit_rows(lake, VOCABULARY, vocabulary_of(items), "v" * 32)
-    commit_rows(lake, SEQUENCES, sequences, "q" * 32)
+    write_rows(lake, VOCABULARY, vocabulary_of(items), "v" * 32)
+    write_rows(lake, SEQUENCES, sequences, "q" * 32)
     return lake
 
 
@@ -54,7 +54,7 @@ def test_figures_and_verdict_are_written_once_and_again_when_samples_are_publish
     assert [gold.get(table).version for table in (EVALUATION_METRICS, VERDICTS)] == versions
 
     published = synthetic_from(examples_with(400, 100, "interaction", seed=9), "gan")
-    commit_rows(gold, SYNTHETIC_EXAMPLES, published, "s" * 32, "generator=gan")
+    write_rows(gold, SYNTHETIC_EXAMPLES, published, "s" * 32, "generator=gan")
     measure_lift.run(config)
     second = load_table(gold.get(VERDICTS), ["run_id", "evidence"])
     assert second.num_rows == 1

@@ -13,8 +13,8 @@ from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
 from clicksmith.training.arms import copies
 from clicksmith.training.lift import Measurement, measure
 from clicksmith.training.lift_data import load
-from training.toy_lake import write_examples
-from training.toy_lift import commit_rows, examples_with, synthetic_from, vocabulary_of
+from training.toy_lake import write_examples, write_rows
+from training.toy_lift import examples_with, synthetic_from, vocabulary_of
 
 ARMS = (
     "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 2.0}, "
@@ -31,11 +31,11 @@ SMALL = (
 
 def _measure(config: Config, lake: Lake, labels: str) -> Measurement:
     examples = write_examples(lake, examples_with(8000, 400, labels))
-    vocabulary = commit_rows(
+    vocabulary = write_rows(
         lake, VOCABULARY, vocabulary_of(examples_with(8000, 400, labels)["item_id"].to_pylist()), "v" * 32
     )
     extra = synthetic_from(examples_with(6000, 400, labels, seed=9), "gan")
-    synthetic = {"gan": commit_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}
+    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}
     return measure(config, "run", examples, vocabulary, synthetic)
 
 
@@ -88,12 +88,12 @@ def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config]
     config = make_config(ARMS, *SMALL)
     rows = examples_with(4000, 100, "noise")
     examples = write_examples(lake, rows)
-    vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "v" * 32)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "v" * 32)
     planted = synthetic_from(examples_with(2000, 100, "noise", seed=3), "gan")
     split = planted.column_names.index("split")
     claims = np.where(np.arange(2000) % 2 == 0, "train", "test")
     planted = planted.set_column(split, planted.schema.field("split"), [claims.tolist()])
-    synthetic = {"gan": commit_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}
+    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}
     data = load(config, examples, vocabulary, synthetic)
     num_test = pc.sum(pc.equal(rows["split"], "test")).as_py()
     assert len(data.test.labels) == num_test

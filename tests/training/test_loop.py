@@ -1,6 +1,5 @@
 """The training loop: resume equals undisturbed, early stopping, divergence; all in this process."""
 
-import io
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
 from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.loop import PATIENCE, Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
@@ -29,10 +29,12 @@ def build(preset: str, **config: object) -> tuple[Recipe, Plan]:
 def test_resumed_equals_undisturbed_bit_for_bit(preset: str, checkpoint: int) -> None:
     saved: list[bytes] = []
     recipe, plan = build(preset)
-    undisturbed = run_loop(recipe, plan, Shard(), Progress(), lambda now: saved.append(dump(recipe, now)))
+    undisturbed = run_loop(
+        recipe, plan, Shard(), Progress(), lambda now: saved.append(dump_state(dump(recipe, now)))
+    )
 
     other, _ = build(preset)
-    progress = restore(other, saved[checkpoint])
+    progress = restore(other, load_state(saved[checkpoint]))
     assert progress.step == 2 * (checkpoint + 1)
     resumed = run_loop(other, plan, Shard(), progress, lambda now: None)
     assert resumed.history == undisturbed.history
@@ -46,7 +48,7 @@ def test_resumed_equals_undisturbed_bit_for_bit(preset: str, checkpoint: int) ->
 def test_a_checkpoint_loads_without_pickled_code() -> None:
     recipe, plan = build("ctgan")
     run_loop(recipe, replace(plan, num_steps=2), Shard(), Progress(), lambda now: None)
-    state = torch.load(io.BytesIO(dump(recipe, Progress(step=2))), weights_only=True)
+    state = load_state(dump_state(dump(recipe, Progress(step=2))))
     parts = {"generator", "sampler", "critic", "generator_optimizer", "critic_optimizer"}
     assert set(state["recipe"]) == parts
 
@@ -95,12 +97,12 @@ def test_divergence_is_one_clear_error() -> None:
 def test_damaged_and_foreign_checkpoints_are_one_clear_error(content: bytes | str) -> None:
     recipe, _ = build("ctgan")
     if content == "truncated":
-        content = dump(recipe, Progress())[:2000]
+        content = dump_state(dump(recipe, Progress()))[:2000]
     elif content == "foreign":
-        content = dump(build("tabular_ar")[0], Progress())
+        content = dump_state(dump(build("tabular_ar")[0], Progress()))
     assert isinstance(content, bytes)
     with pytest.raises(TrainingError, match="checkpoint cannot be loaded"):
-        restore(recipe, content)
+        restore(recipe, load_state(content))
 
 
 def test_the_sample_that_shows_collapse_does_not_disturb_training() -> None:

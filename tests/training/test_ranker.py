@@ -20,8 +20,8 @@ from clicksmith.training.inputs import RankerCodec
 from clicksmith.training.ranker import BuildRanker, ranker_run
 from clicksmith.training.runs import Run, Task, train_once
 from clicksmith.training.supervised import Batch
-from training.toy_lake import write_examples
-from training.toy_lift import commit_rows, examples_with, vocabulary_of
+from training.toy_lake import write_examples, write_rows
+from training.toy_lift import examples_with, vocabulary_of
 
 SMALL = ("ranker.embedding_dim=4", "ranker.batch_size=256", "ranker.learning_rate=0.01")
 
@@ -30,7 +30,7 @@ def _run(config: Config, lake: Lake) -> Run:
     rows = examples_with(6000, 300, "interaction")
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     examples = write_examples(lake, rows)
-    vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(train["item_id"].to_pylist()), "v" * 32)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(train["item_id"].to_pylist()), "v" * 32)
     return ranker_run(config, examples, vocabulary)
 
 

@@ -20,7 +20,8 @@ from clicksmith.training.next_items import NextItems, recent_counts, same_for_al
 from clicksmith.training.runs import Run, train_once
 from clicksmith.training.sequential import BuildSequential, sequential_run
 from clicksmith.training.windows import Windows
-from training.toy_lift import START, commit_rows, cycle_sequences, vocabulary_of
+from training.toy_lake import write_rows
+from training.toy_lift import START, cycle_sequences, vocabulary_of
 
 SMALL = (
     "ray.num_workers=0",
@@ -38,8 +39,8 @@ def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
     rows = cycle_sequences(num_users=60, num_items=num_items, length=12)
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     ids = [item for items in train["item_ids"].to_pylist() for item in items]
-    sequences = commit_rows(lake, SEQUENCES, rows, "q" * 32)
-    return sequential_run(config, sequences, commit_rows(lake, VOCABULARY, vocabulary_of(ids), "v" * 32))
+    sequences = write_rows(lake, SEQUENCES, rows, "q" * 32)
+    return sequential_run(config, sequences, write_rows(lake, VOCABULARY, vocabulary_of(ids), "v" * 32))
 
 
 def test_learns_the_cycle_beyond_every_popularity(make_config: Callable[..., Config], lake: Lake) -> None:
@@ -140,7 +141,7 @@ def test_recent_popularity_counts_the_last_days_only() -> None:
 def test_sequences_without_known_items_are_an_error_that_says_so(
     make_config: Callable[..., Config], lake: Lake
 ) -> None:
-    sequences = commit_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "q" * 32)
-    vocabulary = commit_rows(lake, VOCABULARY, vocabulary_of(["another"]), "v" * 32)
+    sequences = write_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "q" * 32)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(["another"]), "v" * 32)
     with pytest.raises(TrainingError, match="No training sequence"):
         sequential_run(make_config(*SMALL), sequences, vocabulary).build()

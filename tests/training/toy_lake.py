@@ -3,13 +3,14 @@
 import datetime
 import json
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from deltalake import write_deltalake
+from deltalake import CommitProperties, write_deltalake
 
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.tables import TRAINING_EXAMPLES
+from clicksmith.tables import TRAINING_EXAMPLES, Table
 
 CATEGORIES = ("DAIRY", "GROCERY", "MEAT", "PRODUCE", "SALON")
 
@@ -73,19 +74,30 @@ def toy_examples(num_rows: int, seed: int = 0) -> pa.Table:
     )
 
 
-def write_examples(lake: Lake, rows: pa.Table, fingerprint: str = "f" * 32, **options: object) -> Snapshot:
-    """Commit rows as gold.training_examples, with the user metadata of a job."""
-    uri = lake.uri(TRAINING_EXAMPLES)
+def write_rows(
+    lake: Lake,
+    table: Table,
+    rows: pa.Table,
+    fingerprint: str,
+    part: str | None = None,
+    mode: Literal["append", "overwrite"] = "append",
+    **options: Any,
+) -> Snapshot:
+    """Write rows with the user metadata of a job; `options` are `write_deltalake`'s."""
+    uri = lake.uri(table)
     Path(uri).mkdir(parents=True, exist_ok=True)
-    metadata = {"job": "toy", "part": None, "run_id": fingerprint[:16], "fingerprint": fingerprint}
-    from deltalake import CommitProperties
-
+    metadata = {"job": "toy", "part": part, "run_id": fingerprint[:16], "fingerprint": fingerprint}
     write_deltalake(
         uri,
         rows,
-        mode="overwrite",
-        partition_by=["split"],
+        mode=mode,
+        partition_by=list(table.partition_by) or None,
         commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(metadata)}),
-        **options,  # type: ignore[arg-type]
+        **options,
     )
-    return lake.get(TRAINING_EXAMPLES)
+    return lake.get(table, part)
+
+
+def write_examples(lake: Lake, rows: pa.Table, fingerprint: str = "f" * 32, **options: Any) -> Snapshot:
+    """Replace gold.training_examples."""
+    return write_rows(lake, TRAINING_EXAMPLES, rows, fingerprint, mode="overwrite", **options)

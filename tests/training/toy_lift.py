@@ -1,35 +1,14 @@
 """gold tables with a known truth for recommenders and lift, written without Spark."""
 
 import datetime
-import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from deltalake import CommitProperties, write_deltalake
 
-from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VOCABULARY, Table
+from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VOCABULARY
 from training.toy_lake import toy_examples
 
 START = datetime.datetime(2017, 1, 2, tzinfo=datetime.UTC)
-
-
-def commit_rows(
-    lake: Lake, table: Table, rows: pa.Table, fingerprint: str, part: str | None = None
-) -> Snapshot:
-    """Append rows with the user metadata of a job."""
-    uri = lake.uri(table)
-    Path(uri).mkdir(parents=True, exist_ok=True)
-    metadata = {"job": "toy", "part": part, "run_id": fingerprint[:16], "fingerprint": fingerprint}
-    write_deltalake(
-        uri,
-        rows,
-        mode="append",
-        partition_by=list(table.partition_by) or None,
-        commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(metadata)}),
-    )
-    return lake.get(table, part)
 
 
 def examples_with(num_rows: int, num_users: int, labels: str, seed: int = 0) -> pa.Table:

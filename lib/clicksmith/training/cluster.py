@@ -21,6 +21,9 @@ _ENVIRONMENT = {
     "RAY_TRAIN_V2_ENABLED": "1",
     # The default of 60 s is too short for a busy machine, and Ray would start over for ever.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+    # By default workers run at niceness 15: beside other work on the machine they get next to no time, and
+    # a group that imports torch for minutes looks as if it hung.
+    "RAY_worker_niceness": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -45,6 +48,7 @@ def connect(config: RayConfig) -> None:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(
+                address="local",  # without it Ray joins a cluster that somebody else has started here
                 num_cpus=config.num_cpus,
                 object_store_memory=_OBJECT_STORE_BYTES,
                 include_dashboard=False,

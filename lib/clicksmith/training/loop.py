@@ -4,10 +4,8 @@ Everything random in a step derives from (seed, step), so a loop that starts fro
 on exactly as the undisturbed one would have, bit for bit on the same number of ranks.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
 from clicksmith.generators.recipe import Recipe, Shard, mode_figures
+from clicksmith.training.checkpoint import State, damaged
 
 PATIENCE = 3
 """Checkpoints without a better held-out loss before training stops."""
@@ -140,25 +139,19 @@ def _sum_over_ranks(value: Tensor) -> Tensor:
     return value
 
 
-def dump(recipe: Recipe, progress: Progress) -> bytes:
-    """A checkpoint: networks, optimizers and progress; tensors and plain values only."""
-    buffer = io.BytesIO()
-    torch.save({"recipe": recipe.state_dict(), "progress": vars(progress)}, buffer)
-    return buffer.getvalue()
+def dump(recipe: Recipe, progress: Progress) -> State:
+    """A checkpoint: networks, optimizers and progress."""
+    return {"recipe": recipe.state_dict(), "progress": vars(progress)}
 
 
-def restore(recipe: Recipe, content: bytes) -> Progress:
+def restore(recipe: Recipe, state: State) -> Progress:
     """Load a checkpoint into a prepared recipe.
 
     Raises:
-        TrainingError: it is damaged, or of another model.
+        TrainingError: it is of another model.
     """
     try:
-        state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
         recipe.load_state_dict(state["recipe"])
         return Progress(**state["progress"])
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise TrainingError(
-            f"A checkpoint cannot be loaded: {str(error)[:300]}.",
-            "Delete the run's folder under runs/ and train again.",
-        ) from error
+    except Exception as error:  # torch raises many kinds for weights that do not fit
+        raise damaged(error) from error
