@@ -29,8 +29,10 @@ TINY = (
     "lift.num_steps=5",
     "ranker.num_steps=4",
     "sequential.num_steps=4",
+    "ray.num_workers=1",
 )
-"""Smaller than a smoke run: what matters here is the rows, not what is learned."""
+"""Smaller than a smoke run: what matters here is the rows, not what is learned. One worker, for time's sake:
+two are in tests/training and tests/jobs/test_submit.py."""
 
 
 def command(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> list[str]:

@@ -21,6 +21,8 @@ _ENVIRONMENT = {
     "RAY_TRAIN_V2_ENABLED": "1",
     # The default of 60 s is too short for a busy machine, and Ray would start over for ever.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+    # The default of 2 s between looks at the workers is paid at the end of every training.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     # By default workers run at niceness 15: beside other work on the machine they get next to no time, and
     # a group that imports torch for minutes looks as if it hung.
     "RAY_worker_niceness": "0",
