@@ -4,6 +4,7 @@ from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.generators import autoregressive, gan, gan_networks
+from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.recipe import Recipe, Sampler, StepSettings
 
 _SHAPES = {"ctgan": gan_networks.CTGAN, "dense_gan": gan_networks.DENSE_GAN}
@@ -15,7 +16,7 @@ def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: En
     default_rate = shape.learning_rate if shape else autoregressive.LEARNING_RATE
     settings = StepSettings(seed, config.num_steps, config.batch_size, config.learning_rate or default_rate)
     if shape is None:
-        return autoregressive.Autoregressive(data, codec.cardinalities, settings)
+        return autoregressive.Autoregressive(data, codec, settings)
     return gan.Adversarial(data, codec, shape, config.loss or shape.loss, settings)
 
 
@@ -25,7 +26,7 @@ def build_sampler(preset: str, codec: TableCodec) -> Sampler:
     return (
         gan_networks.GeneratorNetwork(codec, shape)
         if shape
-        else autoregressive.AutoregressiveNetwork(codec.cardinalities)
+        else AutoregressiveNetwork(codec)
     )
 
 
