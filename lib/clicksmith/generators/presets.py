@@ -92,7 +92,7 @@ def check_config(name: str, config: GeneratorConfig, num_workers: int) -> None:
         return
     for option in ADVERSARIAL_OPTIONS:
         value = getattr(config, option)
-        if value is not None and value is not False:
+        if value is not None and (option, value) != ("adaptive_rates", False):
             raise TrainingError(
                 f"generators.{name}.{option} is {value!r}, but {config.preset} has no adversarial loss.",
                 "Leave it out.",

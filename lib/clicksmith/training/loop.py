@@ -46,7 +46,7 @@ class Progress:
         best_weights: the sampler's weights there.
         stopped: whether training has ended early.
         best_diversity: of a sample so far; see `clicksmith.training.collapse`.
-        good_step: the last checkpoint without a collapse.
+        good_step: the last checkpoint without a collapse, or 0: the untrained start.
         good_state: the recipe's state there.
         rollbacks: collapses that were rolled back.
         rate_factor: of the recipe's learning rates.
@@ -109,8 +109,8 @@ def run_loop(
     Raises:
         TrainingError: a loss is no longer a number.
     """
-    if progress.step == 0:
-        _remember_start(recipe, plan, progress)
+    if progress.step == 0 and _watches(recipe, plan):
+        progress.good_state = copy.deepcopy(recipe.state_dict())
     every = -(-plan.num_steps // MAX_HISTORY)
     while progress.step < plan.num_steps and not progress.stopped:
         figures = recipe.step(progress.step, shard)
@@ -127,21 +127,16 @@ def run_loop(
     return progress
 
 
-def _remember_start(recipe: Recipe, plan: Plan, progress: Progress) -> None:
-    """The untrained state is the first good one."""
-    if recipe.rate_factor is not None and plan.max_rollbacks:
-        _watch_diversity(recipe, plan, progress, _sample_figures(recipe, plan))
-
-
-def _sample_figures(recipe: Recipe, plan: Plan) -> Figures:
-    return sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out)
+def _watches(recipe: Recipe, plan: Plan) -> bool:
+    """Whether this training looks for collapses."""
+    return recipe.rate_factor is not None and plan.max_rollbacks > 0
 
 
 def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
     """Add held-out loss and signs of collapse to the history; decide on early stopping and rollbacks."""
     figures = progress.history[-1]
-    figures |= _sample_figures(recipe, plan)
-    if recipe.rate_factor is not None and plan.max_rollbacks:
+    figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out)
+    if _watches(recipe, plan) and "diversity" in figures:
         _watch_diversity(recipe, plan, progress, figures)
     num_rows = len(plan.held_out)
     part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
@@ -158,30 +153,33 @@ def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> No
 
 def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:
     """Keep a good state, or return to it from a collapse, at most `Plan.max_rollbacks` times."""
-    if "diversity" not in figures:
-        return
     # Ranks on unlike machines may differ in the last bits: they all decide on the same mean.
     diversity = float(_sum_over_ranks(torch.tensor(figures["diversity"], dtype=torch.float64))) / _num_ranks()
     if not is_collapse(diversity, progress.best_diversity):
         progress.best_diversity = max(progress.best_diversity, diversity)
         progress.good_step, progress.good_state = progress.step, copy.deepcopy(recipe.state_dict())
         return
+    exhausted = progress.rollbacks == plan.max_rollbacks
+    if exhausted and progress.good_step == 0:
+        return  # it never was any better, and an untrained network is no result
+    # A copy, because optimizers take the tensors that they are given as their own.
     recipe.load_state_dict(copy.deepcopy(progress.good_state))
-    progress.stopped = progress.rollbacks == plan.max_rollbacks
-    message = "ends with it"
-    if not progress.stopped:
+    figures["rolled_back_to"] = progress.good_step
+    then = "ends there"
+    if exhausted:
+        progress.stopped = True
+    else:
         progress.rollbacks += 1
         progress.rate_factor *= SLOWER
-        recipe.rate_factor = progress.rate_factor
-        message = f"goes on at {progress.rate_factor:g} of the learning rates"
-    figures |= {"rolled_back_to": progress.good_step, "rate_factor": progress.rate_factor}
+        recipe.rate_factor = figures["rate_factor"] = progress.rate_factor
+        then = f"goes on at {progress.rate_factor:g} of the learning rates"
     logger.warning(
-        "Mode collapse at step %d: diversity %.2f after %.2f at best. Training returns to step %d and %s.",
+        "Mode collapse at step %d: diversity %.2f, %.2f at best. Training returns to step %d and %s.",
         progress.step,
         diversity,
         progress.best_diversity,
         progress.good_step,
-        message,
+        then,
     )
 
 
