@@ -17,7 +17,7 @@ export PIP_FIND_LINKS := $(strip $(PIP_FIND_LINKS) $(WHEELS))
 .PHONY: help
 help: ## this list
 	@echo "clicksmith: make TARGET"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: setup ## real data through the whole pipeline to a verdict and a report (10-15 minutes)
@@ -56,6 +56,10 @@ typecheck: $(VENV)/.dev ## types of the library
 .PHONY: imports
 imports: $(VENV)/.dev ## who may import whom
 	@$(VENV)/bin/lint-imports
+
+.PHONY: bench-collapse
+bench-collapse: $(VENV)/.dev ## each measure against mode collapse on planted modes (some ten minutes)
+	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/collapse.py
 
 .PHONY: setup
 setup: $(VENV)/.run $(VENV)/.spark ## what demo needs: a virtual environment, Java, Delta's jars

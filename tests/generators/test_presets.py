@@ -12,7 +12,18 @@ from clicksmith.generators.presets import check_config
 from clicksmith.generators.recipe import RowOrder, Sampler, Shard, one_cycle
 from generators.toy_joint import KINDS, joint_distance, toy_data, toy_recipe, toy_rows, train
 
-PRESETS = ("tabular_ar", "ctgan", "dense_gan")
+PRESETS = (
+    "tabular_gan",
+    "tabular_ar",
+    "ctgan",
+    "dense_gan",
+    "gan",
+    "wgan",
+    "wgan_gp",
+    "tvae",
+    "independent",
+    "smote",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

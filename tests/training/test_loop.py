@@ -13,7 +13,18 @@ from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.loop import PATIENCE, Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
-PRESETS = ("tabular_ar", "ctgan", "dense_gan")
+PRESETS = (
+    "tabular_gan",
+    "tabular_ar",
+    "ctgan",
+    "dense_gan",
+    "gan",
+    "wgan",
+    "wgan_gp",
+    "tvae",
+    "independent",
+    "smote",
+)
 STEPS = 6
 
 

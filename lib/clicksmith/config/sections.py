@@ -148,8 +148,19 @@ class FeaturesConfig(Section):
 class GeneratorConfig(Section):
     """One generator to train. `preset` chooses the model and its paper's recipe."""
 
-    preset: Literal["ctgan", "dense_gan", "tabular_ar"]
-    loss: Literal["gan", "wgan_gp"] | None = Field(default=None, description="null: the preset's own")
+    preset: Literal[
+        "tabular_gan",
+        "tabular_ar",
+        "ctgan",
+        "dense_gan",
+        "gan",
+        "wgan",
+        "wgan_gp",
+        "tvae",
+        "independent",
+        "smote",
+    ]
+    loss: Literal["gan", "wgan", "wgan_gp"] | None = Field(default=None, description="null: the preset's own")
     num_steps: int = Field(default=600, ge=1, description="optimizer steps of the generator")
     batch_size: int = Field(default=500, ge=2, description="global: over all workers")
     learning_rate: float | None = Field(default=None, gt=0, description="null: the preset's own")
@@ -157,6 +168,27 @@ class GeneratorConfig(Section):
         default=200_000, ge=100, description="rows to train on, chosen by hash of the example id"
     )
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
+    # Measures against mode collapse, of the adversarial presets.
+    packing: int | None = Field(
+        default=None, ge=1, description="rows that the critic judges together; null: the preset's own"
+    )
+    gradient_clip: float | None = Field(
+        default=None, gt=0, description="largest norm of a network's gradient; null: unlimited"
+    )
+    adaptive_rates: bool = Field(
+        default=False, description="lower the learning rate of the network that is winning"
+    )
+    average_weights: bool | None = Field(
+        default=None, description="sample from a moving average of the weights; null: the preset's own"
+    )
+    balance_by: str | None = Field(
+        default=None,
+        description="label column whose values are trained on equally often; samples keep the true shares. "
+        "For smote: the label that neighbours share; null: the first column",
+    )
+    max_rollbacks: int = Field(
+        default=3, ge=0, description="returns to the last good checkpoint after a collapse; 0: never"
+    )
 
 
 class SynthesisConfig(Section):

@@ -1,4 +1,4 @@
-"""Maximum likelihood for the autoregressive network: the control that an adversarial generator has to beat."""
+"""Maximum likelihood for the autoregressive network: the control that an adversary has to beat."""
 
 import copy
 from typing import Any

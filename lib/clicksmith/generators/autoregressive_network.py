@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.columns import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
+from clicksmith.generators.fixing import check_codes
 from clicksmith.generators.recipe import Sampler
 from clicksmith.seeds import counter_uniform
 
@@ -171,6 +172,9 @@ class AutoregressiveNetwork(Sampler):
         self.eval()
         fixed = fixed or {}
         num_columns = len(self.cardinalities)
+        seen = torch.split(self.seen, self.cardinalities)
+        for column, codes in fixed.items():
+            check_codes(column, codes, seen[column].numpy())
         uniform = counter_uniform(seed, row_ids, 2 * num_columns)
         pick = torch.from_numpy(uniform[:, :num_columns].T.astype(np.float32))
         embedding, head = self.embedding(), torch.split(self.head(), self.cardinalities)

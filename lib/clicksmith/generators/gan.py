@@ -1,9 +1,11 @@
-"""The adversarial presets in training: ctgan (Xu et al. 2019) and the article's dense_gan.
+"""The adversarial presets in training; a preset is a `Shape`, see `gan_shapes`.
 
-Both share rows, heads, losses and the loop; a preset is a `Shape`.
+All share rows, heads, losses and the loop: some updates of the critic, then one of the generator
+against the new critic. Shapes: B rows of this rank, W width of a dense row, S width of a condition.
 """
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,137 +14,192 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import losses
-from clicksmith.generators.conditions import Conditions
-from clicksmith.generators.gan_networks import Critic, GeneratorNetwork, Loss, Scorer, Shape
+from clicksmith.generators.balance import RateBalance
+from clicksmith.generators.conditions import BalancedRows, Conditions
+from clicksmith.generators.gan_networks import Critic, GeneratorNetwork, Scorer
+from clicksmith.generators.gan_shapes import WEIGHT_LIMIT, Loss, Shape
 from clicksmith.generators.recipe import (
     Recipe,
     RowOrder,
     Shard,
     StepSettings,
     Wrap,
+    follow,
     step_generator,
 )
 from clicksmith.seeds import derive_seed
 
-AVERAGE_DECAY = 0.99
+
+@dataclass(frozen=True)
+class _Batch:
+    """One rank's part of a global batch.
+
+    Attributes:
+        noise: shape (B, z).
+        gumbel: shape (B, S).
+        mix: where the gradient penalty is taken, a number a pack.
+        wanted: flat modes that the generated rows must have, shape (B,), or None.
+        condition: their vectors, shape (B, S), or None.
+        real: the critic's real rows, with their conditions.
+    """
+
+    noise: Tensor
+    gumbel: Tensor
+    mix: Tensor
+    wanted: Tensor | None
+    condition: Tensor | None
+    real: Tensor
+
+    def judged(self, fake: Tensor) -> Tensor:
+        """What the critic sees of generated rows (B, W): the condition comes with them."""
+        return fake if self.condition is None else torch.cat([fake, self.condition], dim=1)
 
 
 class Adversarial(Recipe):
-    """Alternating updates: one of the critic, then one of the generator against the new critic.
+    """Alternating updates of two networks.
 
     Args:
         data: encoded training rows.
         codec: their codec.
-        shape: the preset.
-        loss: `gan` or `wgan_gp`.
+        shape: the preset, with all that the configuration changes of it.
+        loss: of both networks.
         settings: of the run.
+        balanced: a column whose values are trained on equally often.
     """
 
     def __init__(
-        self, data: Encoded, codec: TableCodec, shape: Shape, loss: Loss, settings: StepSettings
+        self,
+        data: Encoded,
+        codec: TableCodec,
+        shape: Shape,
+        loss: Loss,
+        settings: StepSettings,
+        balanced: int | None = None,
     ) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self.settings, self.shape, self.loss = settings, shape, loss
         self.batch_multiple = shape.packing
+        self.rate_factor: float = 1.0
         self.generator = GeneratorNetwork(codec, shape)
         self.layout = self.generator.layout
         self._flat, self._scalars = self.layout.split(data)
-        self.generator.set_frequencies(self._flat)
+        self.generator.set_frequencies(self._flat, balanced)
         self.sampler = copy.deepcopy(self.generator).requires_grad_(False)
-        self._conditions = Conditions(self.layout, self._flat) if shape.conditional else None
+        self._conditions = Conditions(self.layout, self._flat, balanced) if shape.conditional else None
         self._order = RowOrder(len(data), settings.seed)
+        self._balanced_rows = None if balanced is None else BalancedRows(self._flat[:, balanced])
         self.critic = Critic(
             self.layout.width + (self.layout.num_flat if shape.conditional else 0), shape, loss
         )
+        self._balance = RateBalance() if shape.adaptive else None
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
         self._parallel_generator, self._parallel_critic = wrap(self.generator), wrap(self.critic)
-        options: dict[str, Any] = {
-            "lr": self.settings.learning_rate,
-            "betas": self.shape.betas,
-            "fused": True,
-        }
-        self._generator_optimizer = torch.optim.Adam(
-            self.generator.parameters(), weight_decay=1e-6, **options
+        self._generator_optimizer = self._optimizer(self.generator, 1e-6)
+        self._critic_optimizer = self._optimizer(self.critic, 0.0)
+
+    def _optimizer(self, network: nn.Module, weight_decay: float) -> torch.optim.Optimizer:
+        rate = self.settings.learning_rate
+        if self.shape.betas is None:
+            return torch.optim.RMSprop(network.parameters(), lr=rate)
+        return torch.optim.Adam(
+            network.parameters(), lr=rate, betas=self.shape.betas, weight_decay=weight_decay, fused=True
         )
-        self._critic_optimizer = torch.optim.Adam(self.critic.parameters(), **options)
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`. All draws are for the global batch, of which this rank takes its part."""
         self._set_rates(step)
-        size, mine = self.settings.batch_size, shard.slice(self.settings.batch_size)
-        stream = step_generator(self.settings.seed, step)
-        noise = torch.randn(size, self.shape.noise, generator=stream)[mine]
-        uniform = torch.rand(size, self.layout.num_flat, generator=stream)[mine].clamp_(1e-7, 1 - 1e-7)
-        gumbel = -torch.log(-torch.log(uniform))
-        num_packs = size // self.shape.packing
-        mix = torch.rand(num_packs, 1, generator=stream)[shard.slice(num_packs)]
-        wanted, condition, real = self._real(step, size, mine, stream)
-
-        fake, logits = self._parallel_generator(noise, condition, gumbel)
-        judged = fake if condition is None else torch.cat([fake, condition], dim=1)
-        self._critic_optimizer.zero_grad(set_to_none=True)
-        critic_loss = self._parallel_critic(real, judged.detach(), mix)
-        torch.autograd.backward(critic_loss)
-        critic_norm = _norm(self.critic)
-        self._critic_optimizer.step()
-
-        self._generator_optimizer.zero_grad(set_to_none=True)
-        # The critic's weights as constants: no gradient for them, and no data-parallel hook of theirs.
-        frozen = {name: value.detach() for name, value in self.critic.named_parameters()}
-        packs = judged.reshape(len(judged) // self.shape.packing, -1)
-        score = torch.func.functional_call(
-            Scorer(self.critic), {f"critic.{k}": v for k, v in frozen.items()}, (packs,)
-        )
-        loss = (
-            losses.gan_generator_loss(score)
-            if self.loss == "gan"
-            else losses.wasserstein_generator_loss(score)
-        )
-        figures = {"critic_loss": critic_loss.detach(), "generator_loss": loss.detach()}
-        if wanted is not None:
-            normalizer = self.layout.log_normalizers(logits).gather(1, self.layout.segments[wanted][:, None])
-            condition_loss = (normalizer - logits.gather(1, wanted[:, None])).mean()
-            figures["condition_loss"] = condition_loss.detach()
-            loss = loss + condition_loss
-        torch.autograd.backward(loss)
-        figures |= {"critic_gradient_norm": critic_norm, "generator_gradient_norm": _norm(self.generator)}
-        self._generator_optimizer.step()
-        self._follow(step)
+        for extra in range(self.shape.critic_steps - 1):
+            batch = self._draw(step, extra, shard)
+            with torch.no_grad():
+                fake, _ = self.generator(batch.noise, batch.condition, batch.gumbel)
+            self._train_critic(batch, batch.judged(fake))
+        batch = self._draw(step, self.shape.critic_steps - 1, shard)
+        fake, logits = self._parallel_generator(batch.noise, batch.condition, batch.gumbel)
+        figures = self._train_critic(batch, batch.judged(fake.detach()))
+        figures |= self._train_generator(batch, fake, logits)
+        follow(self.sampler, self.generator, self.shape.average, step)
         return figures
 
-    def _follow(self, step: int) -> None:
-        """Let the sampler's weights follow the generator's as a moving average (Yazici et al. 2019).
-
-        Two networks that chase each other circle around their equilibrium; the average lies nearer to it.
-        """
-        keep = min(AVERAGE_DECAY, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for average, weight in zip(self.sampler.parameters(), self.generator.parameters(), strict=True):
-                average.lerp_(weight, 1 - keep)
-
-    def _set_rates(self, step: int) -> None:
-        """Constant, then falling linearly to a tenth over the second half."""
-        rate = self.settings.learning_rate * min(1.0, 1.9 - 1.8 * step / self.settings.num_steps)
-        for optimizer in (self._generator_optimizer, self._critic_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+    def _draw(self, step: int, critic_step: int, shard: Shard) -> _Batch:
+        size, mine = self.settings.batch_size, shard.slice(self.settings.batch_size)
+        last = critic_step == self.shape.critic_steps - 1
+        names: tuple[str | int, ...] = () if last else ("critic", critic_step)
+        stream = step_generator(self.settings.seed, step, *names)
+        noise = torch.randn(size, self.shape.noise, generator=stream)[mine]
+        uniform = torch.rand(size, self.layout.num_flat, generator=stream)[mine].clamp_(1e-7, 1 - 1e-7)
+        num_packs = size // self.shape.packing
+        mix = torch.rand(num_packs, 1, generator=stream)[shard.slice(num_packs)]
+        order = step * self.shape.critic_steps + critic_step
+        wanted, condition, real = self._real(order, size, mine, stream)
+        return _Batch(noise, -torch.log(-torch.log(uniform)), mix, wanted, condition, real)
 
     def _real(
-        self, step: int, size: int, mine: slice, stream: torch.Generator
+        self, order: int, size: int, mine: slice, stream: torch.Generator
     ) -> tuple[Tensor | None, Tensor | None, Tensor]:
         """Flat modes wanted of the fake rows, their condition vectors, and the critic's real rows."""
         if self._conditions is None:
-            rows = self._order.rows(step, size)[mine]
+            rows = (
+                self._order.rows(order, size)
+                if self._balanced_rows is None
+                else self._balanced_rows.draw(size, stream)
+            )[mine]
             return None, None, self.layout.dense(self._flat[rows], self._scalars[rows])
         modes, rows = self._conditions.draw(size, stream)
         # Real rows come in another order: a pack of them does not share the conditions of a pack of fakes.
-        order = torch.randperm(size, generator=stream)[mine]
+        other = torch.randperm(size, generator=stream)[mine]
         condition = F.one_hot(modes[mine], self.layout.num_flat).float()
-        real_condition = F.one_hot(modes[order], self.layout.num_flat).float()
-        dense = self.layout.dense(self._flat[rows[order]], self._scalars[rows[order]])
+        real_condition = F.one_hot(modes[other], self.layout.num_flat).float()
+        dense = self.layout.dense(self._flat[rows[other]], self._scalars[rows[other]])
         return modes[mine], condition, torch.cat([dense, real_condition], dim=1)
+
+    def _train_critic(self, batch: _Batch, judged: Tensor) -> dict[str, Tensor]:
+        self._critic_optimizer.zero_grad(set_to_none=True)
+        loss, advantage = self._parallel_critic(batch.real, judged, batch.mix)
+        torch.autograd.backward(loss)
+        norm = _limit_gradient(self.critic, self.shape.gradient_clip)
+        self._critic_optimizer.step()
+        if self.loss == "wgan":
+            with torch.no_grad():
+                for weight in self.critic.parameters():
+                    weight.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+        if self._balance is not None:
+            self._balance.update(advantage)
+        return {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "critic_advantage": advantage}
+
+    def _train_generator(self, batch: _Batch, fake: Tensor, logits: Tensor) -> dict[str, Tensor]:
+        self._generator_optimizer.zero_grad(set_to_none=True)
+        # The critic's weights as constants: no gradient for them, and no data-parallel hook of theirs.
+        frozen = {f"critic.{name}": value.detach() for name, value in self.critic.named_parameters()}
+        judged = batch.judged(fake)
+        packs = judged.reshape(len(judged) // self.shape.packing, -1)
+        score = torch.func.functional_call(Scorer(self.critic), frozen, (packs,))
+        adversarial = losses.gan_generator_loss if self.loss == "gan" else losses.wasserstein_generator_loss
+        loss = adversarial(score)
+        figures = {"generator_loss": loss.detach()}
+        if batch.wanted is not None:
+            segments = self.layout.segments[batch.wanted][:, None]
+            normalizer = self.layout.log_normalizers(logits).gather(1, segments)
+            condition_loss = (normalizer - logits.gather(1, batch.wanted[:, None])).mean()
+            figures["condition_loss"] = condition_loss.detach()
+            loss = loss + condition_loss
+        torch.autograd.backward(loss)
+        figures["generator_gradient_norm"] = _limit_gradient(self.generator, self.shape.gradient_clip)
+        self._generator_optimizer.step()
+        return figures
+
+    def _set_rates(self, step: int) -> None:
+        """Constant, or falling linearly to a tenth over the second half; then what the measures say."""
+        rate = self.settings.learning_rate * self.rate_factor
+        if self.shape.decay:
+            rate *= min(1.0, 1.9 - 1.8 * step / self.settings.num_steps)
+        factors = (1.0, 1.0) if self._balance is None else self._balance.factors()
+        for optimizer, factor in zip(
+            (self._generator_optimizer, self._critic_optimizer), factors, strict=True
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
 
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""
@@ -154,16 +211,16 @@ class Adversarial(Recipe):
             part.load_state_dict(state[name])
 
     def _parts(self) -> dict[str, Any]:
-        return {
+        parts: dict[str, Any] = {
             "generator": self.generator,
             "critic": self.critic,
             "sampler": self.sampler,
             "generator_optimizer": self._generator_optimizer,
             "critic_optimizer": self._critic_optimizer,
         }
+        return parts if self._balance is None else {**parts, "balance": self._balance}
 
 
-def _norm(module: nn.Module) -> Tensor:
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
-    return norm
+def _limit_gradient(network: nn.Module, limit: float | None) -> Tensor:
+    """Scale the gradient down to `limit`; returns its norm before, over all ranks' mean gradient."""
+    return nn.utils.clip_grad_norm_(network.parameters(), torch.inf if limit is None else limit)

@@ -8,9 +8,6 @@ values are not over-represented).
 Shapes: B rows, W width of a dense row, S width of a condition, P rows packed into one critic input.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -19,47 +16,16 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import losses
+from clicksmith.generators.balance import critic_advantage
+from clicksmith.generators.fixing import Fixed, check_fixed, first_column, redraw
+from clicksmith.generators.gan_shapes import Loss, Shape
 from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Sampler
 from clicksmith.seeds import counter_normal, counter_uniform, derive_seed
 
 TEMPERATURE = 0.2
-MAX_TRIES = 64
 SCALAR_SPREAD = 1.6
-Loss = Literal["gan", "wgan_gp"]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What distinguishes the adversarial presets.
-
-    Attributes:
-        noise: width of z.
-        generator: widths of its hidden layers.
-        critic: widths of its hidden layers.
-        residual: whether each generator layer's input is concatenated to its output.
-        conditional: whether rows are conditioned on one of their modes.
-        packing: rows that the critic judges together (Lin et al. 2018).
-        loss: unless the configuration says otherwise.
-        learning_rate: unless the configuration says otherwise.
-        betas: of Adam.
-    """
-
-    noise: int
-    generator: tuple[int, ...]
-    critic: tuple[int, ...]
-    residual: bool
-    conditional: bool
-    packing: int
-    loss: Loss
-    learning_rate: float
-    betas: tuple[float, float]
-
-
-CTGAN = Shape(128, (256, 256), (256, 256), True, True, 10, "wgan_gp", 1e-3, (0.5, 0.9))
-DENSE_GAN = Shape(
-    100, (128, 256, 512, 1024, 2048), (128, 256, 512, 1024), False, False, 1, "gan", 2e-4, (0.5, 0.999)
-)
+NOT_BALANCED = -1
 
 
 class GeneratorNetwork(Sampler):
@@ -72,15 +38,23 @@ class GeneratorNetwork(Sampler):
         width = shape.noise + (self.layout.num_flat if shape.conditional else 0)
         self.layers = nn.ModuleList()
         for hidden in shape.generator:
-            norm = nn.LayerNorm(hidden)
+            norm = nn.LayerNorm(hidden) if shape.norm else nn.Identity()
             self.layers.append(nn.Sequential(nn.Linear(width, hidden), norm, nn.ReLU()))
             width = width + hidden if shape.residual else hidden
         self.head = nn.Linear(width, self.layout.width)
         self.frequencies: Tensor
         self.register_buffer("frequencies", torch.zeros(self.layout.num_flat, dtype=torch.float64))
+        self.balanced: Tensor
+        self.register_buffer("balanced", torch.tensor(NOT_BALANCED))
 
-    def set_frequencies(self, flat: Tensor) -> None:
-        """Keep each mode's share of the training rows; modes never seen are never sampled."""
+    def set_frequencies(self, flat: Tensor, balanced: int | None = None) -> None:
+        """Keep each mode's share of the training rows; modes never seen are never sampled.
+
+        Args:
+            flat: flat mode index of the training rows, shape (N, C).
+            balanced: a column whose values are trained on equally often.
+        """
+        self.balanced.fill_(NOT_BALANCED if balanced is None else balanced)
         counts = torch.bincount(flat.flatten(), minlength=self.layout.num_flat)
         self.frequencies.copy_(counts.double() / len(flat))
         with torch.no_grad():
@@ -108,22 +82,21 @@ class GeneratorNetwork(Sampler):
     ) -> Encoded:
         """One pass; modes by inverse cumulated probability, which is what arg max with Gumbel noise draws.
 
-        A conditional preset gets a fixed code as its condition (only one column may be fixed). The other
-        draws anew up to `MAX_TRIES` times the rows that do not have the code; those few that never
-        have it are given it.
+        A conditional preset gets the first fixed column as its condition. Rows that lack another fixed
+        code are drawn anew, see `redraw`.
+
+        Raises:
+            NotFittedError: a fixed code was never seen in training.
         """
         self.eval()
-        if self.shape.conditional or not fixed:
-            modes, scalars = self._draw(seed, row_ids, fixed)
-        else:
-            modes, scalars = self._reject(seed, row_ids, fixed)
-        for column, codes in (fixed or {}).items():
-            modes[:, column] = codes
-        return self.layout.join(modes, scalars)
+        fixed = dict(fixed or {})
+        check_fixed(self.layout, self.frequencies > 0, fixed)
+        if not self.shape.conditional:
+            fixed = self._restore_shares(seed, row_ids, fixed)
+        given = first_column(fixed) if self.shape.conditional else {}
+        return redraw(lambda attempt: self._draw(attempt, row_ids, given), seed, fixed)
 
-    def _draw(
-        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _draw(self, seed: int, row_ids: NDArray[np.int64], given: Fixed) -> Encoded:
         layout = self.layout
         uniform = torch.from_numpy(
             counter_uniform(derive_seed(seed, "modes"), row_ids, layout.num_columns + 2)
@@ -133,28 +106,28 @@ class GeneratorNetwork(Sampler):
         ).float()
         condition = None
         if self.shape.conditional:
-            condition = F.one_hot(self._conditions(uniform[:, -2:], fixed), layout.num_flat).float()
+            condition = F.one_hot(self._conditions(uniform[:, -2:], given), layout.num_flat).float()
         logits, scalars = self._raw(noise, condition)
         probabilities = layout.softmax(logits.double()) * (self.frequencies > 0)
-        return layout.choose(probabilities, uniform[:, : layout.num_columns]).numpy(), scalars.numpy()
+        modes = layout.choose(probabilities, uniform[:, : layout.num_columns]).numpy()
+        for column, codes in given.items():
+            modes[:, column] = layout.modes_of(column, codes)
+        return layout.join(modes, scalars.numpy())
 
-    def _reject(
-        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        modes, scalars = self._draw(seed, row_ids, None)
-        for attempt in range(1, MAX_TRIES):
-            wrong = np.any([modes[:, column] != codes for column, codes in fixed.items()], axis=0)
-            if not wrong.any():
-                break
-            # Whole blocks again: a row's floats must not depend on how many others were wrong.
-            other_modes, other_scalars = self._draw(derive_seed(seed, "attempt", attempt), row_ids, None)
-            modes[wrong], scalars[wrong] = other_modes[wrong], other_scalars[wrong]
-        return modes, scalars
+    def _restore_shares(self, seed: int, row_ids: NDArray[np.int64], fixed: Fixed) -> Fixed:
+        """The balanced column's values in their true shares: trained on equally often, all are modelled."""
+        column = int(self.balanced)
+        if column == NOT_BALANCED or column in fixed:
+            return fixed
+        uniform = counter_uniform(derive_seed(seed, "balanced"), row_ids, 1)[:, 0]
+        start, size = int(self.layout.offsets[column]), int(self.layout.num_modes[column])
+        total = self.frequencies[start : start + size].cumsum(0).numpy()
+        codes = np.searchsorted(total, uniform * total[-1], side="right")
+        return {**fixed, column: np.minimum(codes, size - 1)}
 
-    def _conditions(self, uniform: Tensor, fixed: dict[int, NDArray[np.int64]] | None) -> Tensor:
-        if fixed:
-            ((column, codes),) = fixed.items()
-            return self.layout.offsets[column] + torch.from_numpy(codes)
+    def _conditions(self, uniform: Tensor, given: Fixed) -> Tensor:
+        for column, codes in given.items():
+            return self.layout.offsets[column] + torch.from_numpy(self.layout.modes_of(column, codes))
         column_of_row = (uniform[:, 0] * self.layout.num_columns).long()
         cumulated = torch.cat([torch.zeros(1, dtype=torch.float64), self.frequencies.cumsum(0)])
         # Frequencies add up to 1 in each column, so column c covers [c, c + 1).
@@ -185,16 +158,24 @@ class Critic(nn.Module):
         scores: Tensor = self.net(packs)
         return scores[:, 0]
 
-    def forward(self, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
-        """The critic's loss on real and fake rows (B, W); `mix` (B / P, 1) places the penalty's points."""
+    def forward(self, real: Tensor, fake: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
+        """The critic's loss on real and fake rows (B, W), and its advantage (see `critic_advantage`).
+
+        `mix` (B / P, 1) places the points of the gradient penalty.
+        """
         num_packs = len(real) // self.packing
         both = self.score(torch.cat([real, fake]))
         real_score, fake_score = both[:num_packs], both[num_packs:]
+        advantage = critic_advantage(real_score, fake_score)
         if self.loss == "gan":
-            return losses.gan_critic_loss(real_score, fake_score)
+            return losses.gan_critic_loss(real_score, fake_score), advantage
+        loss = losses.wasserstein_critic_loss(real_score, fake_score)
+        if self.loss == "wgan":
+            return loss, advantage
         packs = (real.reshape(num_packs, -1), fake.reshape(num_packs, -1))
-        penalty = losses.gradient_penalty(self.score_packs, *packs, mix)
-        return losses.wasserstein_critic_loss(real_score, fake_score) + losses.PENALTY_WEIGHT * penalty
+        return loss + losses.PENALTY_WEIGHT * losses.gradient_penalty(
+            self.score_packs, *packs, mix
+        ), advantage
 
 
 class Scorer(nn.Module):

@@ -28,6 +28,7 @@ class Layout(nn.Module):
             atoms.append(column.cardinality - 1 - bins[-1])
         self.num_bins = np.asarray(bins, dtype=np.int64)
         self.num_atoms = np.asarray(atoms, dtype=np.int64)
+        self.cardinalities = codec.cardinalities
         self.num_modes = 1 + self.num_atoms + (self.num_bins > 0)
         self.numeric = np.flatnonzero(self.num_bins > 0)
         self.num_columns, self.num_scalars = len(bins), len(self.numeric)
@@ -39,6 +40,11 @@ class Layout(nn.Module):
         self.register_buffer("offsets", torch.from_numpy(starts), persistent=False)
         segments = np.repeat(np.arange(self.num_columns), self.num_modes)
         self.register_buffer("segments", torch.from_numpy(segments), persistent=False)
+
+    def modes_of(self, column: int, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Modes, within their column, of a column's codes: all bins are the one continuous mode."""
+        modes: NDArray[np.int64] = np.minimum(codes, self.num_modes[column] - 1)
+        return modes
 
     def split(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
         """Flat mode index (N, C) and scalars (N, K) of encoded rows."""

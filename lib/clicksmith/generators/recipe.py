@@ -79,6 +79,8 @@ class Recipe(ABC):
     sampler: Sampler
     batch_multiple = 1
     """The batch of a rank must be a multiple of it."""
+    rate_factor: float | None = None
+    """Multiplies the learning rates; lowered after a collapse. None: this preset cannot collapse."""
 
     @abstractmethod
     def prepare(self, wrap: Wrap) -> None:

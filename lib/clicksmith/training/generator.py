@@ -116,7 +116,7 @@ def _metrics(progress: Progress) -> dict[str, float]:
         if progress.best_loss is None
         else {"held_out_nats": progress.best_loss, "best_step": progress.best_step}
     )
-    return {**last, **best, "steps": progress.step}
+    return {**last, **best, "steps": progress.step, "rollbacks": progress.rollbacks}
 
 
 def _build(task: Task) -> tuple[Recipe, Plan]:
@@ -128,7 +128,9 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     held_out = codec.encode(load_examples(task.snapshot, columns, "train", MAX_HELD_OUT, holdout=True))
     recipe = build_recipe(settings, task.seed, codec, data)
     sample_seed = derive_seed(task.seed, "examine")
-    return recipe, Plan(settings.num_steps, settings.checkpoint_every, held_out, sample_seed)
+    return recipe, Plan(
+        settings.num_steps, settings.checkpoint_every, held_out, sample_seed, settings.max_rollbacks
+    )
 
 
 def _work(worker: Worker, task: Task) -> None:

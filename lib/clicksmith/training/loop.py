@@ -1,9 +1,11 @@
-"""The loop around a recipe: steps, history, checkpoints, early stopping. Knows no engine.
+"""The loop around a recipe: steps, history, checkpoints, early stopping, collapses. Knows no engine.
 
 Everything random in a step derives from (seed, step), so a loop that starts from a checkpoint goes
 on exactly as the undisturbed one would have, bit for bit on the same number of ranks.
 """
 
+import copy
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,11 +16,17 @@ from torch import Tensor
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
-from clicksmith.generators.recipe import Recipe, Shard, mode_figures
+from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.training.checkpoint import State, damaged
+from clicksmith.training.collapse import is_collapse, sample_figures
+
+logger = logging.getLogger(__name__)
 
 PATIENCE = 3
 """Checkpoints without a better held-out loss before training stops."""
+
+SLOWER = 0.5
+"""Learning rates are multiplied by it after a collapse."""
 
 MAX_HISTORY = 1000
 SAMPLE_ROWS = 1024
@@ -37,6 +45,11 @@ class Progress:
         best_step: where it was.
         best_weights: the sampler's weights there.
         stopped: whether training has ended early.
+        best_diversity: of a sample so far; see `clicksmith.training.collapse`.
+        good_step: the last checkpoint without a collapse, or 0: the untrained start.
+        good_state: the recipe's state there.
+        rollbacks: collapses that were rolled back.
+        rate_factor: of the recipe's learning rates.
     """
 
     step: int = 0
@@ -45,6 +58,11 @@ class Progress:
     best_step: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stopped: bool = False
+    best_diversity: float = 0.0
+    good_step: int = 0
+    good_state: State = field(default_factory=dict)
+    rollbacks: int = 0
+    rate_factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,12 +74,14 @@ class Plan:
         checkpoint_every: steps.
         held_out: real rows that training never sees.
         seed: of the sample that shows collapse.
+        max_rollbacks: collapses after which training goes on; one more ends it. 0 looks for none.
     """
 
     num_steps: int
     checkpoint_every: int
     held_out: Encoded
     seed: int
+    max_rollbacks: int = 3
 
 
 def run_loop(
@@ -72,6 +92,9 @@ def run_loop(
     on_checkpoint: Callable[[Progress], None],
 ) -> Progress:
     """Train to the end, or until the held-out loss has not fallen for `PATIENCE` checkpoints.
+
+    At a checkpoint whose sample shows a collapse, the recipe returns to the last good state and goes on at
+    lower rates. The steps go on counting: the next ones see other rows and noise than those that failed.
 
     Args:
         recipe: prepared, its state loaded where `progress` is not fresh.
@@ -86,6 +109,8 @@ def run_loop(
     Raises:
         TrainingError: a loss is no longer a number.
     """
+    if progress.step == 0 and _watches(recipe, plan):
+        progress.good_state = copy.deepcopy(recipe.state_dict())
     every = -(-plan.num_steps // MAX_HISTORY)
     while progress.step < plan.num_steps and not progress.stopped:
         figures = recipe.step(progress.step, shard)
@@ -102,11 +127,17 @@ def run_loop(
     return progress
 
 
+def _watches(recipe: Recipe, plan: Plan) -> bool:
+    """Whether this training looks for collapses."""
+    return recipe.rate_factor is not None and plan.max_rollbacks > 0
+
+
 def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
-    """Add held-out loss and signs of collapse to the history; decide on early stopping."""
+    """Add held-out loss and signs of collapse to the history; decide on early stopping and rollbacks."""
     figures = progress.history[-1]
-    sample = recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS))
-    figures |= mode_figures(sample, plan.held_out)
+    figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out)
+    if _watches(recipe, plan) and "diversity" in figures:
+        _watch_diversity(recipe, plan, progress, figures)
     num_rows = len(plan.held_out)
     part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
     nats = recipe.held_out_loss(Encoded(plan.held_out.codes[part], plan.held_out.positions[part]))
@@ -114,23 +145,60 @@ def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> No
         return
     loss = float(_sum_over_ranks(nats)) / num_rows  # the same number on every rank: all stop together
     figures["held_out_nats"] = loss
-    if progress.best_loss is None or loss < progress.best_loss:
-        progress.best_loss, progress.best_step = loss, progress.step
+    best, tolerance = progress.best_loss, recipe.held_out_tolerance(progress.step)
+    if best is None or loss < best + tolerance:
+        progress.best_loss, progress.best_step = loss if best is None else min(best, loss), progress.step
         progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
-    progress.stopped = progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
+    progress.stopped |= progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
+
+
+def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:
+    """Keep a good state, or return to it from a collapse, at most `Plan.max_rollbacks` times."""
+    # Ranks on unlike machines may differ in the last bits: they all decide on the same mean.
+    diversity = float(_sum_over_ranks(torch.tensor(figures["diversity"], dtype=torch.float64))) / _num_ranks()
+    if not is_collapse(diversity, progress.best_diversity):
+        progress.best_diversity = max(progress.best_diversity, diversity)
+        progress.good_step, progress.good_state = progress.step, copy.deepcopy(recipe.state_dict())
+        return
+    exhausted = progress.rollbacks == plan.max_rollbacks
+    if exhausted and progress.good_step == 0:
+        return  # it never was any better, and an untrained network is no result
+    # A copy, because optimizers take the tensors that they are given as their own.
+    recipe.load_state_dict(copy.deepcopy(progress.good_state))
+    figures["rolled_back_to"] = progress.good_step
+    then = "ends there"
+    if exhausted:
+        progress.stopped = True
+    else:
+        progress.rollbacks += 1
+        progress.rate_factor *= SLOWER
+        recipe.rate_factor = figures["rate_factor"] = progress.rate_factor
+        then = f"goes on at {progress.rate_factor:g} of the learning rates"
+    logger.warning(
+        "Mode collapse at step %d: diversity %.2f, %.2f at best. Training returns to step %d and %s.",
+        progress.step,
+        diversity,
+        progress.best_diversity,
+        progress.good_step,
+        then,
+    )
 
 
 def _average(figures: dict[str, Tensor], step: int) -> Figures:
     """Means over the ranks, as plain numbers."""
     names = sorted(figures)
     values = _sum_over_ranks(torch.stack([figures[name].double() for name in names]))
-    values = values / (dist.get_world_size() if dist.is_initialized() else 1)
+    values = values / _num_ranks()
     if not bool(torch.isfinite(values).all()):
         shown = dict(zip(names, values.tolist(), strict=True))
         raise TrainingError(
             f"Training diverged at step {step}: {shown}.", "Lower the generator's learning_rate."
         )
     return dict(zip(names, values.tolist(), strict=True))
+
+
+def _num_ranks() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def _sum_over_ranks(value: Tensor) -> Tensor:
@@ -152,6 +220,9 @@ def restore(recipe: Recipe, state: State) -> Progress:
     """
     try:
         recipe.load_state_dict(state["recipe"])
-        return Progress(**state["progress"])
+        progress = Progress(**state["progress"])
     except Exception as error:  # torch raises many kinds for weights that do not fit
         raise damaged(error) from error
+    if recipe.rate_factor is not None:
+        recipe.rate_factor = progress.rate_factor
+    return progress
