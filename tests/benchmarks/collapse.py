@@ -54,7 +54,7 @@ def measure(
     _, held_out = mixture_data(mixture, 1000, seed=1, positives=positives)
     config = {**BASE, "max_rollbacks": 0, **measures}
     recipe = toy_recipe(codec, data, seed=seed, **config)
-    plan = Plan(NUM_STEPS, 150, held_out, seed, int(str(config["max_rollbacks"])))
+    plan = Plan(NUM_STEPS, 150, held_out, held_out, seed, int(str(config["max_rollbacks"])))
     progress = run_loop(recipe, plan, Shard(), Progress(), lambda now: None)
     ids = np.arange(SAMPLE_ROWS)
     if positives is None:

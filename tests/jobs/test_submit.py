@@ -72,7 +72,7 @@ source:
     format: jsonl
     columns: {{user_id: user, item_id: item, event_type: type, event_ts: at, price: price}}
 generators:
-  autoregressive: {{preset: tabular_ar, num_steps: 4, batch_size: 64, max_rows: 400, checkpoint_every: 2}}
+  autoregressive: {{preset: tabular_gan, num_steps: 4, batch_size: 64, max_rows: 400, checkpoint_every: 2}}
 synthesis: {{ratio: 0.5}}
 gate:
   {{min_shapes: 0, min_pairs: 0, max_c2st_auc: 1, max_dcr_share: 1, max_identical_excess: 1, max_rows: 500}}

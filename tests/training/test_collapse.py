@@ -32,7 +32,7 @@ def build(max_rollbacks: int = 3, **config: object) -> tuple[Adversarial, Plan]:
     recipe = toy_recipe(codec, data, **settings)
     assert isinstance(recipe, Adversarial)
     held_out = Encoded(data.codes[:500], data.positions[:500])
-    return recipe, Plan(STEPS, 10, held_out, 3, max_rollbacks)
+    return recipe, Plan(STEPS, 10, held_out, held_out, 3, max_rollbacks)
 
 
 def repeat_one_row(recipe: Adversarial) -> None:

@@ -32,7 +32,7 @@ def build(preset: str, **config: object) -> tuple[Recipe, Plan]:
     codec, data = toy_data(400)
     settings = {"preset": preset, "num_steps": STEPS, "batch_size": 60, **config}
     held_out = Encoded(data.codes[:50], data.positions[:50])
-    return toy_recipe(codec, data, **settings), Plan(STEPS, 2, held_out, seed=3)
+    return toy_recipe(codec, data, **settings), Plan(STEPS, 2, held_out, data.head(50), seed=3)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -82,7 +82,7 @@ def test_history_tells_losses_norms_and_signs_of_collapse() -> None:
 
 def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_best_weights() -> None:
     recipe, plan = build("tabular_ar")
-    losses = iter([5.0, 3.0, 4.0, 4.0, 4.0, 1.0])
+    losses = iter(np.repeat([5.0, 3.0, 4.0, 4.0, 4.0, 1.0], 2))  # of held-out and of training rows
     recipe.held_out_loss = lambda held_out: torch.tensor(next(losses) * len(held_out))  # type: ignore[method-assign]
     weights: list[torch.Tensor] = []
 

@@ -28,6 +28,10 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def head(self, num_rows: int) -> "Encoded":
+        """The first rows."""
+        return Encoded(self.codes[:num_rows], self.positions[:num_rows])
+
 
 @dataclass(frozen=True)
 class TableCodec:

@@ -111,11 +111,7 @@ def _fit_codec(folder: str, examples: Snapshot, max_rows: int) -> int:
 
 def _metrics(progress: Progress) -> dict[str, float]:
     last = {k: v for k, v in progress.history[-1].items() if k != "step"} if progress.history else {}
-    best = (
-        {}
-        if progress.best_loss is None
-        else {"held_out_nats": progress.best_loss, "best_step": progress.best_step}
-    )
+    best = {**progress.best_nats, "best_step": progress.best_step} if progress.best_nats else {}
     return {**last, **best, "steps": progress.step, "rollbacks": progress.rollbacks}
 
 
@@ -127,9 +123,13 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     data = codec.encode(load_examples(task.snapshot, columns, "train", settings.max_rows, holdout=False))
     held_out = codec.encode(load_examples(task.snapshot, columns, "train", MAX_HELD_OUT, holdout=True))
     recipe = build_recipe(settings, task.seed, codec, data)
-    sample_seed = derive_seed(task.seed, "examine")
     return recipe, Plan(
-        settings.num_steps, settings.checkpoint_every, held_out, sample_seed, settings.max_rollbacks
+        settings.num_steps,
+        settings.checkpoint_every,
+        held_out,
+        data.head(len(held_out)),
+        derive_seed(task.seed, "examine"),
+        settings.max_rollbacks,
     )
 
 

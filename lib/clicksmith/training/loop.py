@@ -42,7 +42,8 @@ class Progress:
         step: steps done.
         history: figures of steps, each with its "step".
         best_loss: lowest held-out nats a row so far, or None.
-        best_step: where it was.
+        best_step: where the weights kept are from.
+        best_nats: their figures on held-out and on training rows.
         best_weights: the sampler's weights there.
         stopped: whether training has ended early.
         best_diversity: of a sample so far; see `clicksmith.training.collapse`.
@@ -56,6 +57,7 @@ class Progress:
     history: list[Figures] = field(default_factory=list)
     best_loss: float | None = None
     best_step: int = 0
+    best_nats: Figures = field(default_factory=dict)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     stopped: bool = False
     best_diversity: float = 0.0
@@ -73,6 +75,7 @@ class Plan:
         num_steps: of the generator.
         checkpoint_every: steps.
         held_out: real rows that training never sees.
+        trained: as many that it does see: what it learnt of them alone is memorised.
         seed: of the sample that shows collapse.
         max_rollbacks: collapses after which training goes on; one more ends it. 0 looks for none.
     """
@@ -80,6 +83,7 @@ class Plan:
     num_steps: int
     checkpoint_every: int
     held_out: Encoded
+    trained: Encoded
     seed: int
     max_rollbacks: int = 3
 
@@ -138,18 +142,24 @@ def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> No
     figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out)
     if _watches(recipe, plan) and "diversity" in figures:
         _watch_diversity(recipe, plan, progress, figures)
-    num_rows = len(plan.held_out)
-    part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
-    nats = recipe.held_out_loss(Encoded(plan.held_out.codes[part], plan.held_out.positions[part]))
-    if nats is None or num_rows == 0:
+    loss, train_loss = (_nats(recipe, rows, shard) for rows in (plan.held_out, plan.trained))
+    if loss is None or train_loss is None:
         return
-    loss = float(_sum_over_ranks(nats)) / num_rows  # the same number on every rank: all stop together
-    figures["held_out_nats"] = loss
+    figures |= {"held_out_nats": loss, "train_nats": train_loss}
     best, tolerance = progress.best_loss, recipe.held_out_tolerance(progress.step)
     if best is None or loss < best + tolerance:
         progress.best_loss, progress.best_step = loss if best is None else min(best, loss), progress.step
+        progress.best_nats = {"held_out_nats": loss, "train_nats": train_loss}
         progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
     progress.stopped |= progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
+
+
+def _nats(recipe: Recipe, rows: Encoded, shard: Shard) -> float | None:
+    """Mean nats of rows, each rank computing a part: the same number on every rank, so all stop together."""
+    num_rows = len(rows)
+    part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
+    nats = recipe.held_out_loss(Encoded(rows.codes[part], rows.positions[part]))
+    return None if nats is None or num_rows == 0 else float(_sum_over_ranks(nats)) / num_rows
 
 
 def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:

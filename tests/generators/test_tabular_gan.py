@@ -1,0 +1,134 @@
+"""The any-order network's exact conditions and the game against its critic."""
+
+import numpy as np
+import pytest
+import torch
+
+from clicksmith.encoding.table import Encoded
+from clicksmith.generators import tabular_gan
+from clicksmith.generators.autoregressive_network import AutoregressiveNetwork, hat_functions
+from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.training.checkpoint import dump_state, load_state
+from clicksmith.training.loop import Plan, Progress, run_loop
+from generators.mixtures import covered_modes, mixture_data
+from generators.toy_joint import toy_data, toy_recipe, train
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_hat_functions_by_hand() -> None:
+    hats = hat_functions(np.arange(32)).numpy()  # missing, then 31 values: a knot at every second one
+    assert hats[0].sum() == 0
+    np.testing.assert_allclose(hats[1:].sum(1), 1.0, atol=1e-6)
+    np.testing.assert_allclose(hats[1], np.eye(16)[0], atol=1e-6)
+    np.testing.assert_allclose(hats[2], (np.eye(16)[0] + np.eye(16)[1]) / 2, atol=1e-6)
+    np.testing.assert_allclose(hats[31], np.eye(16)[15], atol=1e-6)
+
+
+def test_a_column_reads_those_before_it_in_the_order_and_no_other() -> None:
+    codec, data = toy_data(64)
+    network = AutoregressiveNetwork(codec).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.3)
+    codes = torch.from_numpy(data.codes)
+    order = torch.tensor([2, 0, 3, 1])
+    before = network(codes, order)
+    changed = codes.clone()
+    changed[:, 3] = 1  # third in the order: columns 2 and 0 do not read it, column 1 does
+    after = network(changed, order)
+    assert torch.equal(before[[2, 0]], after[[2, 0]])
+    assert not torch.equal(before[1], after[1])
+
+
+def test_weights_of_rows_by_hand() -> None:
+    codec, data = toy_data(40)
+    network = AutoregressiveNetwork(codec).eval()
+    codes = torch.from_numpy(data.codes)
+    one, two = network(codes[:20]), network(codes[20:])
+    weight = torch.cat([torch.full((20,), 3 / 20), torch.full((20,), -1 / 20)])
+    torch.testing.assert_close(network(codes, weight_B=weight), 3 * one - two)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [(0,), (1,), (2,), (3,), (1, 2), (2, 3), (0, 3)])
+def test_given_columns_are_exact_and_the_others_follow_their_conditional_distribution(
+    columns: tuple[int, ...], any_order: Recipe
+) -> None:
+    codec, data = toy_data(6000, seed=1)
+    codes = data.codes
+    # The most frequent joint value of the given columns: its conditional is known best.
+    values, counts = np.unique(codes[:, columns], axis=0, return_counts=True)
+    given = values[counts.argmax()]
+    match = (codes[:, columns] == given).all(1)
+    fixed = {column: np.full(4000, code) for column, code in zip(columns, given, strict=True)}
+    sample = any_order.sampler.sample(9, np.arange(4000), fixed).codes
+    assert (sample[:, columns] == given).all()
+    for other in set(range(3)) - set(columns):
+        size = codec.cardinalities[other]
+        real = np.bincount(codes[match, other], minlength=size) / match.sum()
+        drawn = np.bincount(sample[:, other], minlength=size) / 4000
+        assert 0.5 * np.abs(real - drawn).sum() < 0.06 + 0.5 / np.sqrt(match.sum())
+
+
+@pytest.fixture(scope="module")
+def any_order() -> Recipe:
+    torch.set_num_threads(1)
+    codec, data = toy_data(6000, seed=1)
+    return train(toy_recipe(codec, data, preset="tabular_ar", num_steps=500, batch_size=300), 500)
+
+
+def game(num_steps: int = 10) -> tuple[Recipe, Plan]:
+    codec, data = toy_data(400)
+    recipe = toy_recipe(codec, data, preset="tabular_gan", num_steps=num_steps, batch_size=60)
+    return recipe, Plan(num_steps, 1, data.head(50), data.head(50), seed=3)
+
+
+def test_resumed_within_the_game_equals_undisturbed_bit_for_bit() -> None:
+    saved: list[bytes] = []
+    recipe, plan = game()
+    run_loop(recipe, plan, Shard(), Progress(), lambda now: saved.append(dump_state(recipe.state_dict())))
+    for step in (8, 9):  # the game's first step, and its second
+        other, _ = game()
+        other.load_state_dict(load_state(saved[step - 1]))
+        for late in range(step, 10):
+            other.step(late, Shard())
+        for name, tensor in load_state(saved[9])["network"].items():
+            assert torch.equal(other.state_dict()["network"][name], tensor), name
+
+
+def test_the_game_mends_what_likelihood_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: a generator that draws a kind too seldom; the critic's reward brings it back."""
+    monkeypatch.setattr(tabular_gan, "GENERATOR_RATE", 5e-3)
+    codec, data = toy_data(3000)
+    recipe = toy_recipe(codec, data, preset="tabular_gan", num_steps=300, batch_size=300)
+    for step in range(150):
+        recipe.step(step, Shard())
+    assert isinstance(recipe, tabular_gan.TabularGan)
+    start = int(recipe.network.offsets[1])
+    for network in (recipe.network, recipe.sampler):
+        with torch.no_grad():
+            network.head_bias[start + 1] -= 1.0
+
+    def share() -> float:
+        return float((recipe.sampler.sample(5, np.arange(6000)).codes[:, 1] == 1).mean())
+
+    wanted, damaged = float((data.codes[:, 1] == 1).mean()), share()
+    recipe.first_game_step = 150
+    for step in range(150, 210):
+        recipe.step(step, Shard())
+    assert abs(share() - wanted) < 0.4 * abs(damaged - wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mixture", "num_modes"), [("ring", 8), ("grid", 25)])
+def test_all_planted_modes_are_covered(mixture: str, num_modes: int) -> None:
+    codec, data = mixture_data(mixture, 4000)
+    recipe = train(toy_recipe(codec, data, preset="tabular_gan", num_steps=400, batch_size=256), 400)
+    sample = recipe.sampler.sample(3, np.arange(4000))
+    covered, inside = covered_modes(codec.decode(Encoded(sample.codes, sample.positions)), mixture)
+    assert covered == num_modes
+    assert inside > 0.85
