@@ -116,7 +116,7 @@ def test_a_planted_leak_is_seen_and_fresh_rows_are_not():
 
 def test_a_few_copies_move_the_distance_ratio_before_the_share():
     train, holdout, fresh = sides(np.random.default_rng(5))
-    share, ratio = distances(with_copies(fresh, train, 0.05), train, holdout)
+    share, ratio = distances(with_copies(fresh, train, 0.08), train, holdout)
     assert ratio == 0.0
     assert share.value < 0.6
 
@@ -156,9 +156,10 @@ def test_distance_ratios_by_hand():
 
 def test_the_ratio_of_ratios_by_hand():
     train, holdout = np.array([[1, 4], [3, 4], [2, 4]]), np.array([[1, 2], [4, 5], [2, 2]])
-    # Second smallest: 2/4 of 1/4, 2/4, 3/4 and 4/5 of 1/2, 4/5, 1. A rank past the end is the largest.
-    assert privacy.nndr_ratio(train, holdout, rank=2) == pytest.approx((2 / 4) / (4 / 5))
-    assert privacy.nndr_ratio(train, holdout, rank=10) == pytest.approx((3 / 4) / 1)
+    # Ratios 1/4, 2/4, 3/4 and 1/2, 4/5, 1. Of three, the quantile .5 is the second, 1 the third.
+    assert privacy.nndr_ratio(train, holdout, 0.5) == pytest.approx((2 / 4) / (4 / 5))
+    assert privacy.nndr_ratio(train, holdout, 1.0) == pytest.approx((3 / 4) / 1)
+    assert privacy.nndr_ratio(train, holdout) == pytest.approx((1 / 4) / (1 / 2))
     assert privacy.nndr_ratio(np.array([[0, 4]]), np.array([[0, 4]])) == 1.0
     assert privacy.nndr_ratio(np.array([[0, 4]]), np.array([[2, 4]])) == 0.0
 

@@ -193,7 +193,9 @@ class GateConfig(Section):
         default=0.6, ge=0, le=1, description="share closer to training than to holdout rows"
     )
     min_nndr_ratio: float = Field(
-        default=0.5, ge=0, description="10th-smallest distance ratio to training over that to holdout rows"
+        default=0.5,
+        ge=0,
+        description="nearest over second-nearest distance, low quantile, training over holdout",
     )
     max_membership_auc: float = Field(
         default=0.6, ge=0.5, le=1, description="of an attack that guesses which real rows were trained on"
