@@ -10,6 +10,7 @@ import numpy as np
 from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, utility
 from clicksmith.evaluation.sample import Coding, Sample
 from clicksmith.evaluation.space import Space, nearest_distances, nearest_neighbours
+from clicksmith.seeds import derive_seed
 
 NUM_QUERIES = 2_000
 """Rows whose nearest neighbours are sought: an error of .011 in a share."""
@@ -33,10 +34,11 @@ _Names = TypeVar("_Names", bound=tuple[str, ...])
 def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> Figures:
     """Shapes, pairs, triples and the two-sample test of `other` against as many rows of `real`."""
     area = fidelity.c2st_auc(real, other, seed)
+    chosen = derive_seed(seed, "triples")
     return {
         **_with_mean("fidelity.shapes", fidelity.column_shapes(real, other)),
         **_with_mean("fidelity.pairs", _joined(fidelity.column_pairs(coding, real, other))),
-        **_with_mean("fidelity.triples", _joined(triples.column_triples(coding, real, other, seed))),
+        **_with_mean("fidelity.triples", _joined(triples.column_triples(coding, real, other, chosen))),
         ("fidelity.c2st_auc", "all"): _area(area, real.num_rows, other.num_rows),
     }
 
@@ -103,7 +105,7 @@ def utility_figures(
     found: Figures = {}
     for label in labels:
         truth = utility.label_values(coding, test, label)
-        area = utility.trained_auc(coding, rows, test, label, left_out, seed)
+        area = utility.trained_auc(coding, rows, test, label, left_out, derive_seed(seed, "utility"))
         found["utility.trained_auc", label] = _area(area, int(truth.sum()), int((~truth).sum()))
     if len(labels) == 1:
         found["utility.trained_auc", "all"] = found["utility.trained_auc", labels[0]]
