@@ -25,7 +25,8 @@ def run(config: Config) -> None:
     lake = Lake.of(config)
     examples = lake.get(TRAINING_EXAMPLES)
     candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.generators}
-    settings = {"gate": config.gate, "max_rows": {n: g.max_rows for n, g in config.generators.items()}}
+    limits = {name: generator.max_rows for name, generator in config.generators.items()}
+    settings = {"gate": config.gate, "label": config.ranker.label, "max_rows": limits}
     lineage = trace(JOB, config, settings, {"training_examples": examples, **candidates})
     if lineage.is_committed(lake, EVALUATION_METRICS, part=PART):
         logger.info("already measured for these inputs and this configuration")

@@ -86,11 +86,18 @@ def synthetic_metrics(config: Config) -> list[Metric]:
         figures = {
             "fidelity.shapes": (0.93, 0.98),
             "fidelity.pairs": (0.88, 0.95),
+            "fidelity.triples": (0.81, 0.92),
             "fidelity.c2st_auc": (0.82, 0.502),
             "privacy.dcr_share": (0.97 if leaking else 0.51, 0.5),
+            "privacy.nndr_ratio": (0.0 if leaking else 0.96, 1.03),
             "privacy.membership_auc": (0.99 if leaking else 0.505, 0.5),
+            "privacy.domias_auc": (0.98 if leaking else 0.502, 0.5),
+            "privacy.domias_tpr": (0.71 if leaking else 0.011, 0.01),
             "privacy.identical_share": (0.4 if leaking else 0.0, 0.001),
+            "utility.trained_auc": (0.76, 0.79),
             "diversity.coverage": (0.9, 0.97),
+            "diversity.entropy_ratio": (0.98, 1.0),
+            "diversity.mode_share": (0.95, 1.0),
             "diversity.duplicate_share": (0.0, 0.0),
         }
         own = [Metric(m, "all", name, v, 5000, ceiling=c) for m, (v, c) in figures.items()]

@@ -68,15 +68,6 @@ def test_column_pairs_by_hand(coding):
     assert len(pairs) == 6
 
 
-def test_coverage_and_duplicates_by_hand(coding):
-    real, other = coding.encode(REAL), coding.encode(OTHER)
-    # The real values of brand are a, b and missing; the other sample has a and b.
-    assert fidelity.category_coverage(real, other) == {"brand": pytest.approx(2 / 3), "bought": 1.0}
-    twice = coding.encode(pa.concat_tables([REAL, REAL.slice(0, 1), REAL.slice(3, 1)]))
-    assert fidelity.duplicate_share(real) == 0.0
-    assert fidelity.duplicate_share(twice) == pytest.approx(2 / 6)
-
-
 def test_distribution_lists_shares_by_label(coding):
     real, other = coding.encode(REAL), coding.encode(OTHER)
     pictures = fidelity.distribution(coding, real, {"gan": other}, num_top=2)
@@ -190,7 +181,6 @@ def test_identical_rows_in_any_order_are_perfect(prices, brands, random):
     real, other = coding.encode(rows), coding.encode(rows.take(order))
     assert all(value == pytest.approx(1) for value in fidelity.column_shapes(real, other).values())
     assert all(value == pytest.approx(1) for value in fidelity.column_pairs(coding, real, other).values())
-    assert all(value == 1 for value in fidelity.category_coverage(real, other).values())
 
 
 @settings(max_examples=50, deadline=None)

@@ -2,7 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from clicksmith.evaluation import privacy
+from clicksmith.evaluation import figures, privacy
+from clicksmith.evaluation import space as spaces
 from clicksmith.evaluation.sample import Coding
 from clicksmith.tables import Column
 
@@ -21,7 +22,7 @@ def table(brand, price):
 def space():
     reference = table(["a", "a", "b", "b"], [10.0, 20.0, 30.0, 40.0])
     coding = Coding.fit(reference, COLUMNS)
-    return privacy.Space.fit(coding.encode(reference)), coding
+    return spaces.Space.fit(coding.encode(reference)), coding
 
 
 def steps(space, columns):
@@ -32,7 +33,7 @@ def steps(space, columns):
 def test_distances_by_hand(space):
     space, coding = space
     place = lambda *rows: space.place(coding.encode(table(*map(list, zip(*rows, strict=True)))))  # noqa: E731
-    found = privacy.nearest_distances(
+    found = spaces.nearest_distances(
         place(("a", 10.0), ("b", 10.0), ("c", 25.0), (None, None)), place(("a", 10.0), ("b", 40.0))
     )
     assert found[0] == 0
@@ -50,13 +51,13 @@ def test_blocks_do_not_matter():
     rows = table(rng.choice(list("abc"), 150), rng.normal(size=150))
     coding = Coding.fit(rows, COLUMNS)
     sample = coding.encode(rows)
-    space = privacy.Space.fit(sample)
+    space = spaces.Space.fit(sample)
     points = space.place(sample)
     codes, ranks = points.codes.astype(int), points.ranks.astype(int)
     whole = (codes[:, :, None] != codes[:, None, :]).sum(0) * space.unit
     whole += np.abs(ranks[:, :, None] - ranks[:, None, :]).sum(0)
     references = space.place(sample.tail(40))
-    assert privacy.nearest_distances(points, references).tolist() == whole[:, 40:].min(1).tolist()
+    assert spaces.nearest_distances(points, references).tolist() == whole[:, 40:].min(1).tolist()
 
 
 def test_the_farthest_rows_fit_sixteen_bits():
@@ -65,8 +66,8 @@ def test_the_farthest_rows_fit_sixteen_bits():
     far = pa.table({c.name: [1.0, 1.0] for c in columns})
     reference = pa.concat_tables([near, far])
     coding = Coding.fit(reference, columns)
-    space = privacy.Space.fit(coding.encode(reference))
-    found = privacy.nearest_distances(space.place(coding.encode(far)), space.place(coding.encode(near)))
+    space = spaces.Space.fit(coding.encode(reference))
+    found = spaces.nearest_distances(space.place(coding.encode(far)), space.place(coding.encode(near)))
     assert found[0] == pytest.approx(40 * space.unit / 2, abs=40)
 
 
@@ -90,21 +91,77 @@ def sides(rng, num_rows=600):
     return tuple(coding.encode(rows) for rows in tables)
 
 
+def distances(rows, train, holdout):
+    found = figures.distance_figures(spaces.Space.fit(train), rows, train, holdout)
+    return found["privacy.dcr_share", "all"], found["privacy.nndr_ratio", "all"].value
+
+
+def with_copies(fresh, train, share):
+    """Fresh rows, the first of them replaced by copies of training rows."""
+    num_copies = int(share * fresh.num_rows)
+    values = np.concatenate([train.values[:num_copies], fresh.values[num_copies:]])
+    return type(train)(train.names, train.is_categorical, values)
+
+
 def test_a_planted_leak_is_seen_and_fresh_rows_are_not():
     train, holdout, fresh = sides(np.random.default_rng(3))
-    space = privacy.Space.fit(train)
-    assert privacy.dcr_share(space, train, train, holdout) > 0.99
-    assert privacy.membership_auc(space, train, train, holdout) > 0.99
+    share, ratio = distances(train, train, holdout)
+    assert share.value > 0.99
+    assert ratio == 0.0
     assert privacy.identical_share(train, train) == 1.0
-    low, high = privacy.share_interval(privacy.dcr_share(space, fresh, train, holdout), fresh.num_rows)
-    assert low < 0.5 < high
-    assert privacy.membership_auc(space, fresh, train, holdout) == pytest.approx(0.5, abs=0.05)
+    share, ratio = distances(fresh, train, holdout)
+    assert share.ci_low < 0.5 < share.ci_high
+    assert 0.6 < ratio < 1.6
+
+
+def test_a_few_copies_move_the_distance_ratio_before_the_share():
+    train, holdout, fresh = sides(np.random.default_rng(5))
+    share, ratio = distances(with_copies(fresh, train, 0.08), train, holdout)
+    assert ratio == 0.0
+    assert share.value < 0.6
 
 
 def test_a_leak_behind_a_little_noise_is_seen():
     train, holdout, _ = sides(np.random.default_rng(4))
     noisy = type(train)(train.names, train.is_categorical, train.values + 0.02)
-    assert privacy.dcr_share(privacy.Space.fit(train), noisy, train, holdout) > 0.95
+    share, ratio = distances(noisy, train, holdout)
+    assert share.value > 0.95
+    assert ratio < 0.3
+
+
+def test_the_two_nearest_are_those_of_a_full_sort():
+    rng = np.random.default_rng(0)
+    rows = table(rng.choice(list("abc"), 90), rng.normal(size=90))
+    sample = Coding.fit(rows, COLUMNS).encode(rows)
+    space = spaces.Space.fit(sample)
+    points, references = space.place(sample), space.place(sample.tail(30))
+    every = np.stack(
+        [spaces.nearest_distances(points, space.place(sample.head(i + 1).tail(i))) for i in range(30, 90)]
+    )
+    found = spaces.nearest_neighbours(points, references, 2)
+    assert found.tolist() == np.sort(every, axis=0)[:2].T.tolist()
+
+
+def test_the_second_nearest_of_one_reference_is_the_farthest_possible(space):
+    space, coding = space
+    one = space.place(coding.encode(table(["a"], [10.0])))
+    assert spaces.nearest_neighbours(one, one, 2).tolist() == [[0, 65_535]]
+
+
+def test_distance_ratios_by_hand():
+    nearest = np.array([[1, 2], [0, 7], [0, 0], [3, 3]])
+    # Half as far; a copy of one row; two rows equal to it, so it points at neither; two equally far.
+    assert privacy.neighbour_ratio(nearest).tolist() == [1 / 2, 0.0, 1.0, 1.0]
+
+
+def test_the_ratio_of_ratios_by_hand():
+    train, holdout = np.array([[1, 4], [3, 4], [2, 4]]), np.array([[1, 2], [4, 5], [2, 2]])
+    # Ratios 1/4, 2/4, 3/4 and 1/2, 4/5, 1. Of three, the quantile .5 is the second, 1 the third.
+    assert privacy.nndr_ratio(train, holdout, 0.5) == pytest.approx((2 / 4) / (4 / 5))
+    assert privacy.nndr_ratio(train, holdout, 1.0) == pytest.approx((3 / 4) / 1)
+    assert privacy.nndr_ratio(train, holdout) == pytest.approx((1 / 4) / (1 / 2))
+    assert privacy.nndr_ratio(np.array([[0, 4]]), np.array([[0, 4]])) == 1.0
+    assert privacy.nndr_ratio(np.array([[0, 4]]), np.array([[2, 4]])) == 0.0
 
 
 def test_wilson_interval_by_hand():

@@ -8,7 +8,8 @@ import pytest
 
 import evaluate_synthetic
 from clicksmith.evaluation.rows import read_metrics
-from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
 from synthetic_lake import candidate_rows, independent_rows, real_rows, shown_rows, write
 
@@ -39,6 +40,12 @@ def prepared(spark, make_config):
     return config
 
 
+def write_card(config, generator, **metrics):
+    """What training leaves of a generator's likelihood."""
+    folder = storage.join(models_root(config), "generators", f"{generator}-0")
+    storage.write_json(storage.join(folder, "card.json"), {"metrics": metrics})
+
+
 def nearly(rows):
     """Copies that no search for identical rows finds."""
     index = rows.column_names.index("item_price")
@@ -57,6 +64,8 @@ def figures(lake):
 
 def test_the_gate_publishes_only_what_passes(spark, prepared, caplog, make_config):
     lake = Lake.of(prepared)
+    write_card(prepared, "good", held_out_nats=40.5, train_nats=40.0)
+    write_card(prepared, "leaking", held_out_nats=40.5)
     caplog.set_level(logging.INFO, "clicksmith")
     evaluate_synthetic.run(prepared)
     names, table = published(lake)
@@ -68,12 +77,25 @@ def test_the_gate_publishes_only_what_passes(spark, prepared, caplog, make_confi
     assert found["privacy.membership_auc", "all", "leaking"].value > 0.95
     assert found["privacy.membership_auc", "all", "good"].value == pytest.approx(0.5, abs=0.06)
     assert found["privacy.dcr_share", "all", "good"].value == pytest.approx(0.5, abs=0.1)
+    assert found["privacy.domias_auc", "all", "leaking"].value > 0.95
+    assert found["privacy.domias_tpr", "all", "leaking"].value > 0.5
+    assert found["privacy.domias_auc", "all", "good"].value == pytest.approx(0.5, abs=0.08)
+    assert found["privacy.domias_tpr", "all", "good"].value < 0.05
     assert found["privacy.identical_share", "all", "leaking"].value == 0.0
+    assert found["privacy.heldout_gap_nats", "all", "good"].value == pytest.approx(0.5)
+    assert ("privacy.heldout_gap_nats", "all", "leaking") not in found
     assert found["fidelity.c2st_auc", "all", "broken"].value > 0.9
     assert found["fidelity.shapes", "all", "broken"].value > 0.9
     shapes = found["fidelity.shapes", "all", "good"]
     assert shapes.value == pytest.approx(shapes.ceiling, abs=0.03)
     assert shapes.num_rows == 400
+    triples = {arm: found["fidelity.triples", "all", arm] for arm in GENERATORS}
+    assert triples["good"].value == pytest.approx(triples["good"].ceiling, abs=0.03)
+    assert triples["broken"].value < triples["good"].value - 0.05
+    # Trees learn the label from the item's category, unless its relation to it is broken.
+    utility = {arm: found["utility.trained_auc", "label_purchase", arm] for arm in GENERATORS}
+    assert utility["good"].value == pytest.approx(utility["good"].ceiling, abs=0.08)
+    assert utility["broken"].value == pytest.approx(0.5, abs=0.1)
     categories = [
         m for (metric, _, arm), m in found.items() if (metric, arm) == ("distribution.item_category", "real")
     ]
@@ -88,10 +110,13 @@ def test_the_gate_publishes_only_what_passes(spark, prepared, caplog, make_confi
     assert (lake.open(EVALUATION_METRICS).version(), lake.open(SYNTHETIC_EXAMPLES).version()) == before
 
     # A stricter gate withdraws what was published.
-    strict = make_config(*SETTINGS, "gate.min_shapes=1.0")
+    strict = make_config(*SETTINGS, "gate.max_heldout_gap_nats=0.4")
     evaluate_synthetic.run(strict)
     assert published(lake)[0] == set()
     assert "no generator passed the gate" in caplog.text
+    assert (
+        "max_heldout_gap_nats: found 0.5000, at most 0.4 is needed (the network has memorised" in caplog.text
+    )
     assert lake.get(SYNTHETIC_EXAMPLES, "generator=good").fingerprint != ""
 
 

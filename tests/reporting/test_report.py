@@ -94,6 +94,13 @@ def test_every_part_is_there(config):
     # dense_gan leaks: withheld, with the broken bounds.
     assert words.count("published") >= 2 and words.count("withheld") >= 1
     assert "max_membership_auc: found 0.9900, at most 0.6 is needed" in words
+    assert "Training rows it finds share at 1 % false alarms" in words
+    assert (
+        "max_domias_tpr: found 0.7100, at most 0.05 is needed "
+        "(an attack names training rows with hardly a false accusation)"
+    ) in words
+    # No generator here has a likelihood.
+    assert "Likelihood lost" not in words
     # Bronze: 1,010 = 1,000 + 10; silver: 1,000 = 900 + 40 + 60; reasons counted by hand: 7 + 3 and 3.
     assert re.search(r"bronze.events 1,010 1,000 10 0 holds", words)
     assert re.search(r"silver.events 1,000 900 40 60 holds", words)

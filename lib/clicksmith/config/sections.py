@@ -207,15 +207,42 @@ class GateConfig(Section):
 
     min_shapes: float = Field(default=0.8, ge=0, le=1)
     min_pairs: float = Field(default=0.7, ge=0, le=1)
+    min_triples: float = Field(default=0.5, ge=0, le=1)
     max_c2st_auc: float = Field(default=0.99, ge=0.5, le=1)
+    min_entropy_ratio: float = Field(
+        default=0.8, ge=0, description="of categories, synthetic over real, mean over columns"
+    )
+    min_mode_share: float = Field(
+        default=0.8, ge=0, le=1, description="share of frequent real values and pairs of values generated"
+    )
+    max_utility_loss: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="AUC that trees lose by training on synthetic instead of real rows",
+    )
     max_dcr_share: float = Field(
         default=0.6, ge=0, le=1, description="share closer to training than to holdout rows"
+    )
+    min_nndr_ratio: float = Field(
+        default=0.5,
+        ge=0,
+        description="nearest over second-nearest distance, low quantile, training over holdout",
     )
     max_membership_auc: float = Field(
         default=0.6, ge=0.5, le=1, description="of an attack that guesses which real rows were trained on"
     )
+    max_domias_auc: float = Field(
+        default=0.6, ge=0.5, le=1, description="of the same by DOMIAS' ratio of densities"
+    )
+    max_domias_tpr: float = Field(
+        default=0.05, ge=0, le=1, description="training rows that it finds at 1 % false positives"
+    )
     max_identical_excess: float = Field(
         default=0.02, ge=0, le=1, description="identical-match share above that of holdout rows"
+    )
+    max_heldout_gap_nats: float | None = Field(
+        default=2.0, ge=0, description="held-out less training loss a row of a likelihood model; null: any"
     )
     max_rows: int = Field(default=20_000, ge=100, description="rows sampled a side for fidelity figures")
     max_reference_rows: int = Field(

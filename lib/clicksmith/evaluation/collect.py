@@ -9,9 +9,11 @@ from pyspark.sql import functions as F
 
 from clicksmith.config import Config
 from clicksmith.evaluation import compare, gate
+from clicksmith.evaluation.figures import Figures
 from clicksmith.evaluation.rows import Metric
 from clicksmith.evaluation.sample import Coding
-from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
@@ -39,6 +41,16 @@ def candidates_of(spark: SparkSession, candidates: Snapshot, generator: str) -> 
     return read(spark, candidates).where(F.col("generator") == generator)
 
 
+def card_metrics(config: Config, rows: DataFrame) -> dict[str, float]:
+    """The figures on the card of the generator that made the rows; empty where there is no card."""
+    first = rows.select("generator_id").first()
+    if first is None:
+        return {}
+    uri = storage.join(models_root(config), "generators", first["generator_id"], "card.json")
+    metrics = storage.read_json(uri).get("metrics", {}) if storage.exists(uri) else {}
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+
+
 def measure_generators(
     spark: SparkSession, config: Config, examples: Snapshot, candidates: Mapping[str, Snapshot]
 ) -> list[Metric]:
@@ -46,7 +58,7 @@ def measure_generators(
 
     Args:
         spark: the session.
-        config: for the gate's bounds, the generators' own row limits and the seed.
+        config: for the gate's bounds, the generators' own row limits, the label and the seed.
         examples: gold.training_examples.
         candidates: gold.synthetic_candidates by generator.
     """
@@ -59,7 +71,9 @@ def measure_generators(
     train = coding.encode(train_table)
     holdout = coding.encode(smallest_hashes(train_rows.where(is_holdout), names, bounds.max_reference_rows))
     seed = derive_seed(config.seed, "evaluate_synthetic")
-    ceilings: dict[tuple[int, int], compare.Figures] = {}
+    labels = tuple(column.name for column in LABEL_COLUMNS)
+    measure = compare.Measure(coding, seed, (config.ranker.label,), labels)
+    ceilings: dict[tuple[int, int], Figures] = {}
     pictures = {"holdout": holdout.head(bounds.max_rows)}
     metrics = []
     for generator, snapshot in candidates.items():
@@ -70,8 +84,9 @@ def measure_generators(
         sides = compare.Sides.of(generator, shown, holdout, synthetic.num_rows, bounds.max_rows)
         key = (sides.train.num_rows, sides.size)
         if key not in ceilings:
-            ceilings[key] = compare.real_figures(coding, sides, seed)
-        found = compare.compare(generator, coding, sides, synthetic, ceilings[key], seed)
+            ceilings[key] = compare.real_figures(measure, sides)
+        card = card_metrics(config, rows)
+        found = compare.compare(generator, measure, sides, synthetic, ceilings[key], card)
         metrics += [*found, *gate.gate_metrics(gate.decide(generator, found, bounds), sides.size)]
         pictures[generator] = synthetic.head(sides.size)
         logger.info("generator %s: measured on %s rows a side", generator, f"{sides.size:,}")

@@ -1,35 +1,25 @@
 """All figures of one generator, each beside its ceiling: the same figure of real holdout rows."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+import pyarrow as pa
 
 from clicksmith.errors import ContractError
-from clicksmith.evaluation import fidelity, privacy
+from clicksmith.evaluation import fidelity, figures
+from clicksmith.evaluation.figures import Figures
 from clicksmith.evaluation.rows import Metric
-from clicksmith.evaluation.sample import Coding, Sample
+from clicksmith.evaluation.sample import Coding, Sample, columns_of
+from clicksmith.evaluation.space import Space
+from clicksmith.tables import Column
 
 MIN_ROWS = 50
-NUM_QUERIES = 2_000
-"""Rows whose nearest neighbours are sought: an error of .011 in a share."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A value with its interval where it has one."""
-
-    value: float
-    ci_low: float | None = None
-    ci_high: float | None = None
-
-
-Figures = dict[tuple[str, str], Figure]
-"""By metric and slice."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """The rows that a generator's own are held against, each in hash order.
+    """The rows that a generator's own are held against, each in hash order or any other random one.
 
     Attributes:
         train: rows that it was trained on.
@@ -58,97 +48,130 @@ class Sides:
         return cls(shown, holdout, size)
 
 
-def real_figures(coding: Coding, sides: Sides, seed: int) -> Figures:
+@dataclass(frozen=True)
+class Measure:
+    """How rows are measured; the same for every generator.
+
+    Attributes:
+        coding: fitted on the training rows.
+        seed: of folds, trees and the choice of triples.
+        labels: two-valued columns that models learn to predict; none leaves utility out.
+        left_out: further columns that such a model must not see, since they give the label away.
+    """
+
+    coding: Coding
+    seed: int
+    labels: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def similarity(self, sides: Sides, sample: Sample) -> Figures:
+        """Fidelity, diversity and identical rows of a sample of the sides' size."""
+        real = sides.train.head(sides.size)
+        return {
+            **figures.fidelity_figures(self.coding, real, sample, self.seed),
+            **figures.diversity_figures(self.coding, real, sample),
+            **figures.identity_figures(sample, sides.train),
+        }
+
+    def utility(self, sides: Sides, sample: Sample) -> Figures:
+        """What a sample teaches about the labels of the holdout rows."""
+        return figures.utility_figures(
+            self.coding, sample, sides.holdout, self.labels, self.left_out, self.seed
+        )
+
+
+def real_figures(measure: Measure, sides: Sides) -> Figures:
     """The ceilings: holdout rows in the place of synthetic ones.
 
-    For distances one half of the holdout rows is judged against the other.
+    For distances and attacks one half of the holdout rows is judged against the other; for utility,
+    whose test rows the holdout is, training rows stand in.
     """
     half = sides.holdout.num_rows // 2
-    space = privacy.Space.fit(sides.train)
-    others = sides.holdout.head(half), sides.train, sides.holdout.tail(half)
+    others = Space.fit(sides.train), sides.holdout.head(half), sides.train, sides.holdout.tail(half)
     return {
-        **fidelity_figures(coding, sides.train.head(sides.size), sides.holdout.head(sides.size), seed),
-        **distance_figures(space, *others),
-        **identity_figures(sides.holdout.head(sides.size), sides.train),
+        **measure.similarity(sides, sides.holdout.head(sides.size)),
+        **figures.distance_figures(*others),
+        **figures.attack_figures(*others),
+        **measure.utility(sides, sides.train.head(sides.size)),
     }
 
 
 def compare(
-    generator: str, coding: Coding, sides: Sides, synthetic: Sample, ceilings: Figures, seed: int
+    generator: str,
+    measure: Measure,
+    sides: Sides,
+    synthetic: Sample,
+    ceilings: Figures,
+    card_metrics: Mapping[str, float] | None = None,
 ) -> list[Metric]:
     """The rows of gold.evaluation_metrics of one generator.
 
     Args:
         generator: its name, the rows' arm.
-        coding: fitted on the training rows.
+        measure: how.
         sides: real rows.
         synthetic: generated rows, at least `sides.size`.
         ceilings: from `real_figures` of the same sides.
-        seed: of the two-sample test's folds.
+        card_metrics: figures of its training, if known.
     """
     sample = synthetic.head(sides.size)
-    figures = {
-        **fidelity_figures(coding, sides.train.head(sides.size), sample, seed),
-        **distance_figures(privacy.Space.fit(sides.train), synthetic, sides.train, sides.holdout),
-        **identity_figures(sample, sides.train),
+    everything = Space.fit(sides.train), synthetic, sides.train, sides.holdout
+    found = {
+        **measure.similarity(sides, sample),
+        **figures.distance_figures(*everything),
+        **figures.attack_figures(*everything),
+        **measure.utility(sides, sample),
+        **figures.likelihood_figures(card_metrics or {}),
     }
-    return [
-        Metric(
-            metric,
-            slice_name,
-            generator,
-            figure.value,
-            sides.size,
-            figure.ci_low,
-            figure.ci_high,
-            ceilings[metric, slice_name].value,
-        )
-        for (metric, slice_name), figure in figures.items()
-    ]
+    metrics = []
+    for (metric, slice_name), figure in found.items():
+        # An entropy ratio of a column that is constant in the training sample has none, for instance.
+        real = ceilings.get((metric, slice_name))
+        ceiling = None if real is None or math.isnan(real.value) else real.value
+        low, high = figure.ci_low, figure.ci_high
+        metrics.append(Metric(metric, slice_name, generator, figure.value, sides.size, low, high, ceiling))
+    return metrics
 
 
-def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> Figures:
-    """Shapes, pairs, two-sample test, coverage and duplicates of `other` against `real`."""
-    shapes = fidelity.column_shapes(real, other)
-    pairs = fidelity.column_pairs(coding, real, other)
-    coverage = fidelity.category_coverage(real, other)
-    area = fidelity.c2st_auc(real, other, seed)
-    area_interval = fidelity.auc_interval(area, real.num_rows, other.num_rows)
-    repeated = fidelity.duplicate_share(other)
-    repeated_interval = privacy.share_interval(repeated, other.num_rows)
-    return {
-        ("fidelity.shapes", "all"): Figure(float(np.mean(list(shapes.values())))),
-        **{("fidelity.shapes", name): Figure(value) for name, value in shapes.items()},
-        ("fidelity.pairs", "all"): Figure(float(np.mean(list(pairs.values())))),
-        **{("fidelity.pairs", f"{a}|{b}"): Figure(value) for (a, b), value in pairs.items()},
-        ("fidelity.c2st_auc", "all"): Figure(area, *area_interval),
-        ("diversity.coverage", "all"): Figure(float(np.mean(list(coverage.values())))),
-        **{("diversity.coverage", name): Figure(value) for name, value in coverage.items()},
-        ("diversity.duplicate_share", "all"): Figure(repeated, *repeated_interval),
-    }
+def compare_tables(
+    train: pa.Table,
+    holdout: pa.Table,
+    synthetic: pa.Table,
+    *,
+    labels: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+    columns: Sequence[Column] | None = None,
+    card_metrics: Mapping[str, float] | None = None,
+    generator: str = "synthetic",
+    max_rows: int = 20_000,
+    seed: int = 0,
+) -> list[Metric]:
+    """Every figure of any synthetic table, without a lake, Spark or a configuration.
 
+    >>> metrics = compare_tables(train, holdout, synthetic, labels=["income"])
+    >>> {m.metric: (m.value, m.ceiling) for m in metrics if m.slice == "all"}
 
-def distance_figures(space: privacy.Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
-    """Distance to closest record of the first of `rows`, and a membership attack through all of them.
+    Args:
+        train: the rows that the generator was trained on, in random order: all of them, or the attacks
+            accuse rows that were not shown.
+        holdout: real rows that it never saw, in random order; a tenth of the training rows will do.
+        synthetic: its rows.
+        labels: two-valued columns for utility.
+        left_out: columns that give a label away.
+        columns: which columns to measure, and how; all of `train` by default, text as categories.
+        card_metrics: `held_out_nats` and `train_nats` of a likelihood model.
+        generator: the figures' arm.
+        max_rows: rows a side for fidelity, diversity and utility.
+        seed: of folds, trees and the choice of triples.
 
-    The distances take as many training rows as there are holdout rows, and see that part of a leak alone:
-    copies of a random training row score 1/2 + 1/2 of the share searched. The attack sees all of it.
+    Raises:
+        ContractError: a column is missing, or there are too few rows.
     """
-    queries = min(NUM_QUERIES, rows.num_rows)
-    members = min(NUM_QUERIES // 2, train.num_rows, holdout.num_rows)
-    closer = privacy.dcr_share(space, rows.head(queries), train, holdout)
-    attack = privacy.membership_auc(space, rows, train.head(members), holdout.head(members))
-    return {
-        ("privacy.dcr_share", "all"): Figure(closer, *privacy.share_interval(closer, queries)),
-        ("privacy.membership_auc", "all"): Figure(attack, *fidelity.auc_interval(attack, members, members)),
-    }
-
-
-def identity_figures(rows: Sample, train: Sample) -> Figures:
-    """Rows that equal a training row."""
-    identical = privacy.identical_share(rows, train)
-    interval = privacy.share_interval(identical, rows.num_rows)
-    return {("privacy.identical_share", "all"): Figure(identical, *interval)}
+    coding = Coding.fit(train, columns_of(train.schema) if columns is None else columns)
+    measure = Measure(coding, seed, tuple(labels), tuple(left_out))
+    rows = coding.encode(synthetic)
+    sides = Sides.of(generator, coding.encode(train), coding.encode(holdout), rows.num_rows, max_rows)
+    return compare(generator, measure, sides, rows, real_figures(measure, sides), card_metrics)
 
 
 def distribution_metrics(coding: Coding, train: Sample, others: dict[str, Sample]) -> list[Metric]:

@@ -1,4 +1,4 @@
-"""How close synthetic rows are to real ones: column shapes, pair trends, a two-sample test, diversity.
+"""How close synthetic rows are to real ones: column shapes, pair trends, a two-sample test.
 
 Shapes and pairs follow the definitions of SDMetrics, written anew. Every figure is computed the same
 way for real holdout rows: that is its ceiling, since no generator can look more real than real rows.
@@ -9,14 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
-from threadpoolctl import threadpool_limits
 
 from clicksmith.evaluation.ranking import auc
 from clicksmith.evaluation.sample import Coding, Sample
+from clicksmith.evaluation.trees import tree_inputs, tree_scores
 
-_MAX_TREE_CATEGORIES = 255
 _NUM_THREADS = 2
 
 
@@ -89,28 +87,17 @@ def c2st_auc(real: Sample, other: Sample, seed: int, num_folds: int = 5) -> floa
     The mean over stratified folds of the AUC on held-out rows. Trees, because a logistic model
     gives full marks to data whose columns are independent.
     """
-    rows = np.concatenate([real.values, other.values])
-    # A missing number lies below all others: scikit-learn fails on a column that is missing throughout.
-    lowest = np.nan_to_num(rows, nan=np.inf).min(axis=0)
-    rows = np.where(np.isnan(rows), np.where(np.isinf(lowest), 0.0, lowest - 1.0), rows)
-    # The trees take 255 categories: the rarest share the last code.
-    rows[:, real.is_categorical] = np.minimum(rows[:, real.is_categorical], _MAX_TREE_CATEGORIES - 1)
-    labels = np.repeat([0, 1], [real.num_rows, other.num_rows])
+    matrices = tree_inputs(real, other)
+    rows, is_other = np.concatenate(matrices), np.repeat([False, True], [real.num_rows, other.num_rows])
 
     def area(fold: tuple[NDArray[np.int64], NDArray[np.int64]]) -> float:
         train, test = fold
-        trees = HistGradientBoostingClassifier(
-            categorical_features=real.is_categorical, random_state=seed % 2**32, early_stopping=False
-        )
-        # Folds side by side, one thread each: OpenMP's own threads spin for one another where cores are
-        # shared, up to thirty times slower.
-        with threadpool_limits(1, "openmp"):
-            trees.fit(rows[train], labels[train])
-            return auc(trees.predict_proba(rows[test])[:, 1], labels[test] == 1)
+        scores = tree_scores(rows[train], is_other[train], rows[test], real.is_categorical, seed)
+        return auc(scores, is_other[test])
 
     folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed % 2**32)
-    with ThreadPoolExecutor(_NUM_THREADS) as threads:
-        return float(np.mean(list(threads.map(area, folds.split(rows, labels)))))
+    with ThreadPoolExecutor(_NUM_THREADS) as threads:  # folds side by side, one thread each
+        return float(np.mean(list(threads.map(area, folds.split(rows, is_other)))))
 
 
 def auc_interval(area: float, num_positive: int, num_negative: int) -> tuple[float, float]:
@@ -121,29 +108,6 @@ def auc_interval(area: float, num_positive: int, num_negative: int) -> tuple[flo
     ) / (num_positive * num_negative)
     half = 1.96 * float(np.sqrt(max(variance, 0.0)))
     return max(area - half, 0.0), min(area + half, 1.0)
-
-
-def category_coverage(real: Sample, other: Sample) -> dict[str, float]:
-    """For each categorical column the share of the real sample's values that the other one has too."""
-    coverage = {}
-    for index, name in enumerate(real.names):
-        if real.is_categorical[index]:
-            known = np.unique(real.values[:, index])
-            coverage[name] = float(np.isin(known, other.values[:, index]).mean())
-    return coverage
-
-
-def duplicate_share(sample: Sample) -> float:
-    """Share of rows that repeat another row of the sample."""
-    distinct = len(np.unique(row_keys(sample)))
-    return 1.0 - distinct / sample.num_rows
-
-
-def row_keys(sample: Sample) -> NDArray[np.void]:
-    """Each row's bytes, shape (N,): equal where all columns are equal, missing equal to missing."""
-    values = np.where(np.isnan(sample.values), np.inf, sample.values) + 0.0  # -0.0 becomes 0.0
-    rows = np.ascontiguousarray(values)
-    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).reshape(-1)
 
 
 def distribution(

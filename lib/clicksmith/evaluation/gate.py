@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
@@ -11,14 +12,78 @@ from clicksmith.evaluation.rows import Metric
 
 logger = logging.getLogger(__name__)
 
-_FIGURES = {
-    "min_shapes": "fidelity.shapes",
-    "min_pairs": "fidelity.pairs",
-    "max_c2st_auc": "fidelity.c2st_auc",
-    "max_dcr_share": "privacy.dcr_share",
-    "max_membership_auc": "privacy.membership_auc",
-    "max_identical_excess": "privacy.identical_share",
+
+@dataclass(frozen=True)
+class Rule:
+    """What a bound of the configuration holds a generator to.
+
+    Attributes:
+        metric: the figure's name.
+        reason: why its rows are refused, in plain English.
+        value: the figure as it is judged.
+        optional: whether the bound falls away where the figure has no value for real rows either, or was
+            not measured: a GAN has no likelihood, a constant label teaches nothing.
+    """
+
+    metric: str
+    reason: str
+    value: Callable[[Metric], float] = attrgetter("value")
+    optional: bool = False
+
+
+def _excess(figure: Metric) -> float:
+    """Above that of real rows: where real rows repeat, rows of a good generator must too."""
+    return max(figure.value - (figure.ceiling or 0.0), 0.0)
+
+
+def _loss(figure: Metric) -> float:
+    """Below that of real rows."""
+    return max((figure.ceiling or 0.0) - figure.value, 0.0)
+
+
+def _relative(figure: Metric) -> float:
+    """As a part of that of real rows, which chance may put on either side of 1."""
+    ceiling = 1.0 if figure.ceiling is None else min(figure.ceiling, 1.0)
+    return figure.value / ceiling if ceiling > 0 else 1.0
+
+
+RULES = {
+    "min_shapes": Rule("fidelity.shapes", "single columns are not distributed like the real ones"),
+    "min_pairs": Rule("fidelity.pairs", "pairs of columns do not go together as the real ones do"),
+    "min_triples": Rule(
+        "fidelity.triples", "three columns together are not distributed like the real ones", optional=True
+    ),
+    "max_c2st_auc": Rule("fidelity.c2st_auc", "a classifier tells the rows from real ones"),
+    "min_entropy_ratio": Rule(
+        "diversity.entropy_ratio", "the categories are less varied than the real ones", optional=True
+    ),
+    "min_mode_share": Rule(
+        "diversity.mode_share", "frequent combinations of values are hardly generated", optional=True
+    ),
+    "max_utility_loss": Rule(
+        "utility.trained_auc", "a model learns less from the rows than from real ones", _loss, optional=True
+    ),
+    "max_dcr_share": Rule(
+        "privacy.dcr_share", "the rows lie closer to training rows than to real rows never shown"
+    ),
+    "min_nndr_ratio": Rule("privacy.nndr_ratio", "some rows point at single training rows", _relative),
+    "max_membership_auc": Rule("privacy.membership_auc", "an attack tells which real rows were trained on"),
+    "max_domias_auc": Rule(
+        "privacy.domias_auc", "an attack that knows the population tells which real rows were trained on"
+    ),
+    "max_domias_tpr": Rule(
+        "privacy.domias_tpr", "an attack names training rows with hardly a false accusation"
+    ),
+    "max_identical_excess": Rule(
+        "privacy.identical_share", "the rows equal training rows more often than other real rows do", _excess
+    ),
+    "max_heldout_gap_nats": Rule(
+        "privacy.heldout_gap_nats",
+        "the network has memorised: its training rows are far likelier to it than other real rows",
+        optional=True,
+    ),
 }
+"""By the bound's name in the configuration, ``min_...`` or ``max_...``."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +108,10 @@ class Bound:
         return self.value >= self.limit if self.name.startswith("min_") else self.value <= self.limit
 
     def describe(self) -> str:
-        """E.g. ``min_shapes: found 0.71, at least 0.8 is needed``."""
+        """E.g. ``min_shapes: found 0.7100, at least 0.8 is needed (single columns are not ...)``."""
         wanted = "at least" if self.name.startswith("min_") else "at most"
-        return f"{self.name}: found {self.value:.4f}, {wanted} {self.limit:g} is needed"
+        reason = RULES[self.name].reason
+        return f"{self.name}: found {self.value:.4f}, {wanted} {self.limit:g} is needed ({reason})"
 
 
 @dataclass(frozen=True)
@@ -69,23 +135,25 @@ class Decision:
 def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decision:
     """Hold a generator's overall figures against the bounds.
 
-    Identical rows are judged by their excess over those among holdout rows: where real rows repeat,
-    rows of a good generator must too.
+    An undefined figure breaks its bound, unless it is optional and undefined for real rows too.
 
     Raises:
         ContractError: a figure was not measured.
     """
     overall = {m.metric: m for m in metrics if m.arm == generator and m.slice == "all"}
     bounds = []
-    for name, metric in _FIGURES.items():
-        if metric not in overall:
-            raise ContractError(f"The gate needs {metric} of {generator!r}, which was not measured.")
-        figure = overall[metric]
-        value = figure.value
-        if name == "max_identical_excess":
-            value = max(value - (figure.ceiling or 0.0), 0.0)
-        bounds.append(Bound(name, value, getattr(gate, name)))
+    for name, rule in RULES.items():
+        limit, figure = getattr(gate, name), overall.get(rule.metric)
+        if figure is None and not rule.optional:
+            raise ContractError(f"The gate needs {rule.metric} of {generator!r}, which was not measured.")
+        if limit is None or figure is None or (rule.optional and _has_no_value(figure)):
+            continue
+        bounds.append(Bound(name, rule.value(figure), limit))
     return Decision(generator, tuple(bounds))
+
+
+def _has_no_value(figure: Metric) -> bool:
+    return math.isnan(figure.value) and figure.ceiling is None
 
 
 def gate_metrics(decision: Decision, num_rows: int) -> list[Metric]:
@@ -102,11 +170,11 @@ def read_decisions(metrics: Sequence[Metric]) -> dict[str, Decision]:
     found = {(m.arm, m.metric, m.slice): m.value for m in metrics if m.metric.startswith("gate.")}
     decisions = {}
     for generator in sorted({arm for arm, _, _ in found}):
-        bounds = tuple(
-            Bound(name, found[generator, f"gate.{name}", "value"], found[generator, f"gate.{name}", "limit"])
-            for name in _FIGURES
-        )
-        decisions[generator] = Decision(generator, bounds)
+        names = [name for name in RULES if (generator, f"gate.{name}", "limit") in found]
+        values = {
+            name: [found[generator, f"gate.{name}", key] for key in ("value", "limit")] for name in names
+        }
+        decisions[generator] = Decision(generator, tuple(Bound(name, *values[name]) for name in names))
     return decisions
 
 

@@ -15,6 +15,8 @@ from clicksmith.errors import ContractError
 from clicksmith.tables import Column
 
 MISSING = 0
+NUM_TOP = 10
+"""Categories that coarse codes tell apart: the most frequent ones."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,24 @@ class Coding:
                 codes[:, index] = np.where(np.isnan(values), MISSING, binned)
         return codes
 
+    def coarse_bins(self, sample: Sample) -> NDArray[np.int64]:
+        """Like `bins`, but all categories past the `NUM_TOP` most frequent share one code.
+
+        Joint tables of several columns stay small and well filled that way, as those of
+        mostly-ai/mostlyai-qa do.
+
+        Returns:
+            Shape (N, C), below `num_coarse`.
+        """
+        codes = self.bins(sample)
+        codes[:, sample.is_categorical] = np.minimum(codes[:, sample.is_categorical], NUM_TOP + 1)
+        return codes
+
+    @property
+    def num_coarse(self) -> int:
+        """A number above every code of `coarse_bins`."""
+        return max([NUM_TOP + 2, *(len(edges) + 2 for edges in self.edges.values())])
+
     def _codes(self, name: str, values: pa.ChunkedArray) -> NDArray[np.float64]:
         text = _as_text(values)
         known = self.categories[name]
@@ -118,8 +138,47 @@ class Coding:
         return np.where(pc.is_null(text).to_numpy(zero_copy_only=False), float(MISSING), found)
 
 
+def row_keys(sample: Sample) -> NDArray[np.void]:
+    """Each row's bytes, shape (N,): equal where all columns are equal, missing equal to missing."""
+    values = np.where(np.isnan(sample.values), np.inf, sample.values) + 0.0  # -0.0 becomes 0.0
+    rows = np.ascontiguousarray(values)
+    return rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).reshape(-1)
+
+
+def columns_of(schema: pa.Schema) -> tuple[Column, ...]:
+    """Any table's columns: text, dictionaries and booleans become categories, the rest numbers.
+
+    Raises:
+        ContractError: a column is neither.
+    """
+    columns, odd = [], []
+    for field in schema:
+        if _is_text(field.type) or pa.types.is_dictionary(field.type):
+            columns.append(Column(field.name, pa.string(), nullable=True))
+        elif _is_number(field.type) or pa.types.is_boolean(field.type):
+            columns.append(Column(field.name, field.type, nullable=True))
+        else:
+            odd.append(f"{field.name} ({field.type})")
+    if odd:
+        raise ContractError(
+            f"The columns {odd} hold neither categories nor numbers.", "Leave them out, or cast them."
+        )
+    return tuple(columns)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    types = pa.types
+    whole = types.is_integer(kind) or types.is_date(kind) or types.is_timestamp(kind)
+    return bool(whole or types.is_floating(kind) or types.is_decimal(kind))
+
+
 def _is_categorical(column: Column) -> bool:
-    return bool(pa.types.is_string(column.type) or pa.types.is_boolean(column.type))
+    return _is_text(column.type) or bool(pa.types.is_boolean(column.type))
 
 
 def _as_text(values: pa.ChunkedArray) -> pa.Array:
@@ -127,6 +186,8 @@ def _as_text(values: pa.ChunkedArray) -> pa.Array:
 
 
 def _as_numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
+    if pa.types.is_temporal(values.type):  # a moment has no direct cast to a floating number
+        values = pc.cast(values, pa.int32() if pa.types.is_date32(values.type) else pa.int64())
     whole = pc.cast(values, pa.float64()).combine_chunks()
     numbers: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False)
     return numbers

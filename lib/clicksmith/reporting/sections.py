@@ -14,11 +14,24 @@ from clicksmith.reporting.plots import Interval
 QUALITY = (
     ("fidelity.shapes", "Column shapes", "1 is best", "min_shapes"),
     ("fidelity.pairs", "Column pairs", "1 is best", "min_pairs"),
+    ("fidelity.triples", "Column triples", "1 is best", "min_triples"),
     ("fidelity.c2st_auc", "Told apart by trees", "AUC, .5 is best", "max_c2st_auc"),
+    ("utility.trained_auc", "Trees trained on them, tested on real rows", "AUC", "max_utility_loss"),
     ("privacy.dcr_share", "Nearer to training rows", "share, .5 is best", "max_dcr_share"),
+    ("privacy.nndr_ratio", "Pointing at one training row", "ratio, near 0 is worst", "min_nndr_ratio"),
     ("privacy.membership_auc", "Membership attack", "AUC, .5 is best", "max_membership_auc"),
+    ("privacy.domias_auc", "The same, knowing the population", "AUC, .5 is best", "max_domias_auc"),
+    ("privacy.domias_tpr", "Training rows it finds", "share at 1 % false alarms", "max_domias_tpr"),
     ("privacy.identical_share", "Identical to a training row", "share", "max_identical_excess"),
+    (
+        "privacy.heldout_gap_nats",
+        "Likelihood lost on rows not trained on",
+        "nats a row, 0 is best",
+        "max_heldout_gap_nats",
+    ),
     ("diversity.coverage", "Categories covered", "share, 1 is best", None),
+    ("diversity.entropy_ratio", "Variety of categories", "entropy ratio, 1 is best", "min_entropy_ratio"),
+    ("diversity.mode_share", "Frequent combinations kept", "share, 1 is best", "min_mode_share"),
     ("diversity.duplicate_share", "Repeated rows", "share", None),
 )
 
@@ -51,6 +64,8 @@ def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
     rows = []
     for metric, title, unit, bound in QUALITY:
         cells = []
+        if all((metric, generator) not in overall for generator in decisions):
+            continue  # no generator of this lake has a likelihood, for instance
         for generator, decision in decisions.items():
             figure = overall.get((metric, generator))
             broken = next((b.describe() for b in decision.bounds if b.name == bound and not b.passed), None)

@@ -1,0 +1,155 @@
+"""Groups of figures, each a function of coded rows. Real holdout rows are measured by the same ones."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, utility
+from clicksmith.evaluation.sample import Coding, Sample
+from clicksmith.evaluation.space import Space, nearest_distances, nearest_neighbours
+from clicksmith.seeds import derive_seed
+
+NUM_QUERIES = 2_000
+"""Rows whose nearest neighbours are sought: an error of .011 in a share."""
+NUM_ATTACKED = 1_000
+"""Training rows, and as many others, that are attacked: an error of .013 in an AUC."""
+NUM_REFERENCES = 10_000
+"""Rows that tell DOMIAS the population's density; its fifth neighbour hardly moves with more."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with its interval where it has one."""
+
+    value: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
+Figures = dict[tuple[str, str], Figure]
+"""By metric and slice."""
+
+_Names = TypeVar("_Names", bound=tuple[str, ...])
+
+
+def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> Figures:
+    """Shapes, pairs, triples and the two-sample test of `other` against as many rows of `real`."""
+    area = fidelity.c2st_auc(real, other, seed)
+    chosen = derive_seed(seed, "triples")
+    return {
+        **_with_mean("fidelity.shapes", fidelity.column_shapes(real, other)),
+        **_with_mean("fidelity.pairs", _joined(fidelity.column_pairs(coding, real, other))),
+        **_with_mean("fidelity.triples", _joined(triples.column_triples(coding, real, other, chosen))),
+        ("fidelity.c2st_auc", "all"): _area(area, real.num_rows, other.num_rows),
+    }
+
+
+def diversity_figures(coding: Coding, real: Sample, other: Sample) -> Figures:
+    """Coverage, entropy, modes and repeated rows of `other` against as many rows of `real`."""
+    repeated = diversity.duplicate_share(other)
+    return {
+        **_with_mean("diversity.coverage", diversity.category_coverage(real, other)),
+        **_with_mean("diversity.entropy_ratio", diversity.entropy_ratios(real, other)),
+        ("diversity.mode_share", "all"): Figure(diversity.mode_share(coding, real, other)),
+        ("diversity.duplicate_share", "all"): _share(repeated, other.num_rows),
+    }
+
+
+def distance_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
+    """How near the first of `rows` lie to training rows, and how near to as many holdout rows.
+
+    They see the leak of those training rows alone: copies of a random training row score 1/2 + 1/2 of
+    the share searched. The attacks see all of it.
+    """
+    queries = space.place(rows.head(NUM_QUERIES))
+    size = min(train.num_rows, holdout.num_rows)
+    to_train = nearest_neighbours(queries, space.place(train.head(size)), 2)
+    to_holdout = nearest_neighbours(queries, space.place(holdout.head(size)), 2)
+    closer = privacy.closer_share(to_train[:, 0], to_holdout[:, 0])
+    return {
+        ("privacy.dcr_share", "all"): _share(closer, queries.num_rows),
+        ("privacy.nndr_ratio", "all"): Figure(privacy.nndr_ratio(to_train, to_holdout)),
+    }
+
+
+def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
+    """Attacks through all of `rows` on training rows among as many holdout rows.
+
+    DOMIAS needs a reference of its own, so it attacks at most half of the holdout rows.
+    """
+    size = min(NUM_ATTACKED, train.num_rows, holdout.num_rows)
+    apart = min(size, holdout.num_rows // 2)
+    points, reference = space.place(rows), space.place(holdout.tail(apart).head(NUM_REFERENCES))
+    members, others = space.place(train.head(size)), space.place(holdout.head(size))
+    of_members, of_others = nearest_distances(members, points), nearest_distances(others, points)
+    neighbour = min(attack.REFERENCE_NEIGHBOUR, apart)
+    to_reference = [nearest_neighbours(side, reference, neighbour)[:, -1] for side in (members, others)]
+    members_scores = attack.density_scores(of_members, to_reference[0])
+    others_scores = attack.density_scores(of_others, to_reference[1])[:apart]
+    found = attack.true_positive_rate(members_scores, others_scores)
+    return {
+        ("privacy.membership_auc", "all"): _area(attack.membership_auc(of_members, of_others), size, size),
+        ("privacy.domias_auc", "all"): _area(attack.attack_auc(members_scores, others_scores), size, apart),
+        ("privacy.domias_tpr", "all"): _share(found, size),
+    }
+
+
+def identity_figures(rows: Sample, train: Sample) -> Figures:
+    """Rows that equal a training row."""
+    return {("privacy.identical_share", "all"): _share(privacy.identical_share(rows, train), rows.num_rows)}
+
+
+def utility_figures(
+    coding: Coding, rows: Sample, test: Sample, labels: Sequence[str], left_out: Sequence[str], seed: int
+) -> Figures:
+    """AUC on real `test` rows of trees trained on `rows`, by label; none where no label is named."""
+    found: Figures = {}
+    for label in labels:
+        truth = utility.label_values(coding, test, label)
+        area = utility.trained_auc(coding, rows, test, label, left_out, derive_seed(seed, "utility"))
+        found["utility.trained_auc", label] = _area(area, int(truth.sum()), int((~truth).sum()))
+    if len(labels) == 1:
+        found["utility.trained_auc", "all"] = found["utility.trained_auc", labels[0]]
+    elif labels:
+        found["utility.trained_auc", "all"] = Figure(_mean(figure.value for figure in found.values()))
+    return found
+
+
+def likelihood_figures(card_metrics: Mapping[str, float]) -> Figures:
+    """What a likelihood model's card tells of memorisation: nats a row by which held-out rows cost more.
+
+    Early stopping, quality and even utility may not see a network that learns its rows by heart; this
+    gap does. Empty for models without a likelihood and for cards that lack the training side.
+    """
+    held_out, train = card_metrics.get("held_out_nats"), card_metrics.get("train_nats")
+    if held_out is None or train is None:
+        return {}
+    return {("privacy.heldout_gap_nats", "all"): Figure(held_out - train)}
+
+
+def _with_mean(metric: str, values: Mapping[str, float]) -> Figures:
+    """A figure a slice, and their mean as slice ``all``."""
+    slices = {(metric, name): Figure(value) for name, value in values.items()}
+    return {**slices, (metric, "all"): Figure(_mean(values.values()))}
+
+
+def _joined(values: Mapping[_Names, float]) -> dict[str, float]:
+    return {"|".join(names): value for names, value in values.items()}
+
+
+def _mean(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def _area(value: float, num_positive: int, num_negative: int) -> Figure:
+    if math.isnan(value):
+        return Figure(value)
+    return Figure(value, *fidelity.auc_interval(value, num_positive, num_negative))
+
+
+def _share(value: float, num_rows: int) -> Figure:
+    return Figure(value, *privacy.share_interval(value, num_rows))

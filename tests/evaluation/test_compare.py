@@ -1,0 +1,143 @@
+"""All figures of plain tables: no lake, no Spark, no configuration."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pytest
+
+from clicksmith.config import GateConfig
+from clicksmith.errors import ContractError
+from clicksmith.evaluation import gate
+from clicksmith.evaluation.compare import compare_tables
+from clicksmith.evaluation.sample import Coding, columns_of
+
+
+def shop(seed, num_rows=1200):
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(4, size=num_rows)
+    return pa.table(
+        {
+            "kind": pa.array([f"k{k}" for k in kind]).dictionary_encode(),
+            "brand": [f"b{b}" for b in kind * 3 + rng.integers(3, size=num_rows)],
+            "count": rng.poisson(5 + 5 * kind),
+            "price": pa.array(np.exp(kind + rng.normal(0, 0.3, num_rows)), mask=rng.random(num_rows) < 0.05),
+            "bought": rng.random(num_rows) < 0.1 + 0.2 * kind,
+        }
+    )
+
+
+def overall(metrics):
+    return {m.metric: m for m in metrics if m.slice == "all"}
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return compare_tables(shop(1), shop(2), shop(3), labels=["bought"])
+
+
+def test_every_figure_stands_beside_its_ceiling(fresh):
+    found = overall(fresh)
+    assert set(found) == {
+        *(f"fidelity.{name}" for name in ("shapes", "pairs", "triples", "c2st_auc")),
+        *(f"diversity.{name}" for name in ("coverage", "entropy_ratio", "mode_share", "duplicate_share")),
+        *(f"privacy.{name}" for name in ("dcr_share", "nndr_ratio", "membership_auc", "identical_share")),
+        *(f"privacy.{name}" for name in ("domias_auc", "domias_tpr")),
+        "utility.trained_auc",
+    }
+    assert all(m.ceiling is not None for m in fresh)
+    assert {m.num_rows for m in fresh} == {1200} and {m.arm for m in fresh} == {"synthetic"}
+
+
+def test_rows_of_the_same_distribution_reach_their_ceilings_and_pass(fresh):
+    found = overall(fresh)
+    for name in ("fidelity.shapes", "fidelity.pairs", "fidelity.triples", "diversity.entropy_ratio"):
+        assert found[name].value == pytest.approx(found[name].ceiling, abs=0.03)
+    assert found["utility.trained_auc"].value == pytest.approx(found["utility.trained_auc"].ceiling, abs=0.05)
+    assert gate.decide("synthetic", fresh, GateConfig()).failures == []
+
+
+def test_training_rows_sold_as_synthetic_look_perfect_and_are_refused():
+    train = shop(1)
+    metrics = compare_tables(train, shop(2), train, labels=["bought"])
+    found = overall(metrics)
+    assert found["fidelity.triples"].value == found["fidelity.shapes"].value == 1.0
+    broken = {
+        bound.name for bound in gate.decide("synthetic", metrics, GateConfig()).bounds if not bound.passed
+    }
+    assert broken >= {"max_dcr_share", "max_membership_auc", "max_domias_auc", "max_domias_tpr"}
+
+
+def test_the_slices_are_columns_pairs_triples_and_labels(fresh):
+    slices = {(m.metric, m.slice) for m in fresh}
+    assert ("fidelity.triples", "kind|brand|count") in slices
+    assert ("diversity.entropy_ratio", "brand") in slices
+    assert ("utility.trained_auc", "bought") in slices
+    # Ten triples of five columns, and their mean.
+    assert sum(m.metric == "fidelity.triples" for m in fresh) == 11
+
+
+def test_without_labels_there_is_no_utility_and_numbers_alone_have_no_categories():
+    numbers = [shop(seed, 200).select(["count", "price"]) for seed in (1, 2, 3)]
+    found = overall(compare_tables(*numbers))
+    assert "utility.trained_auc" not in found
+    assert math.isnan(found["diversity.entropy_ratio"].value)
+    assert found["diversity.entropy_ratio"].ceiling is None
+    assert math.isnan(found["fidelity.triples"].value)  # two columns have none
+    assert found["fidelity.shapes"].value > 0.8
+
+
+def test_a_card_with_both_losses_gives_the_gap_and_any_other_gives_none():
+    tables = [shop(seed, 100) for seed in (1, 2, 3)]
+    found = overall(compare_tables(*tables, card_metrics={"held_out_nats": 20.8, "train_nats": 20.13}))
+    assert found["privacy.heldout_gap_nats"].value == pytest.approx(0.67)
+    for card in ({}, {"held_out_nats": 20.8}, {"train_nats": 20.1}):
+        assert "privacy.heldout_gap_nats" not in overall(compare_tables(*tables, card_metrics=card))
+
+
+def test_the_same_seed_gives_the_same_figures(fresh):
+    assert compare_tables(shop(1), shop(2), shop(3), labels=["bought"]) == fresh
+
+
+def test_too_few_rows_are_an_error():
+    with pytest.raises(ContractError, match="at least 50"):
+        compare_tables(shop(1), shop(2, 40), shop(3))
+
+
+def test_columns_come_from_the_schema():
+    schema = pa.schema(
+        [
+            ("text", pa.large_string()),
+            ("coded", pa.dictionary(pa.int8(), pa.string())),
+            ("flag", pa.bool_()),
+            ("small", pa.int8()),
+            ("when", pa.timestamp("us")),
+            ("day", pa.date32()),
+        ]
+    )
+    columns = columns_of(schema)
+    rows = pa.table(
+        [["a", "b"], pa.array(["x", None]).dictionary_encode(), [True, None], [1, 2], [0, 5], [3, None]],
+        schema=schema,
+    )
+    sample = Coding.fit(rows, columns).encode(rows)
+    assert sample.is_categorical.tolist() == [True, True, True, False, False, False]
+    assert sample.values[0].tolist() == [1, 1, 1, 1, 0, 3]
+    assert sample.values[1, :5].tolist() == [2, 0, 0, 2, 5] and math.isnan(sample.values[1, 5])
+
+
+def test_columns_without_an_order_or_equality_are_named():
+    with pytest.raises(ContractError, match=r"tags \(list"):
+        columns_of(pa.schema([("tags", pa.list_(pa.string()))]))
+
+
+def test_adult_rows_reach_their_ceilings(shared_data):
+    rows = csv.read_csv(shared_data / "adult" / "adult.csv")
+    order = np.random.default_rng(0).permutation(rows.num_rows)
+    train, holdout, other = (rows.take(order[i : i + 3000]) for i in (0, 3000, 6000))
+    found = overall(compare_tables(train, holdout, other, labels=["income"], max_rows=1500))
+    assert found["utility.trained_auc"].value > 0.87
+    assert found["fidelity.triples"].value == pytest.approx(found["fidelity.triples"].ceiling, abs=0.01)
+    assert found["privacy.domias_auc"].value == pytest.approx(0.5, abs=0.04)
+    assert found["privacy.domias_tpr"].value < 0.03
