@@ -29,6 +29,8 @@ MEASURES: Mapping[str, Mapping[str, object]] = {
     "adaptive_rates": {"adaptive_rates": True},
     "clip": {"gradient_clip": 1.0},
     "rollbacks": {"max_rollbacks": 3},
+    "packing+adaptive_rates": {"packing": 2, "adaptive_rates": True},
+    "packing+clip": {"packing": 2, "gradient_clip": 1.0},
     "packing+average": {"packing": 2, "average_weights": True},
     "all": {
         "packing": 2,

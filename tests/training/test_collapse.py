@@ -1,7 +1,11 @@
 """A collapse is seen, rolled back and told; training goes on, and a resumed run does the same."""
 
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -152,6 +156,12 @@ def test_diversity_is_one_of_real_rows_and_falls_with_each_sign() -> None:
     assert sample_figures(narrow, real)["diversity"] < 0.8
 
 
+def test_a_table_without_frequent_codes_is_judged_by_the_other_signs() -> None:
+    codes = np.arange(300)[:, None] % 250
+    rows = Encoded(codes, np.full(codes.shape, 0.5, np.float32))
+    assert sample_figures(rows, rows)["diversity"] == 1.0
+
+
 def test_few_real_rows_and_no_real_rows_judge_nothing() -> None:
     _, data = toy_data(1000)
     assert "diversity" not in sample_figures(data, Encoded(data.codes[:50], data.positions[:50]))
@@ -161,9 +171,38 @@ def test_few_real_rows_and_no_real_rows_judge_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("diversity", "best", "expected"),
-    [(0.2, 0.0, False), (0.05, 0.0, True), (0.2, 0.45, False), (0.2, 0.5, True), (0.3, 0.5, False)],
+    [
+        (0.2, 0.0, False),
+        (0.05, 0.0, False),
+        (0.02, 0.0, True),
+        (0.2, 0.45, False),
+        (0.2, 0.5, True),
+        (0.3, 0.5, False),
+    ],
 )
 def test_a_collapse_is_a_fall_from_a_good_checkpoint_or_next_to_nothing(
     diversity: float, best: float, expected: bool
 ) -> None:
     assert is_collapse(diversity, best) is expected
+
+
+@pytest.mark.slow
+def test_two_ranks_roll_back_together_and_keep_the_same_weights(tmp_path: Path) -> None:
+    tests = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(tests.parent / "lib"), str(tests)])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(tests / "training" / "one_rank.py"), str(rank), "2",
+             str(tmp_path / "meet"), str(tmp_path / f"state{rank}")],
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    one, other = (load_state((tmp_path / f"state{rank}").read_bytes()) for rank in range(2))
+    assert one["progress"]["rollbacks"] >= 1
+    assert one["progress"]["history"] == other["progress"]["history"]
+    assert one["recipe"]["balance"] == other["recipe"]["balance"]
+    for network in ("generator", "critic", "sampler"):
+        for name, value in one["recipe"][network].items():
+            assert torch.equal(value, other["recipe"][network][name]), name

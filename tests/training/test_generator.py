@@ -72,7 +72,9 @@ def test_a_second_run_trains_nothing(config: Config, monkeypatch: pytest.MonkeyP
     assert (folder_of(config) / "card.json").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("preset", ["tabular_ar", "ctgan", "dense_gan"])
+@pytest.mark.parametrize(
+    "preset", ["tabular_ar", "ctgan", "dense_gan", "gan", "wgan", "wgan_gp", "tvae", "independent", "smote"]
+)
 def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], preset: str) -> None:
     config = make_config(GAN.replace("ctgan", preset), "ray.num_workers=0")
     rows = toy_examples(NUM_ROWS)
