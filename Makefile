@@ -39,6 +39,10 @@ report: ## where the demo's report is; opens it where there is a desktop
 test: setup $(VENV)/.dev ## all tests (ARGS="-k name" selects some)
 	@$(WITH_JAVA) $(PY) -m pytest $(ARGS)
 
+.PHONY: bench-generators
+bench-generators: $(VENV)/.dev $(VENV)-peers/.mostlyai ## tabular generators beside a public one (half an hour)
+	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/generators.py --peer-python $(VENV)-peers/bin/python $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## style
 	@$(PY) -m ruff check $(CODE)
@@ -81,6 +85,16 @@ $(VENV)/.run: $(VENV)/.created setup.py
 $(VENV)/.dev: $(VENV)/.run
 	@echo "setup: installing test tools"
 	@$(PIP_INSTALL) -e '.[spark,ray,report,dev]'
+	@touch $@
+
+$(VENV)-peers/.mostlyai: $(VENV)/.created
+	@echo "setup: the peers' own environment"
+	@$(PY) -m venv $(VENV)-peers
+	@$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps mostlyai-engine==2.7.3
+	@# Its other requirements, but for those of images and language models.
+	@$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet torch==2.13.0 accelerate datasets \
+	  huggingface-hub joblib json-repair numpy opacus 'pandas<3' peft 'psutil<6' pyarrow scikit-learn tokenizers \
+	  'transformers>=5.5.3'
 	@touch $@
 
 $(VENV)/.spark: $(VENV)/.run deploy/setup/prepare_spark.py deploy/setup/log4j2.properties

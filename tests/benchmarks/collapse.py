@@ -3,13 +3,13 @@
 Prints a table on stderr and one JSON line a figure on stdout. `peer` is the same GAN with no measure.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 
+from benchmarks.lines import print_line
 from clicksmith.generators.recipe import Shard
 from clicksmith.training.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
@@ -83,17 +83,8 @@ def compare(
         baseline = value if baseline is None else baseline
         rollbacks = sum(count for _, _, count in found)
         sys.stderr.write(f"| {title} | {name} | {modes} | {share:.2f} | {rollbacks} |\n")
-        line = {
-            "bench": "collapse",
-            "metric": f"{title}.{name}.covered_modes",
-            "value": round(value, 3),
-            "unit": "modes",
-            "peer": "gan, no measure",
-            "peer_value": round(baseline, 3),
-            "ratio": round(value / baseline, 3) if baseline else None,
-        }
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        metric = f"{title}.{name}.covered_modes"
+        print_line("collapse", metric, value, "modes", "gan, no measure", baseline)
 
 
 if __name__ == "__main__":
