@@ -42,12 +42,14 @@ def test_the_demo_measures_the_arms_that_it_promises() -> None:
     synthetic = [(arm.generator, arm.ratio) for arm in config.lift.arms.values() if arm.kind == "synthetic"]
     presets = [config.generators[name or ""].preset for name, _ in synthetic]
     assert presets.count("tabular_ar") >= 1
+    assert presets.count("tabular_gan") >= 1
     assert presets.count("ctgan") >= 2
     assert config.lift.num_seeds == 3
     assert {generator.preset for generator in config.generators.values()} == {
         "ctgan",
         "dense_gan",
         "tabular_ar",
+        "tabular_gan",
     }
     # An arm can only add rows that synthesis makes: a share of those that its generator saw.
     for name, ratio in synthetic:

@@ -11,7 +11,6 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from clicksmith.config import GeneratorConfig
-from clicksmith.encoding.table import Encoded
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Shard
 from clicksmith.training.checkpoint import dump_state
@@ -37,7 +36,7 @@ def main(rank: int, num_ranks: int, meet: str, target: str) -> None:
     codec, data = toy_data(2000)
     recipe = build_recipe(GeneratorConfig.model_validate(OPTIONS), 1, codec, data)
     recipe.prepare(lambda module: DistributedDataParallel(module, broadcast_buffers=False))
-    plan = Plan(60, 10, Encoded(data.codes[:500], data.positions[:500]), 3)
+    plan = Plan(60, 10, data.head(500), data.head(500), 3)
     progress = run_loop(recipe, plan, Shard(rank, num_ranks), Progress(), lambda now: None)
     Path(target).write_bytes(dump_state(dump(recipe, progress)))
     dist.destroy_process_group()
