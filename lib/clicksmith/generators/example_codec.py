@@ -57,7 +57,8 @@ class ExampleCodec:
                 "Ingest more data, or set features.cut_date later.",
             )
         table = TableCodec.fit(rows, GENERATED_COLUMNS, MAX_BINS)
-        cell = [table.names.index(name) for name in ITEM_ATTRIBUTES]
+        slots = dict(zip(table.names, table.slots, strict=True))
+        cell = [index for name in ITEM_ATTRIBUTES for index in range(slots[name].start, slots[name].stop)]
         radices = [table.cardinalities[index] for index in cell]
         ids = rows.column("item_id").combine_chunks()
         items = ItemCodec.fit(ids, table.encode(rows).codes, cell, radices)
