@@ -102,7 +102,7 @@ class NumberStatistics:
             *extreme_values(values, users, k, largest=True),
             _places(array, distinct),
             int(len(known) - known.sum()),
-        )._coarsened(k, limit)
+        ).normalized(k, limit)
 
     @classmethod
     def merge(
@@ -126,7 +126,13 @@ class NumberStatistics:
             *extreme_values(highest, highest_users, k, largest=True),
             int(np.bitwise_or.reduce([part.places for part in parts])),
             sum(part.num_null for part in parts),
-        )._coarsened(k, limit)
+        ).normalized(k, limit)
+
+    def without_rows(self) -> "NumberStatistics":
+        """Statistics of no row at all."""
+        arrays = [name for name in self.__dataclass_fields__ if name not in _SCALARS]
+        nothing = {name: getattr(self, name)[:0] for name in arrays}
+        return NumberStatistics(shift=0, places=0, num_null=0, **nothing)
 
     @property
     def num_entries(self) -> int:
@@ -144,8 +150,8 @@ class NumberStatistics:
             np.array_equal(getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__
         )
 
-    def _coarsened(self, k: int, limit: int) -> "NumberStatistics":
-        """One entry a cell, and no more cells than the limit."""
+    def normalized(self, k: int, limit: int = MAX_NUMBERS) -> "NumberStatistics":
+        """Each cell once, rising, and no more cells than the limit; from entries in any order."""
         cells = np.unique(self.cells)
         extra = 0
         while np.count_nonzero(np.diff(cells >> extra)) + 1 > limit:
@@ -223,3 +229,4 @@ def _nobody() -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
 
 _LOWEST = ("lowest", "lowest_users")
 _HIGHEST = ("highest", "highest_users")
+_SCALARS = ("shift", "places", "num_null")

@@ -56,21 +56,26 @@ class ValueStatistics:
         """Statistics of all rows of the parts; at least one part."""
         if len(parts) == 1:
             return parts[0]
-        values = pa.concat_arrays([part.values for part in parts]).dictionary_encode()
-        index = values.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        counts = np.zeros(len(values.dictionary), dtype=np.int64)
-        np.add.at(counts, index, np.concatenate([part.counts for part in parts]))
         shift = np.cumsum([0, *(len(part.values) for part in parts)])
-        owners = np.concatenate([part.owners + s for part, s in zip(parts, shift, strict=False)])
-        users = np.concatenate([part.users for part in parts])
         return cls(
-            values.dictionary,
-            counts,
-            *_users_of(index[owners], users, k),
+            pa.concat_arrays([part.values for part in parts]),
+            np.concatenate([part.counts for part in parts]),
+            np.concatenate([part.owners + s for part, s in zip(parts, shift, strict=False)]),
+            np.concatenate([part.users for part in parts]),
             sum(part.num_null for part in parts),
             sum(part.num_rare for part in parts),
             any(part.protected for part in parts),
-        )._sorted()
+        ).normalized(k)
+
+    def normalized(self, k: int) -> "ValueStatistics":
+        """Each value once, rising; from entries in any order, in which values may repeat."""
+        encoded = self.values.dictionary_encode()
+        index = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        counts = np.zeros(len(encoded.dictionary), dtype=np.int64)
+        np.add.at(counts, index, self.counts)
+        owners, users = _users_of(index[self.owners], self.users, k)
+        whole = replace(self, values=encoded.dictionary, counts=counts, owners=owners, users=users)
+        return whole._sorted()
 
     def protect(self, k: int) -> "ValueStatistics":
         """Without the values that fewer than k users have; users are forgotten."""
