@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from clicksmith.encoding.category import NEUTRAL, draw_by_frequency
 from clicksmith.encoding.hashing import hash_values, to_unit
+from clicksmith.encoding.parts import one_array, read_part, write_part
 from clicksmith.encoding.search import HashIndex
 from clicksmith.encoding.value_statistics import ValueStatistics
 from clicksmith.errors import ContractError
@@ -137,12 +138,7 @@ class IdentifierCodec:
 
     def to_part(self) -> bytes:
         """The ids, and their counts where kept, as an Arrow IPC stream."""
-        columns = {"id": self.ids} if self.counts is None else {"id": self.ids, "count": self.counts}
-        table = pa.table(columns)
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        return bytes(sink.getvalue())
+        return write_part({"id": self.ids} if self.counts is None else {"id": self.ids, "count": self.counts})
 
     @classmethod
     def from_json(
@@ -155,10 +151,8 @@ class IdentifierCodec:
         elif part is None:
             raise ContractError("The ids of a column are stored beside the codec, and are not there.")
         else:
-            with pa.ipc.open_stream(part) as reader:
-                table = reader.read_all().combine_chunks()
-            ids = _whole(table.column("id"))
-            counts = _whole(table.column("count")) if "count" in table.column_names else None
+            columns = read_part(part)
+            ids, counts = columns["id"], columns.get("count")
         levels = tuple(value["levels"])
         if len(ids) != value["num_ids"] or not 0 < len(ids) <= math.prod(levels) or ids.type != type_:
             raise ValueError(f"{len(ids)} ids of type {ids.type} for {value['num_ids']} codes of {levels}")
@@ -185,13 +179,8 @@ def _levels(num_ids: int) -> tuple[int, ...]:
 def _content_order(ids: pa.Array, counts: NDArray[np.int64], content: pa.Table) -> pa.Array:
     """Indices of the ids by the attributes of their content, then falling frequency."""
     name, *attributes = content.column_names
-    row = pc.index_in(ids, value_set=_whole(content.column(name)).cast(ids.type))
+    row = pc.index_in(ids, value_set=one_array(content.column(name)).cast(ids.type))
     known = content.select(attributes).take(row)
     sorting = known.append_column("", pa.array(-counts))
     keys = [(attribute, "ascending") for attribute in [*attributes, ""]]
-    return pc.sort_indices(sorting, sort_keys=keys, null_placement="at_end")
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    chunks = column.combine_chunks()
-    return chunks if isinstance(chunks, pa.Array) else pa.concat_arrays(chunks.chunks)
+    return pc.sort_indices(sorting, sort_keys=keys)  # ids without content come last

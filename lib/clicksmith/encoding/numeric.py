@@ -31,6 +31,7 @@ class NumericCodec:
         decimals: of the lattice, or None where values are continuous. Edges are lattice points.
         nullable: whether code 0 decodes to null; otherwise to `fallback`.
         fallback: the most frequent value.
+        ends: of the range in lattice points, where it is protected: numbers beyond become the end.
     """
 
     atoms: tuple[float, ...]
@@ -38,6 +39,7 @@ class NumericCodec:
     decimals: int | None
     nullable: bool
     fallback: float
+    ends: tuple[float, float] | None = None
 
     kind = "numeric"
 
@@ -62,10 +64,11 @@ class NumericCodec:
             return cls((), (), 0, nullable, 0.0)
         decimals = decimals_of(statistics, type_)
         distinct, counts, shared = _points(statistics, decimals, min_users)
+        ends = (float(distinct[0]), float(distinct[-1])) if min_users > 1 else None
         fallback = float(distinct[np.argmax(np.where(shared, counts, 0))])
         atomic = (counts > ATOM_SHARE * counts.sum()) & shared
         if len(distinct) <= max_bins or atomic.all():
-            return cls(tuple(map(float, distinct[shared])), (), decimals, nullable, fallback)
+            return cls(tuple(map(float, distinct[shared])), (), decimals, nullable, fallback, ends)
         edges = _quantiles(distinct[~atomic], counts[~atomic], _levels(max_bins))
         lowest = edges[0]
         edges = np.unique(edges)
@@ -74,7 +77,7 @@ class NumericCodec:
         if len(edges) == 1:
             edges = np.array([lowest, edges[-1]])
         atoms = tuple(map(float, distinct[atomic]))
-        return cls(atoms, tuple(map(float, edges)), decimals, nullable, fallback)
+        return cls(atoms, tuple(map(float, edges)), decimals, nullable, fallback, ends)
 
     @property
     def cardinality(self) -> int:
@@ -90,6 +93,8 @@ class NumericCodec:
         points = _to_lattice(values[present], self.decimals)
         if not self.atoms and not self.edges:
             return codes, positions
+        if self.ends is not None:
+            points = np.clip(points, *self.ends)
         codes[present], positions[present] = self._encode_points(points)
         return codes, positions
 
@@ -137,7 +142,8 @@ class NumericCodec:
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
-        return {
+        rest = {} if self.ends is None else {"ends": list(self.ends)}
+        return rest | {
             "kind": self.kind,
             "atoms": list(self.atoms),
             "edges": list(self.edges),
@@ -150,7 +156,8 @@ class NumericCodec:
     def from_json(cls, value: Mapping[str, Any]) -> "NumericCodec":
         """The inverse of `to_json`."""
         rest = {key: value[key] for key in ("decimals", "nullable", "fallback")}
-        return cls(tuple(value["atoms"]), tuple(value["edges"]), **rest)
+        ends = tuple(value["ends"]) if "ends" in value else None
+        return cls(tuple(value["atoms"]), tuple(value["edges"]), **rest, ends=ends)
 
 
 def from_numbers(values: NDArray[np.float64], null: NDArray[np.bool_] | None, type_: pa.DataType) -> pa.Array:

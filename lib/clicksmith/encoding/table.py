@@ -205,22 +205,33 @@ class TableCodec:
         Raises:
             ContractError: the value or a part is missing, damaged, or they do not belong together.
         """
-        name = "?"
+        where = "at its columns"
         try:
             columns = []
             for index, column in enumerate(value["columns"]):
-                name = column["name"]
+                where = f"at column {column['name']}"
                 type_ = _type(column["type"])
                 columns.append(column_codec_from_json(column, type_, parts.get(_part_name(index))))
             names = tuple(column["name"] for column in value["columns"])
             codec = cls(names, tuple(_type(c["type"]) for c in value["columns"]), tuple(columns))
-            if min(codec.cardinalities, default=1) < 1:
-                raise ValueError("a sub-column without codes")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, pa.ArrowException) as error:
+            where = "where it is tried out"
+            codec._with_known_bases()._try()
+        except (LookupError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
             raise ContractError(
-                f"A table's codec is damaged, at column {name}: {error!r}.", "Fit the codec again."
+                f"A table's codec is damaged, {where}: {error!r}.", "Fit the codec again."
             ) from None
-        return codec._with_known_bases()
+        return codec
+
+    def _try(self) -> None:
+        """Decode the first and last code of every sub-column, and back: damage shows now, not in a job."""
+        sizes = np.array(self.cardinalities, dtype=np.int64)
+        if (sizes < 1).any():
+            raise ValueError(f"sub-columns of {sizes.tolist()} codes")
+        codes = np.stack([np.zeros_like(sizes), sizes - 1])
+        rows = self.decode(Encoded(codes, np.full(codes.shape, 0.5, dtype=np.float32)))
+        for name, type_, column in zip(self.names, self.types, self.columns, strict=True):
+            if not isinstance(column, IdentifierCodec):  # that would index all ids
+                column.encode(column_of(rows, name, type_))
 
     def _with_known_bases(self) -> "TableCodec":
         """Itself, if every gap is counted from a moment that it decodes too."""
