@@ -9,7 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clicksmith.encoding.parts import read_part, write_part
 from clicksmith.errors import ContractError
+
+_IDS, _PAIRS = "item-ids.arrow", "item-pairs.arrow"
 
 
 @dataclass(frozen=True)
@@ -95,28 +98,41 @@ class ItemCodec:
         pair = np.searchsorted(self.cumulative, row, side="right") - 1
         return self.ids.take(pa.array(self.index[pair]))
 
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
-        return {
-            "columns": list(self.columns),
-            "radices": list(self.radices),
-            "ids": self.ids.to_pylist(),
-            "keys": self.keys.tolist(),
-            "index": self.index.tolist(),
-            "counts": np.diff(self.cumulative).tolist(),
-        }
+    def to_json(self, inline: bool = True) -> dict[str, Any]:
+        """What `from_json` reads; without the ids and their pairs where they travel in parts."""
+        value: dict[str, Any] = {"columns": list(self.columns), "radices": list(self.radices)}
+        if inline:
+            value["ids"] = self.ids.to_pylist()
+            value |= {name: array.tolist() for name, array in self._pairs().items()}
+        return value
+
+    def to_parts(self) -> dict[str, bytes]:
+        """File name to Arrow IPC bytes: what is too long for JSON text."""
+        return {_IDS: write_part({"id": self.ids}), _PAIRS: write_part(self._pairs())}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "ItemCodec":
-        """The inverse of `to_json`."""
+    def from_json(cls, value: Mapping[str, Any], parts: Mapping[str, bytes] | None = None) -> "ItemCodec":
+        """The inverse of `to_json`, and of `to_parts` where the JSON lacks the ids.
+
+        Raises:
+            ContractError: the ids are neither in the JSON nor in the parts.
+        """
+        arrays: Mapping[str, Any] = value
+        if "ids" not in value:
+            if parts is None or not {_IDS, _PAIRS} <= parts.keys():
+                raise ContractError("The item ids are stored beside the codec, and are not there.")
+            arrays = {"ids": read_part(parts[_IDS])["id"], **read_part(parts[_PAIRS])}
         return cls(
             tuple(value["columns"]),
             tuple(value["radices"]),
-            pa.array(value["ids"], pa.string()),
-            np.asarray(value["keys"], dtype=np.int64),
-            np.asarray(value["index"], dtype=np.int64),
-            np.concatenate([[0], np.cumsum(np.asarray(value["counts"], dtype=np.int64))]),
+            pa.array(arrays["ids"], pa.string()),
+            np.asarray(arrays["keys"], dtype=np.int64),
+            np.asarray(arrays["index"], dtype=np.int64),
+            np.concatenate([[0], np.cumsum(np.asarray(arrays["counts"], dtype=np.int64))]),
         )
+
+    def _pairs(self) -> dict[str, NDArray[np.int64]]:
+        return {"keys": self.keys, "index": self.index, "counts": np.diff(self.cumulative)}
 
 
 def _keys(cell: NDArray[np.int64], radices: Sequence[int]) -> NDArray[np.int64]:

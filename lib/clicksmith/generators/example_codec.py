@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.encoding.items import ItemCodec
+from clicksmith.encoding.options import Options
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.seeds import counter_uniform, derive_seed
@@ -21,10 +22,13 @@ from clicksmith.tables.schema import TIMESTAMP
 GENERATED_COLUMNS = (*reversed(LABEL_COLUMNS), *FEATURE_COLUMNS)
 ITEM_ATTRIBUTES = ("item_category", "item_subcategory", "item_brand", "item_price", "item_num_purchases")
 INPUT_COLUMNS = ("item_id", "event_ts", *(column.name for column in GENERATED_COLUMNS))
+USER_COLUMN = "user_id"
+"""Needed beside `INPUT_COLUMNS` where values of few users are protected."""
 MAX_BINS = 64
 
 _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
+_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,29 @@ class ExampleCodec:
     newest_us: int
 
     @classmethod
-    def fit(cls, rows: pa.Table) -> "ExampleCodec":
+    def fit(cls, rows: pa.Table, min_users: int = 1, digits: bool = False) -> "ExampleCodec":
         """Fit on training rows with `INPUT_COLUMNS`.
+
+        Args:
+            rows: with `USER_COLUMN` too, where `min_users` is above 1.
+            min_users: a category or an extreme must belong to so many users: `encoding.options.MIN_USERS`
+                for real data. Item ids are those of the catalogue, not of users, and all kept.
+            digits: whether numbers with few decimal places may be coded by their digits.
 
         Raises:
             TrainingError: there are none.
+            ContractError: there are fewer users than `min_users`.
         """
         if rows.num_rows == 0:
             raise TrainingError(
                 "There is no training row for a generator (split 'train', holdout taken out).",
                 "Ingest more data, or set features.cut_date later.",
             )
-        table = TableCodec.fit(rows, GENERATED_COLUMNS, MAX_BINS)
-        cell = [table.names.index(name) for name in ITEM_ATTRIBUTES]
+        user_column = USER_COLUMN if min_users > 1 else None
+        options = Options(MAX_BINS, min_users=min_users, user_column=user_column, digits=digits)
+        table = TableCodec.fit(rows, GENERATED_COLUMNS, options=options)
+        slots = dict(zip(table.names, table.slots, strict=True))
+        cell = [index for name in ITEM_ATTRIBUTES for index in range(slots[name].start, slots[name].stop)]
         radices = [table.cardinalities[index] for index in cell]
         ids = rows.column("item_id").combine_chunks()
         items = ItemCodec.fit(ids, table.encode(rows).codes, cell, radices)
@@ -68,7 +82,7 @@ class ExampleCodec:
     def decode(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> pa.Table:
         """Rows of generated columns, item_id and event_ts: functions of codes, seed and row id."""
         uniform = counter_uniform(derive_seed(seed, "decode"), row_ids, 3)
-        rows = self.table.decode(encoded)
+        rows = self.table.decode(self._with_uniform_rare(encoded, seed, row_ids))
         hour = rows.column("hour_of_day").to_numpy().astype(np.int64)
         weekday = rows.column("day_of_week").to_numpy().astype(np.int64)
         day = self._days_of(weekday, uniform[:, 0])
@@ -81,6 +95,18 @@ class ExampleCodec:
         rows = rows.append_column("item_id", self.items.draw(encoded.codes, uniform[:, 2]))
         return rows.append_column("event_ts", pa.array(moments).cast(TIMESTAMP))
 
+    def _with_uniform_rare(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> Encoded:
+        """Uniform positions where a code stands for protected values: samplers need not know of these."""
+        rare = self.table.rare_codes
+        if not rare:
+            return encoded
+        uniform = counter_uniform(derive_seed(seed, "rare"), row_ids, len(rare)).astype(np.float32)
+        positions = encoded.positions.copy()
+        for place, (column, code) in enumerate(rare.items()):
+            mine = encoded.codes[:, column] == code
+            positions[mine, column] = np.minimum(uniform[mine, place], _BELOW_ONE)
+        return Encoded(encoded.codes, positions)
+
     def _days_of(self, weekday: NDArray[np.int64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
         """A training day with the weekday, uniformly; any training day where none has it."""
         order = np.argsort(_weekday(self.days), kind="stable")
@@ -91,21 +117,34 @@ class ExampleCodec:
         chosen: NDArray[np.int64] = days[low + (uniform * (high - low)).astype(np.int64)]
         return chosen
 
-    def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
+    def to_json(self, inline: bool = True) -> dict[str, Any]:
+        """What `from_json` reads.
+
+        Args:
+            inline: with all ids; otherwise `to_parts` has them.
+        """
         return {
-            "table": self.table.to_json(),
-            "items": self.items.to_json(),
+            "table": self.table.to_json(inline),
+            "items": self.items.to_json(inline),
             "days": self.days.tolist(),
             "newest_us": self.newest_us,
         }
 
+    def to_parts(self) -> dict[str, bytes]:
+        """File name to bytes: what is too long for JSON text where there are many items."""
+        return {**self.table.to_parts(), **self.items.to_parts()}
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "ExampleCodec":
         """The inverse of `to_json`."""
+        return cls.from_parts(value, {})
+
+    @classmethod
+    def from_parts(cls, value: Mapping[str, Any], parts: Mapping[str, bytes]) -> "ExampleCodec":
+        """The inverse of `to_json(inline=False)` and `to_parts`."""
         return cls(
-            TableCodec.from_json(value["table"]),
-            ItemCodec.from_json(value["items"]),
+            TableCodec.from_parts(value["table"], parts),
+            ItemCodec.from_json(value["items"], parts),
             np.asarray(value["days"], dtype=np.int64),
             value["newest_us"],
         )

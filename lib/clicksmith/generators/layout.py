@@ -2,9 +2,10 @@
 
 A mode is missing, an atom or category, or "continuous"; the scalar of a continuous value is its
 position among the training quantiles, in [-1, 1]. All columns lie side by side in one flat vector,
-and every operation works on all of them at once, by index and offset.
+and every operation works on all of them at once, by index and offset. A sub-column of a codec (a digit,
+a calendar part, a level of an id) is a column of its own here.
 
-Shapes: B rows, C columns, K numeric columns, S sum of the modes; a dense row has S + K numbers.
+Shapes: B rows, C (sub-)columns, K numeric columns, S sum of the modes; a dense row has S + K numbers.
 """
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clicksmith.encoding.columns import NumericCodec
+from clicksmith.encoding.columns import cardinalities_of
+from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 
 
@@ -23,9 +25,10 @@ class Layout(nn.Module):
         super().__init__()
         bins, atoms = [], []
         for column in codec.columns:
-            binned = isinstance(column, NumericCodec) and len(column.edges) > 1
-            bins.append(len(column.edges) - 1 if isinstance(column, NumericCodec) and binned else 0)
-            atoms.append(column.cardinality - 1 - bins[-1])
+            num_bins = max(len(column.edges) - 1, 0) if isinstance(column, NumericCodec) else 0
+            for cardinality in cardinalities_of(column):
+                bins.append(num_bins)
+                atoms.append(cardinality - 1 - num_bins)
         self.num_bins = np.asarray(bins, dtype=np.int64)
         self.num_atoms = np.asarray(atoms, dtype=np.int64)
         self.cardinalities = codec.cardinalities
