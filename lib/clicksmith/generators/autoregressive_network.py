@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clicksmith.encoding.columns import NumericCodec
+from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.fixing import check_codes
 from clicksmith.generators.recipe import Sampler
@@ -204,14 +204,14 @@ class AutoregressiveNetwork(Sampler):
 
 
 def value_ranks(codec: TableCodec) -> list[NDArray[np.int64] | None]:
-    """For each column the rank of each code's value, code 0 (missing) lowest; None for categories."""
+    """For each sub-column the rank of each code's value, code 0 (missing) lowest; None for categories."""
     ranks: list[NDArray[np.int64] | None] = []
-    for column in codec.columns:
+    for column, slot in zip(codec.columns, codec.slots, strict=True):
         if isinstance(column, NumericCodec):
             values = [-np.inf, *column.atoms, *column.edges[:-1]]
             ranks.append(np.argsort(np.argsort(values, kind="stable"), kind="stable"))
         else:
-            ranks.append(None)
+            ranks += [None] * (slot.stop - slot.start)
     return ranks
 
 
