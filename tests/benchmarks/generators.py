@@ -15,7 +15,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -31,12 +30,11 @@ from clicksmith.evaluation.compare import compare_tables
 from clicksmith.evaluation.sample import Coding, columns_of
 from clicksmith.evaluation.utility import trained_auc
 from clicksmith.generators.artefact import BLOCK_ROWS
-from clicksmith.generators.presets import build_recipe
+from clicksmith.generators.presets import PRESETS, build_recipe
 from clicksmith.generators.recipe import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "adult" / "adult.csv"
-PRESETS = get_args(GeneratorConfig.model_fields["preset"].annotation)
 MAX_BINS = 256
 SEED = 0
 NUM_THREADS = 2

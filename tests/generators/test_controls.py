@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-import torch
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.generators import smote
@@ -105,7 +104,6 @@ def test_the_bound_of_a_network_that_knows_nothing_is_near_the_independent_nats(
 
 @pytest.mark.slow
 def test_the_variational_network_learns_what_independent_columns_cannot() -> None:
-    torch.set_num_threads(1)
     codec, data = toy_data(8000)
     recipe = toy_recipe(codec, data, preset="tvae", num_steps=1500, batch_size=200)
     train(recipe, 1500)

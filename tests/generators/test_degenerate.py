@@ -1,21 +1,15 @@
 """Tables and requests at the edge: each preset gives the right result, or one clear error."""
 
-from collections.abc import Iterator
-from typing import get_args
-
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import NotFittedError, TrainingError
-from clicksmith.generators.presets import build_recipe
+from clicksmith.generators.presets import PRESETS, build_recipe
 from clicksmith.generators.recipe import Recipe, Shard
 from generators.toy_joint import COLUMNS, toy_data, toy_recipe, toy_rows, train
-
-PRESETS = get_args(GeneratorConfig.model_fields["preset"].annotation)
 
 
 def trained_on(rows: pa.Table, preset: str, **config: object) -> tuple[TableCodec, Recipe]:
@@ -25,14 +19,6 @@ def trained_on(rows: pa.Table, preset: str, **config: object) -> tuple[TableCode
     figures = train(recipe, 1).step(1, Shard())
     assert all(np.isfinite(float(value)) for value in figures.values())
     return codec, recipe
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def replaced(name: str, values: pa.Array) -> pa.Table:

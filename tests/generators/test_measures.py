@@ -1,7 +1,6 @@
 """Measures against mode collapse: rates, clipping, balance, averages. Each does what it says, and no more."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,14 +16,6 @@ from clicksmith.generators.layout import Layout
 from clicksmith.generators.presets import check_config, shape_of
 from clicksmith.generators.recipe import Shard
 from generators.toy_joint import toy_data, toy_recipe, train
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def adversarial(num_rows: int = 2000, **config: object) -> Adversarial:

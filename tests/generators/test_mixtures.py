@@ -1,23 +1,12 @@
 """Planted modes: what plain training loses, the measures keep."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
-import torch
 
 from generators.mixtures import centres, covered_modes, mixture_data, mixture_rows
 from generators.toy_joint import toy_recipe, train
 
 NUM_STEPS = 1500
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def coverage(mixture: str, num_steps: int, **config: object) -> tuple[int, float]:

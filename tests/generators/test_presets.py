@@ -8,30 +8,9 @@ import torch
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
-from clicksmith.generators.presets import check_config
+from clicksmith.generators.presets import PRESETS, check_config
 from clicksmith.generators.recipe import RowOrder, Sampler, Shard, one_cycle
 from generators.toy_joint import KINDS, joint_distance, toy_data, toy_recipe, toy_rows, train
-
-PRESETS = (
-    "tabular_gan",
-    "tabular_ar",
-    "ctgan",
-    "dense_gan",
-    "gan",
-    "wgan",
-    "wgan_gp",
-    "tvae",
-    "independent",
-    "smote",
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def trained(preset: str, num_steps: int, **config: object) -> tuple[TableCodec, Sampler]:

@@ -14,11 +14,6 @@ from generators.mixtures import covered_modes, mixture_data
 from generators.toy_joint import toy_data, toy_recipe, train
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def test_hat_functions_by_hand() -> None:
     hats = hat_functions(np.arange(32)).numpy()  # missing, then 31 values: a knot at every second one
     assert hats[0].sum() == 0
@@ -76,7 +71,6 @@ def test_given_columns_are_exact_and_the_others_follow_their_conditional_distrib
 
 @pytest.fixture(scope="module")
 def any_order() -> Recipe:
-    torch.set_num_threads(1)
     codec, data = toy_data(6000, seed=1)
     return train(toy_recipe(codec, data, preset="tabular_ar", num_steps=500, batch_size=300), 500)
 

@@ -4,7 +4,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,20 +21,12 @@ from generators.toy_joint import toy_data, toy_recipe
 STEPS = 60
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def build(max_rollbacks: int = 3, **config: object) -> tuple[Adversarial, Plan]:
     codec, data = toy_data(2000)
     settings = {"preset": "gan", "num_steps": STEPS, "batch_size": 100, **config}
     recipe = toy_recipe(codec, data, **settings)
     assert isinstance(recipe, Adversarial)
-    held_out = Encoded(data.codes[:500], data.positions[:500])
+    held_out = data.head(500)
     return recipe, Plan(STEPS, 10, held_out, held_out, 3, max_rollbacks)
 
 
@@ -164,7 +155,7 @@ def test_a_table_without_frequent_codes_is_judged_by_the_other_signs() -> None:
 
 def test_few_real_rows_and_no_real_rows_judge_nothing() -> None:
     _, data = toy_data(1000)
-    assert "diversity" not in sample_figures(data, Encoded(data.codes[:50], data.positions[:50]))
+    assert "diversity" not in sample_figures(data, data.head(50))
     none = sample_figures(data, Encoded(data.codes[:0], data.positions[:0]))
     assert set(none) == {"coverage", "duplicate_rate"}
 

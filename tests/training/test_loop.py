@@ -6,32 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
+from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.loop import PATIENCE, Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
-PRESETS = (
-    "tabular_gan",
-    "tabular_ar",
-    "ctgan",
-    "dense_gan",
-    "gan",
-    "wgan",
-    "wgan_gp",
-    "tvae",
-    "independent",
-    "smote",
-)
 STEPS = 6
 
 
 def build(preset: str, **config: object) -> tuple[Recipe, Plan]:
     codec, data = toy_data(400)
     settings = {"preset": preset, "num_steps": STEPS, "batch_size": 60, **config}
-    held_out = Encoded(data.codes[:50], data.positions[:50])
+    held_out = data.head(50)
     return toy_recipe(codec, data, **settings), Plan(STEPS, 2, held_out, data.head(50), seed=3)
 
 

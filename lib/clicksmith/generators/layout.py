@@ -49,6 +49,11 @@ class Layout(nn.Module):
         modes: NDArray[np.int64] = np.minimum(codes, self.num_modes[column] - 1)
         return modes
 
+    @property
+    def last(self) -> Tensor:
+        """The last flat mode of each column, (C,): "continuous" in a numeric one."""
+        return self.offsets + torch.from_numpy(self.num_modes) - 1
+
     def split(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
         """Flat mode index (N, C) and scalars (N, K) of encoded rows."""
         continuous = (encoded.codes > self.num_atoms) & (self.num_bins > 0)
@@ -95,7 +100,7 @@ class Layout(nn.Module):
     def choose(self, probabilities: Tensor, uniform: Tensor) -> Tensor:
         """A mode of each column by inverse cumulated probability: (B, S), (B, C) to (B, C) within columns."""
         cumulated = probabilities.double().cumsum(1)
-        ends = self.offsets + torch.from_numpy(self.num_modes) - 1
+        ends = self.last
         high = cumulated[:, ends]
         low = torch.cat([torch.zeros_like(high[:, :1]), high[:, :-1]], dim=1)
         flat = torch.searchsorted(cumulated, low + uniform * (high - low), right=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
@@ -10,6 +11,8 @@ from clicksmith.generators import autoregressive, gan, gan_networks, independent
 from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.gan_shapes import AVERAGE_DECAY, SHAPES, Shape
 from clicksmith.generators.recipe import Recipe, Sampler, StepSettings
+
+PRESETS: tuple[str, ...] = get_args(GeneratorConfig.model_fields["preset"].annotation)
 
 _DEFAULT_RATES = {
     "tabular_ar": autoregressive.LEARNING_RATE,

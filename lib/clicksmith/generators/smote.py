@@ -48,7 +48,7 @@ class NeighbourSampler(Sampler):
         Returns:
             The mean distance to a neighbour.
         """
-        kept = Encoded(rows.codes[:MAX_ROWS], rows.positions[:MAX_ROWS])
+        kept = rows.head(MAX_ROWS)
         neighbours = np.tile(np.arange(len(kept))[:, None], NEIGHBOURS)  # a lone row has only itself
         distances = np.zeros(len(kept))
         for code in np.unique(kept.codes[:, label]):
@@ -98,7 +98,7 @@ class NeighbourSampler(Sampler):
         )
         take = choice < place
         numeric = torch.from_numpy(layout.numeric)
-        last = (layout.offsets + torch.from_numpy(layout.num_modes) - 1)[numeric]
+        last = layout.last[numeric]
         between = (flat[:, numeric] == last) & (other_flat[:, numeric] == last)
         chosen = torch.where(take[:, numeric], other_scalars, scalars)
         scalars = torch.where(between, scalars.lerp(other_scalars, place), chosen)

@@ -103,7 +103,8 @@ class TabularGan(Recipe):
     """
 
     def __init__(self, data: Encoded, codec: TableCodec, settings: StepSettings) -> None:
-        self.settings, self.rate_factor = settings, 1.0
+        self.settings = settings
+        self.rate_factor: float = 1.0
         self.first_game_step = max(1, round(LIKELIHOOD_SHARE * settings.num_steps))
         likelihood = StepSettings(
             settings.seed, self.first_game_step, settings.batch_size, settings.learning_rate
@@ -178,7 +179,7 @@ class TabularGan(Recipe):
         # Falls to nothing over the second half, so that the game ends at rest.
         share = (step - self.first_game_step) / (self.settings.num_steps - self.first_game_step)
         for group in self._generator_optimizer.param_groups:
-            group["lr"] = GENERATOR_RATE * (self.rate_factor or 1.0) * min(1.0, 2.0 * (1.0 - share))
+            group["lr"] = GENERATOR_RATE * self.rate_factor * min(1.0, 2.0 * (1.0 - share))
         self.network.train()
         self._generator_optimizer.zero_grad(set_to_none=True)
         both = torch.cat([self._codes[rows], fake])

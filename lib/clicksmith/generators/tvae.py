@@ -110,8 +110,7 @@ class Autoencoder(nn.Module):
         nats = (layout.log_normalizers(logits) - logits.gather(1, flat)).sum(1)
         density = ((scalars - means) / spreads) ** 2 / 2 + (spreads * math.sqrt(2 * math.pi)).log()
         widths = torch.as_tensor(2 / layout.num_bins[layout.numeric], dtype=torch.float32)
-        last = layout.offsets + torch.from_numpy(layout.num_modes) - 1
-        continuous = (flat == last)[:, torch.from_numpy(layout.numeric)]
+        continuous = (flat == layout.last)[:, torch.from_numpy(layout.numeric)]
         nats = nats + ((density - widths.log()) * continuous).sum(1)
         divergence = (mean**2 + log_variance.exp() - 1 - log_variance).sum(1) / 2
         return nats, divergence

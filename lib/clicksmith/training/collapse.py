@@ -32,7 +32,7 @@ def sample_figures(sample: Encoded, real: Encoded) -> dict[str, float]:
         return figures
     figures["entropy_ratio"] = _entropy_ratio(sample.codes[:size], real.codes[:size])
     if size >= MIN_ROWS:
-        figures["diversity"] = _diversity(_head(sample, size), _head(real, size), real)
+        figures["diversity"] = _diversity(sample.head(size), real.head(size), real)
     return figures
 
 
@@ -50,10 +50,6 @@ def _diversity(sample: Encoded, control: Encoded, real: Encoded) -> float:
         _entropy_ratio(sample.codes, control.codes),
     )
     return min(1.0, *signs)
-
-
-def _head(rows: Encoded, size: int) -> Encoded:
-    return Encoded(rows.codes[:size], rows.positions[:size])
 
 
 def _entropy_ratio(sample: NDArray[np.int64], real: NDArray[np.int64]) -> float:
