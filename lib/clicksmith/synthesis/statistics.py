@@ -7,6 +7,7 @@ the values that enough users have. It is the vocabulary that sizes it, not the t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 
 import pyarrow as pa
 from pyspark import TaskContext
@@ -24,7 +25,7 @@ from clicksmith.encoding.statistics_rows import (
     mark_protected,
     to_rows,
 )
-from clicksmith.errors import ClicksmithError, ContractError
+from clicksmith.errors import ClicksmithError, ContractError, LakeError
 from clicksmith.tables import Column
 
 MAX_ENTRIES = 1 << 21
@@ -53,13 +54,14 @@ def collect_statistics(
 
     Raises:
         ContractError: a column is missing or not of its type, or a value cannot be cast to it.
+        LakeError: Spark failed for another reason.
     """
     columns = tuple(columns)
     bases = (base_of(column, options) for column in columns)
     needed = [*(column.name for column in columns), *bases, options.user_column]
     known = [name for name in dict.fromkeys(needed) if name in rows.columns]
     rows = rows.select(*known)
-    empty = empty_statistics(to_arrow_schema(rows.schema), columns, options)
+    empty = empty_statistics(to_arrow_schema(rows.schema, timezone="UTC"), columns, options)
     schema = from_arrow_schema(SCHEMA)
     num_tasks = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or "1")
     counted = rows.mapInArrow(_counting(columns, options, max_entries), schema)
@@ -106,10 +108,13 @@ def _merging(empty: TableStatistics, options: Options) -> Run:
     return run
 
 
-def _explain(error: PySparkException) -> ContractError:
+def _explain(error: PySparkException) -> ContractError | LakeError:
     """The clear error of a Python worker, out of what Spark makes of it."""
     message = str(error)
     if message.count(_ERROR) >= 3:
         problem, remedy = (part.strip() for part in message.split(_ERROR)[1:3])
         return ContractError(problem, remedy)
-    return ContractError(f"Statistics of the rows cannot be computed: {message.splitlines()[0]}")
+    # Of a Python worker's traceback, what happened is the last line before the JVM goes on.
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    told = list(takewhile(lambda line: not line.startswith(("at ", "SQLSTATE")), lines))
+    return LakeError(f"Statistics of the rows cannot be computed: {told[-1] if told else message}")
