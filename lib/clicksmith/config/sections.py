@@ -167,6 +167,9 @@ class GeneratorConfig(Section):
     max_rows: int = Field(
         default=200_000, ge=100, description="rows to train on, chosen by hash of the example id"
     )
+    min_users: int = Field(
+        default=5, ge=1, description="a category or an extreme of fewer users is not learnt; 1 learns any"
+    )
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
     # Measures against mode collapse, of the adversarial presets.
     packing: int | None = Field(

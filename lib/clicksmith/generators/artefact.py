@@ -1,6 +1,8 @@
-"""A trained generator's folder: weights.safetensors, codec.json and, written last, card.json."""
+"""A trained generator's folder: weights.safetensors, codec.json and, written last, card.json.
 
-import json
+What is too long for JSON text, such as item ids, lies beside the codec in Arrow files that it names.
+"""
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,7 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from clicksmith.config import Config
-from clicksmith.errors import LakeError, NotFittedError
+from clicksmith.errors import ContractError, LakeError, NotFittedError
 from clicksmith.generators.example_codec import ExampleCodec
 from clicksmith.generators.presets import build_sampler
 from clicksmith.generators.recipe import Sampler
@@ -51,8 +53,11 @@ def read_card(folder: str) -> dict[str, Any] | None:
 
 
 def save_codec(folder: str, codec: ExampleCodec) -> None:
-    """Write the codec; workers read it from there."""
-    storage.write_json(storage.join(folder, CODEC), codec.to_json())
+    """Write the codec, its parts first; workers read it from there."""
+    parts = codec.to_parts()
+    for name, content in parts.items():
+        storage.write_bytes(storage.join(folder, name), content)
+    storage.write_json(storage.join(folder, CODEC), {"parts": sorted(parts), **codec.to_json(inline=False)})
 
 
 def save_generator(folder: str, sampler: Sampler, card: dict[str, Any]) -> None:
@@ -68,10 +73,14 @@ def load_codec(folder: str) -> ExampleCodec:
     Raises:
         LakeError: it is missing or damaged.
     """
+    uri = storage.join(folder, CODEC)
     try:
-        return ExampleCodec.from_json(storage.read_json(storage.join(folder, CODEC)))
-    except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
-        raise LakeError(f"{storage.join(folder, CODEC)} is damaged: {error!r}.", _REMEDY) from None
+        value = storage.read_json(uri)
+        parts = {name: storage.read_bytes(storage.join(folder, name)) for name in value["parts"]}
+        return ExampleCodec.from_parts(value, parts)
+    except (ContractError, LookupError, TypeError, ValueError, OSError, pa.ArrowException) as error:
+        problem = error.problem if isinstance(error, ContractError) else f"{error!r}."
+        raise LakeError(f"{uri} or a part of it is damaged: {problem}", _REMEDY) from None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: En
             f"There is no row to train {config.preset} on.",
             "Ingest more data, or set features.cut_date later.",
         )
-    balanced = _column(codec, config.balance_by)
+    balanced = _subcolumn(codec, config.balance_by)
     rate = config.learning_rate or _DEFAULT_RATES.get(config.preset, 0.0)
     settings = StepSettings(seed, config.num_steps, config.batch_size, rate)
     if config.preset in SHAPES:
@@ -111,10 +111,11 @@ def check_config(name: str, config: GeneratorConfig, num_workers: int) -> None:
         )
 
 
-def _column(codec: TableCodec, name: str | None) -> int | None:
+def _subcolumn(codec: TableCodec, name: str | None) -> int | None:
+    """The (first) sub-column of a column."""
     if name is not None and name not in codec.names:
         raise TrainingError(
             f"balance_by is {name!r}, which is no column of the training rows: {', '.join(codec.names)}.",
             "Name one of them.",
         )
-    return None if name is None else codec.names.index(name)
+    return None if name is None else codec.slots[codec.names.index(name)].start

@@ -17,7 +17,7 @@ from clicksmith.generators.artefact import (
     save_codec,
     save_generator,
 )
-from clicksmith.generators.example_codec import INPUT_COLUMNS, ExampleCodec
+from clicksmith.generators.example_codec import INPUT_COLUMNS, USER_COLUMN, ExampleCodec
 from clicksmith.generators.presets import build_recipe, build_sampler, check_config
 from clicksmith.generators.recipe import Recipe
 from clicksmith.lakehouse import storage
@@ -81,7 +81,7 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     started = time.monotonic()
     settings, num_workers = config.generators[name], config.ray.num_workers
     check_config(name, settings, num_workers)
-    num_rows = _fit_codec(folder, examples, settings.max_rows)
+    num_rows = _fit_codec(folder, examples, settings)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
     seed = derive_seed(config.seed, "train_generator", name)
     task = Task(seed, settings.model_dump(), examples.uri, examples.version, folder)
@@ -102,10 +102,10 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     return card
 
 
-def _fit_codec(folder: str, examples: Snapshot, max_rows: int) -> int:
+def _fit_codec(folder: str, examples: Snapshot, settings: GeneratorConfig) -> int:
     """Fit and write the codec; returns the number of training rows."""
-    rows = load_examples(examples, INPUT_COLUMNS, "train", max_rows, holdout=False)
-    save_codec(folder, ExampleCodec.fit(rows))
+    rows = load_examples(examples, (USER_COLUMN, *INPUT_COLUMNS), "train", settings.max_rows, holdout=False)
+    save_codec(folder, ExampleCodec.fit(rows, settings.min_users))
     return int(rows.num_rows)
 
 
