@@ -6,12 +6,19 @@ import sys
 from clicksmith.config import Config
 from clicksmith.config.job import run_job
 from clicksmith.errors import NotFittedError
-from clicksmith.generators.artefact import generator_folder, generator_id, read_card, trace_generator
+from clicksmith.generators.artefact import (
+    generator_folder,
+    generator_id,
+    load_codec,
+    read_card,
+    trace_generator,
+)
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lakehouse.commit import commit
+from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.seeds import derive_seed
+from clicksmith.synthesis.joint import count_mix
 from clicksmith.synthesis.writer import synthetic_rows
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
 
@@ -30,7 +37,7 @@ def run(config: Config) -> None:
             raise NotFittedError(
                 f"Generator {name!r} is not trained for {folder}.", "Run train_generator first."
             )
-        settings = {"synthesis": config.synthesis, "label": config.ranker.label}
+        settings = {"synthesis": config.synthesis}
         lineage = trace(
             f"synthesize_samples/{name}", config, settings, extra_inputs={name: trained.fingerprint}
         )
@@ -38,16 +45,18 @@ def run(config: Config) -> None:
         if lineage.is_committed(lake, SYNTHETIC_CANDIDATES, part=part):
             logger.info("%s: already done for these inputs and this configuration", name)
             continue
-        positives = config.synthesis.positive_fraction
+        spark, groups, mix = open_session(config), config.synthesis.mix, None
+        if groups:
+            mix = count_mix(read(spark, examples), load_codec(folder).table, groups, card["num_rows"])
         rows = synthetic_rows(
-            open_session(config),
+            spark,
             folder,
             generator_id(name, trained),
             lineage.run_id,
             num_rows=round(config.synthesis.ratio * card["num_rows"]),
             seed=derive_seed(config.seed, "synthesize", name),
             rows_per_task=config.spark.rows_per_synthesis_task,
-            balance=None if positives is None else (config.ranker.label, positives),
+            mix=mix,
         )
         commit(rows, SYNTHETIC_CANDIDATES, lake, lineage, part=part)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,8 +10,8 @@ from pyspark.sql import SparkSession
 
 import synthesize_samples as job
 import train_generator
-from clicksmith.config import Config
-from clicksmith.errors import NotFittedError
+from clicksmith.config import Config, SynthesisConfig
+from clicksmith.errors import ConfigError, NotFittedError
 from clicksmith.generators.artefact import Generator, generator_folder, trace_generator
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
@@ -74,13 +75,32 @@ def test_rows_are_exact_and_known_and_do_not_depend_on_partitions(
     assert candidates(other)[1].equals(rows)
 
 
-def test_positives_are_balanced_on_demand(config: Config, spark: SparkSession) -> None:
-    half = config.model_copy(
-        update={"synthesis": config.synthesis.model_copy(update={"positive_fraction": 0.5})}
+def with_mix(config: Config, *groups: dict[str, Any]) -> Config:
+    return config.model_copy(
+        update={"synthesis": SynthesisConfig.model_validate({"ratio": 1.5, "mix": groups})}
     )
-    job.run(half)
-    labels = candidates(half)[1]["label_purchase"].to_pylist()
-    assert labels.count(True) / len(labels) == pytest.approx(0.5, abs=0.04)
+
+
+def test_rows_are_re_weighted_on_demand(config: Config, spark: SparkSession) -> None:
+    """60 % purchases of rarely bought goods, exactly, whatever the preset."""
+    wanted = {
+        "label_purchase": True,
+        "item_category": ["DAIRY", "GROCERY"],
+        "item_num_purchases": {"max": 60},
+    }
+    changed = with_mix(config, {"share": 0.6, "where": wanted})
+    job.run(changed)
+    rows = candidates(changed)[1].to_pandas()
+    for name, mine in rows.groupby("generator"):
+        found = (
+            mine.label_purchase
+            & mine.item_category.isin(wanted["item_category"])
+            & (mine.item_num_purchases <= 60)
+        )
+        # Purchases that straddle the border of a bin are left to the rest.
+        assert found.sum() == pytest.approx(0.6 * len(mine), abs=0.02 * len(mine)), name
+    with pytest.raises(ConfigError, match="which the generator has not learnt"):
+        job.run(with_mix(config, {"share": 0.6, "where": {"item_category": "PRODUCTS"}}))
 
 
 def test_a_generator_that_is_not_trained_is_a_clear_error(config: Config) -> None:

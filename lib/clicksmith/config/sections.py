@@ -1,5 +1,6 @@
 """The sections of a configuration. Defaults are those of a laptop."""
 
+import math
 from datetime import date
 from typing import Annotated, Literal
 
@@ -194,15 +195,51 @@ class GeneratorConfig(Section):
     )
 
 
+Scalar = bool | int | float | str
+
+
+class RangeConfig(Section):
+    """Numbers from `min` to `max`, both included; null leaves that side open."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def lowest(self) -> float:
+        """The lower end."""
+        return -math.inf if self.min is None else self.min
+
+    @property
+    def highest(self) -> float:
+        """The upper end."""
+        return math.inf if self.max is None else self.max
+
+
+class MixConfig(Section):
+    """A group of synthetic rows, e.g. ``{share: 0.6, where: {label_purchase: true, item_brand: [a, b]}}``."""
+
+    share: float = Field(gt=0, le=1, description="of all synthetic rows")
+    where: dict[str, Scalar | tuple[Scalar | None, ...] | RangeConfig | None] = Field(
+        min_length=1, description="column: a value, a list of values, or {min: .., max: ..}; all must hold"
+    )
+
+
 class SynthesisConfig(Section):
     """What the writer materialises, for every generator."""
 
     ratio: float = Field(
         default=0.5, gt=0, description="synthetic rows a real training row that generators saw"
     )
-    positive_fraction: float | None = Field(
-        default=None, gt=0, lt=1, description="share of positive labels; null: as in the data"
+    mix: tuple[MixConfig, ...] = Field(
+        default=(),
+        description="groups with their shares; rows of no group share the rest. Empty: as in the data",
     )
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "SynthesisConfig":
+        if sum(group.share for group in self.mix) > 1 + 1e-9:
+            raise ValueError("the shares of 'mix' must not exceed 1 in all")
+        return self
 
 
 class GateConfig(Section):

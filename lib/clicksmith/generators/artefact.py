@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
@@ -17,12 +16,13 @@ from safetensors.torch import save as save_weights
 from clicksmith.config import Config
 from clicksmith.errors import ContractError, LakeError, NotFittedError
 from clicksmith.generators.example_codec import ExampleCodec
+from clicksmith.generators.mix import Mix
 from clicksmith.generators.presets import build_sampler
 from clicksmith.generators.recipe import Sampler
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
-from clicksmith.seeds import counter_uniform, derive_seed
+from clicksmith.seeds import derive_seed
 
 BLOCK_ROWS = 1024
 """Rows are generated in whole blocks of so many consecutive row ids."""
@@ -80,7 +80,7 @@ def load_codec(folder: str) -> ExampleCodec:
         return ExampleCodec.from_parts(value, parts)
     except (ContractError, LookupError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         problem = error.problem if isinstance(error, ContractError) else f"{error!r}."
-        raise LakeError(f"{uri} or a part of it is damaged: {problem}", _REMEDY) from None
+        raise LakeError(f"{uri} is damaged, or a file that it names: {problem}", _REMEDY) from None
 
 
 @dataclass(frozen=True)
@@ -119,44 +119,26 @@ class Generator:
             ) from None
         return cls(card, codec, sampler.eval().requires_grad_(False))
 
-    def sample_block(
-        self, seed: int, block: int, label: str | None = None, positives: float = 0.5
-    ) -> pa.Table:
+    def sample_block(self, seed: int, block: int, mix: Mix | None = None) -> pa.Table:
         """The rows with ids from ``block * BLOCK_ROWS`` on, BLOCK_ROWS of them: always the same.
 
         Args:
             seed: of the sampling run.
             block: number of the block.
-            label: a boolean column to balance, or None to sample as in the data.
-            positives: the share of rows with a true label.
+            mix: which rows to make more often, or None to sample as in the data.
 
         Returns:
             Generated columns, item_id and event_ts.
         """
         row_ids = np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS, dtype=np.int64)
-        stream = derive_seed(seed, "sample")
-        fixed = None
-        if label is not None:
-            wanted = counter_uniform(derive_seed(seed, "label"), row_ids, 1)[:, 0] < positives
-            fixed = {self.codec.table.names.index(label): self._label_codes(label, wanted)}
+        fixed = None if mix is None else mix.fixed(seed, row_ids)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the order of floating-point sums must not depend on the machine's load
         try:
-            encoded = self.sampler.sample(stream, row_ids, fixed)
+            encoded = self.sampler.sample(derive_seed(seed, "sample"), row_ids, fixed)
         finally:
             torch.set_num_threads(threads)
         return self.codec.decode(encoded, seed, row_ids)
-
-    def _label_codes(self, label: str, wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
-        index = self.codec.table.names.index(label)
-        column = self.codec.table.columns[index]
-        codes, _ = column.encode(pa.array(wanted))
-        if (codes == 0).any():
-            raise NotFittedError(
-                f"synthesis.positive_fraction is set, but {label} never varies in the training rows.",
-                "Leave positive_fraction out, or train on rows with both outcomes.",
-            )
-        return codes
 
 
 _REMEDY = "Delete the folder and run train_generator again."

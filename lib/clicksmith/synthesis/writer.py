@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from clicksmith.generators.artefact import BLOCK_ROWS, Generator
+from clicksmith.generators.mix import Mix
 from clicksmith.lakehouse.commit import spark_schema
 from clicksmith.tables import SYNTHETIC_CANDIDATES
 
@@ -24,7 +25,7 @@ def synthetic_rows(
     num_rows: int,
     seed: int,
     rows_per_task: int,
-    balance: tuple[str, float] | None = None,
+    mix: Mix | None = None,
 ) -> DataFrame:
     """Rows for gold.synthetic_candidates.
 
@@ -36,7 +37,7 @@ def synthetic_rows(
         num_rows: exactly so many rows, with row ids from 0.
         seed: of the sampling run.
         rows_per_task: sizes the Spark tasks; the rows do not depend on it.
-        balance: a label and the share of rows in which it is true, or None to sample as in the data.
+        mix: which rows to make more often, or None to sample as in the data.
     """
     num_blocks = -(-num_rows // BLOCK_ROWS)
     num_tasks = max(1, min(num_blocks, num_rows // rows_per_task))
@@ -45,8 +46,7 @@ def synthetic_rows(
         generator = _load(folder)
         for batch in batches:
             for block in batch.column(0).to_pylist():
-                label, positives = balance or (None, 0.5)
-                rows = generator.sample_block(seed, block, label, positives)
+                rows = generator.sample_block(seed, block, mix)
                 rows = rows.slice(0, num_rows - block * BLOCK_ROWS)
                 whole = _with_provenance(rows, generator.card["name"], generator_id, run_id, block)
                 yield from whole.to_batches()

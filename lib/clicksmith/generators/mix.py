@@ -1,0 +1,207 @@
+"""Re-weighted samples: groups of rows that fulfil conditions, each with its share of all rows.
+
+Nothing is rejected. The codes of the columns that conditions are on come from their joint distribution in
+the training rows, re-weighted so that each group has its share; every other column is generated given them.
+
+Shapes: K distinct combinations of codes, S sub-columns of the columns in conditions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clicksmith.config import MixConfig, RangeConfig
+from clicksmith.config.sections import Scalar
+from clicksmith.encoding.columns import SingleCodec
+from clicksmith.encoding.number_statistics import to_numbers
+from clicksmith.encoding.numeric import NumericCodec
+from clicksmith.encoding.table import Encoded, TableCodec
+from clicksmith.errors import ConfigError
+from clicksmith.generators.fixing import Fixed
+from clicksmith.seeds import derive_seed
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio: its multiples fill [0, 2**64) evenly."""
+
+_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
+
+
+def mix_columns(codec: TableCodec, groups: Sequence[MixConfig]) -> list[str]:
+    """Names of the columns that conditions are on.
+
+    Raises:
+        ConfigError: generators do not make one of them.
+    """
+    names = list(dict.fromkeys(name for group in groups for name in group.where))
+    for name in names:
+        if name not in codec.names:
+            raise ConfigError(
+                f"synthesis.mix has a condition on {name!r}, which generators do not make.",
+                f"Choose among {', '.join(codec.names)}.",
+            )
+    return names
+
+
+def _subcolumns(codec: TableCodec, names: Sequence[str]) -> list[int]:
+    slots = (codec.slots[codec.names.index(name)] for name in names)
+    return [column for slot in slots for column in range(slot.start, slot.stop)]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The re-weighted joint distribution of some sub-columns.
+
+    Attributes:
+        columns: the sub-columns.
+        codes: their combinations, shape (K, S).
+        cumulated: cumulated probability of the combinations, shape (K,).
+    """
+
+    columns: tuple[int, ...]
+    codes: NDArray[np.int64]
+    cumulated: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        codec: TableCodec,
+        groups: Sequence[MixConfig],
+        codes: NDArray[np.int64],
+        counts: NDArray[np.int64],
+    ) -> "Mix":
+        """Re-weight counted combinations.
+
+        A row belongs to the first group whose conditions it fulfils. Rows of no group share what the
+        groups leave. Of a number in bins those bins belong to a range that lie within it entirely.
+
+        Args:
+            codec: of the rows.
+            groups: conditions and shares.
+            codes: distinct combinations in the training rows, shape (K, S), as `mix_columns` orders them.
+            counts: training rows of each, shape (K,).
+
+        Raises:
+            ConfigError: no training row is in a group, or in none where the shares leave some.
+        """
+        columns = _subcolumns(codec, mix_columns(codec, groups))
+        group_K = np.full(len(codes), len(groups))
+        for number in reversed(range(len(groups))):
+            group_K[_fulfils(codec, columns, codes, number, groups[number])] = number
+        rest = 1.0 - sum(group.share for group in groups)
+        shares = [*(group.share for group in groups), rest if rest > 1e-9 else 0.0]
+        weight_K = np.zeros(len(codes))
+        for number, share in enumerate(shares):
+            mine = group_K == number
+            total = counts[mine].sum()
+            if share > 0 and total == 0:
+                raise _no_row(number, groups)
+            if total:
+                weight_K[mine] = share * counts[mine] / total
+        kept = weight_K > 0
+        cumulated = np.cumsum(weight_K[kept])
+        return cls(tuple(columns), codes[kept], cumulated / cumulated[-1])
+
+    def fixed(self, seed: int, row_ids: NDArray[np.int64]) -> Fixed:
+        """Codes of the sub-columns for rows, from the golden ratio's multiples.
+
+        They fill [0, 1) evenly, so that a share of consecutive row ids holds to within a few rows.
+        """
+        with np.errstate(over="ignore"):
+            place = np.asarray(row_ids).astype(np.uint64) * _GOLDEN + np.uint64(derive_seed(seed, "mix"))
+        uniform = (place >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        index = np.searchsorted(self.cumulated, uniform, side="right").clip(max=len(self.codes) - 1)
+        return {column: self.codes[index, place] for place, column in enumerate(self.columns)}
+
+
+def _fulfils(
+    codec: TableCodec, columns: list[int], codes: NDArray[np.int64], number: int, group: MixConfig
+) -> NDArray[np.bool_]:
+    """Which combinations fulfil all conditions of a group, shape (K,)."""
+    fulfilled = np.ones(len(codes), dtype=bool)
+    for name, condition in group.where.items():
+        index = codec.names.index(name)
+        slot = codec.slots[index]
+        first = columns.index(slot.start)
+        mine = codes[:, first : first + slot.stop - slot.start]
+        where = f"synthesis.mix[{number}].where.{name}"
+        if isinstance(condition, RangeConfig):
+            fulfilled &= _in_range(codec, index, mine[:, 0], condition, where)
+        else:
+            values = condition if isinstance(condition, tuple) else (condition,)
+            wanted = [_codes_of(codec, index, value, where) for value in values]
+            fulfilled &= np.any([(mine == one).all(axis=1) for one in wanted], axis=0)
+    return fulfilled
+
+
+def _codes_of(codec: TableCodec, index: int, value: Scalar | None, where: str) -> NDArray[np.int64]:
+    """The codes of a value, if they stand for it alone."""
+    column, type_ = codec.columns[index], codec.types[index]
+    unknown = ConfigError(
+        f"{where} asks for {value!r}, which the generator has not learnt as a value of its own.",
+        "It may be misspelt, not occur in the training rows, belong to fewer users than min_users, or lie "
+        "in a bin with other numbers: then ask for a range, {min: ..., max: ...}.",
+    )
+    try:
+        array = pa.array([value], type_)
+    except (pa.ArrowException, TypeError, ValueError):
+        raise unknown from None
+    codes, _ = column.encode(array)
+    codes = codes.reshape(1, -1)
+    for position in (0.0, 0.5, _BELOW_ONE):
+        positions = np.full(codes.shape, position, dtype=np.float32)
+        if isinstance(column, SingleCodec):
+            back = column.decode(codes[:, 0], positions[:, 0], type_)
+        else:
+            back = column.decode(codes, positions, type_)
+        if not back.equals(array):
+            raise unknown
+    found: NDArray[np.int64] = codes[0]
+    return found
+
+
+def _in_range(
+    codec: TableCodec, index: int, codes: NDArray[np.int64], condition: RangeConfig, where: str
+) -> NDArray[np.bool_]:
+    """Whether all values of the codes lie in a range, shape (K,)."""
+    column, type_ = codec.columns[index], codec.types[index]
+    if not isinstance(column, NumericCodec):
+        raise ConfigError(f"{where} is a range, but the column holds no numbers.", "List the values.")
+    every = np.arange(1, column.cardinality)
+    inside = np.zeros(column.cardinality, dtype=bool)
+    inside[1:] = True
+    for position in (np.float32(0), _BELOW_ONE):
+        values = to_numbers(column.decode(every, np.full(len(every), position), type_))
+        inside[1:] &= (values >= condition.lowest) & (values <= condition.highest)
+    if not inside.any():
+        raise ConfigError(
+            f"{where}: none of the column's {column.cardinality - 1} values and bins lies within "
+            f"{condition.lowest:g} to {condition.highest:g} entirely.",
+            "Ask for a wider range.",
+        )
+    found: NDArray[np.bool_] = inside[codes]
+    return found
+
+
+def _no_row(number: int, groups: Sequence[MixConfig]) -> ConfigError:
+    if number == len(groups):
+        return ConfigError(
+            "Every training row is in a group of synthesis.mix, but their shares are less than 1 in all.",
+            "Raise the shares to 1, or narrow a condition.",
+        )
+    return ConfigError(
+        f"No training row fulfils the conditions of synthesis.mix[{number}] (rows of earlier groups left "
+        f"out): {dict(groups[number].where)!r}.",
+        "Loosen the conditions: nothing is known of rows that never occur.",
+    )
+
+
+def encode_columns(codec: TableCodec, rows: pa.Table, names: Sequence[str]) -> Encoded:
+    """Codes of some columns alone, in the order of `names`."""
+    indices = [codec.names.index(name) for name in names]
+    part = TableCodec(
+        tuple(names), tuple(codec.types[i] for i in indices), tuple(codec.columns[i] for i in indices)
+    )
+    return part.encode(rows)
