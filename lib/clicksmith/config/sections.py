@@ -168,6 +168,12 @@ class GeneratorConfig(Section):
     max_rows: int = Field(
         default=200_000, ge=100, description="rows to train on, chosen by hash of the example id"
     )
+    memory_rows: int = Field(
+        default=4_000_000,
+        ge=100,
+        description="rows that a worker may hold in memory; with a higher max_rows they are read from the "
+        "table batch by batch",
+    )
     min_users: int = Field(
         default=5, ge=1, description="a category or an extreme of fewer users is not learnt; 1 learns any"
     )

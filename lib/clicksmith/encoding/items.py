@@ -53,22 +53,9 @@ class ItemCodec:
         Raises:
             ContractError: there is no row, or the cells do not fit 64 bits.
         """
-        if len(ids) == 0:
-            raise ContractError(
-                "No training row holds an item id.", "Check the split and the holdout of the rows."
-            )
-        if np.prod([float(r) for r in radices]) >= 2.0**62:
-            raise ContractError(
-                f"Cells of {list(radices)} codes do not fit 64 bits.", "Use fewer or coarser attributes."
-            )
-        distinct = pc.unique(ids.cast(pa.string())).sort()
-        index = pc.index_in(ids.cast(pa.string()), value_set=distinct).to_numpy(zero_copy_only=False)
-        keys = _keys(codes[:, list(columns)], radices)
-        pairs, counts = np.unique(
-            np.stack([keys, index.astype(np.int64)], axis=1), axis=0, return_counts=True
-        )
-        cumulative = np.concatenate([[0], np.cumsum(counts)])
-        return cls(tuple(columns), tuple(radices), distinct, pairs[:, 0], pairs[:, 1], cumulative)
+        counter = ItemCounter(columns, radices)
+        counter.add(ids, codes)
+        return counter.result()
 
     def draw(self, codes: NDArray[np.int64], uniform: NDArray[np.float64]) -> pa.Array:
         """An id for each row, by its frequency in the row's cell, or in the finest coarser cell that has any.
@@ -133,6 +120,59 @@ class ItemCodec:
 
     def _pairs(self) -> dict[str, NDArray[np.int64]]:
         return {"keys": self.keys, "index": self.index, "counts": np.diff(self.cumulative)}
+
+
+class ItemCounter:
+    """Counts the (cell, id) pairs of rows that come in batches; its memory grows with the distinct pairs.
+
+    Args:
+        columns: which codes make the cell, coarse first.
+        radices: the cardinalities of these.
+
+    Raises:
+        ContractError: the cells do not fit 64 bits.
+    """
+
+    def __init__(self, columns: Sequence[int], radices: Sequence[int]) -> None:
+        if np.prod([float(r) for r in radices]) >= 2.0**62:
+            raise ContractError(
+                f"Cells of {list(radices)} codes do not fit 64 bits.", "Use fewer or coarser attributes."
+            )
+        self._columns, self._radices = tuple(columns), tuple(radices)
+        self._parts: list[pa.Table] = []
+        self._pending = 0
+
+    def add(self, ids: pa.Array, codes: NDArray[np.int64]) -> None:
+        """Count rows: ids, shape (N,), none null, and codes of all columns, shape (N, C)."""
+        keys = pa.array(_keys(codes[:, list(self._columns)], self._radices))
+        ones = pa.array(np.ones(len(ids), dtype=np.int64))
+        self._parts.append(_total(pa.table({"key": keys, "id": ids.cast(pa.string()), "rows": ones})))
+        self._pending += self._parts[-1].num_rows
+        if self._pending > 2 * max(self._parts[0].num_rows, 1 << 16):
+            self._parts, self._pending = [_total(pa.concat_tables(self._parts))], 0
+
+    def result(self) -> ItemCodec:
+        """The codec.
+
+        Raises:
+            ContractError: there was no row.
+        """
+        pairs = _total(pa.concat_tables(self._parts)) if self._parts else pa.table({"id": []})
+        if pairs.num_rows == 0:
+            raise ContractError(
+                "No training row holds an item id.", "Check the split and the holdout of the rows."
+            )
+        pairs = pairs.sort_by([("key", "ascending"), ("id", "ascending")]).combine_chunks()
+        ids = pairs["id"].combine_chunks()
+        distinct = pc.unique(ids).sort()
+        index = pc.index_in(ids, value_set=distinct).to_numpy(zero_copy_only=False).astype(np.int64)
+        cumulative = np.concatenate([[0], np.cumsum(pairs["rows"].to_numpy())])
+        return ItemCodec(self._columns, self._radices, distinct, pairs["key"].to_numpy(), index, cumulative)
+
+
+def _total(pairs: pa.Table) -> pa.Table:
+    """One row a pair."""
+    return pairs.group_by(["key", "id"]).aggregate([("rows", "sum")]).rename_columns(["key", "id", "rows"])
 
 
 def _keys(cell: NDArray[np.int64], radices: Sequence[int]) -> NDArray[np.int64]:

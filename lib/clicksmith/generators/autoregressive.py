@@ -15,7 +15,6 @@ from clicksmith.generators.autoregressive_network import (
 )
 from clicksmith.generators.recipe import (
     Recipe,
-    RowOrder,
     Shard,
     StepSettings,
     Wrap,
@@ -24,6 +23,7 @@ from clicksmith.generators.recipe import (
     one_cycle,
     step_generator,
 )
+from clicksmith.generators.rows import Rows
 from clicksmith.seeds import derive_seed
 
 GRADIENT_NORM = 1.0
@@ -39,19 +39,18 @@ class Autoregressive(Recipe):
     """AdamW with a one-cycle rate; what is kept is a moving average of the weights.
 
     Args:
-        data: encoded training rows.
+        rows: training rows.
         codec: their codec.
         settings: of the run.
     """
 
-    def __init__(self, data: Encoded, codec: TableCodec, settings: StepSettings) -> None:
+    def __init__(self, rows: Rows, codec: TableCodec, settings: StepSettings) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self.settings = settings
         self.network = AutoregressiveNetwork(codec)
-        self.network.set_frequencies(data.codes)
+        self.network.set_frequencies(rows.counts)
         self.sampler = copy.deepcopy(self.network).requires_grad_(False)
-        self._codes = torch.from_numpy(data.codes)
-        self._order = RowOrder(len(data), settings.seed)
+        self._rows = rows
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
@@ -67,16 +66,16 @@ class Autoregressive(Recipe):
         """See `Recipe.step`."""
         settings = self.settings
         mine = shard.slice(settings.batch_size)
-        rows = self._order.rows(step, settings.batch_size)[mine]
+        codes = self._rows.batch(step, settings.batch_size, mine)
         stream = step_generator(settings.seed, step)
-        order = draw_order(self._codes.shape[1], stream)
+        order = draw_order(codes.shape[1], stream)
         # Drawn for the global batch, so that a run does not depend on the number of ranks.
-        keep = draw_dropout(settings.batch_size, self._codes.shape[1], stream)[mine]
+        keep = draw_dropout(settings.batch_size, codes.shape[1], stream)[mine]
         for group in self._optimizer.param_groups:
             group["lr"] = one_cycle(step, settings.num_steps, settings.learning_rate)
         self.network.train()
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self.parallel(self._codes[rows], order, keep).sum()
+        loss = self.parallel(codes, order, keep).sum()
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._optimizer.step()

@@ -12,6 +12,8 @@ by one. Only codes with many rows have parameters of their own besides.
 Shapes: B rows, C columns, E embedding, H hidden, S sum of the cardinalities, M knots.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -58,7 +60,7 @@ class CodeTable(nn.Module):
                 self.knots[str(index)] = nn.Parameter(torch.randn(NUM_KNOTS, dim) * std)
                 self.own.data[ends[index] - len(ranks) : ends[index]] = 0.0
 
-    def set_counts(self, counts: list[NDArray[np.int64]]) -> None:
+    def set_counts(self, counts: Sequence[NDArray[np.int64]]) -> None:
         """Give frequent codes of numeric columns, and each column's code 0, parameters of their own."""
         for part, index, count in zip(
             torch.split(self.is_own, self.cardinalities), range(len(counts)), counts, strict=True
@@ -102,9 +104,8 @@ class AutoregressiveNetwork(Sampler):
         self.residual = nn.Parameter(torch.randn(num_columns, HIDDEN, HIDDEN) / HIDDEN**0.5)
         self.residual_bias = nn.Parameter(torch.zeros(num_columns, 1, HIDDEN))
 
-    def set_frequencies(self, codes: NDArray[np.int64]) -> None:
+    def set_frequencies(self, counts: Sequence[NDArray[np.int64]]) -> None:
         """Start each head at the log frequencies of its column; codes never seen are never sampled."""
-        counts = [np.bincount(codes[:, k], minlength=c) for k, c in enumerate(self.cardinalities)]
         self.head_bias.data = torch.from_numpy(
             np.log(np.concatenate([(c + 1) / (c + 1).sum() for c in counts]))
         ).float()

@@ -1,17 +1,17 @@
 """Between gold.training_examples and what generators learn: features and labels, items, days."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.encoding.items import ItemCodec
+from clicksmith.encoding.items import ItemCodec, ItemCounter
 from clicksmith.encoding.options import Options
+from clicksmith.encoding.statistics import TableStatistics
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.seeds import counter_uniform, derive_seed
@@ -50,34 +50,59 @@ class ExampleCodec:
 
     @classmethod
     def fit(cls, rows: pa.Table, min_users: int = 1, digits: bool = False) -> "ExampleCodec":
-        """Fit on training rows with `INPUT_COLUMNS`.
+        """Fit on training rows in memory; see `fit_batches`."""
+        options = _options(min_users, digits)
+        statistics = TableStatistics.of(rows, GENERATED_COLUMNS, options, limit=max(rows.num_rows, 1))
+        return cls._fit(statistics, options, [rows])[0]
+
+    @classmethod
+    def fit_batches(
+        cls, scan: Callable[[], Iterable[pa.Table]], min_users: int = 1, digits: bool = False
+    ) -> "tuple[ExampleCodec, list[NDArray[np.int64]]]":
+        """Fit on training rows with `INPUT_COLUMNS`, read twice, in memory that grows with the vocabulary.
 
         Args:
-            rows: with `USER_COLUMN` too, where `min_users` is above 1.
+            scan: starts reading the rows; with `USER_COLUMN` too, where `min_users` is above 1.
             min_users: a category or an extreme must belong to so many users: `encoding.options.MIN_USERS`
                 for real data. Item ids are those of the catalogue, not of users, and all kept.
             digits: whether numbers with few decimal places may be coded by their digits.
+
+        Returns:
+            The codec, and the rows of each code of each sub-column.
 
         Raises:
             TrainingError: there are none.
             ContractError: there are fewer users than `min_users`.
         """
-        if rows.num_rows == 0:
+        options = _options(min_users, digits)
+        statistics = TableStatistics.of_batches(scan(), GENERATED_COLUMNS, options)
+        return cls._fit(statistics, options, scan())
+
+    @classmethod
+    def _fit(
+        cls, statistics: TableStatistics, options: Options, batches: Iterable[pa.Table]
+    ) -> "tuple[ExampleCodec, list[NDArray[np.int64]]]":
+        if statistics.num_rows == 0:
             raise TrainingError(
                 "There is no training row for a generator (split 'train', holdout taken out).",
                 "Ingest more data, or set features.cut_date later.",
             )
-        user_column = USER_COLUMN if min_users > 1 else None
-        options = Options(MAX_BINS, min_users=min_users, user_column=user_column, digits=digits)
-        table = TableCodec.fit(rows, GENERATED_COLUMNS, options=options)
+        table = TableCodec.from_statistics(statistics, GENERATED_COLUMNS, options)
         slots = dict(zip(table.names, table.slots, strict=True))
         cell = [index for name in ITEM_ATTRIBUTES for index in range(slots[name].start, slots[name].stop)]
-        radices = [table.cardinalities[index] for index in cell]
-        ids = rows.column("item_id").combine_chunks()
-        items = ItemCodec.fit(ids, table.encode(rows).codes, cell, radices)
-        moments = rows.column("event_ts").cast(TIMESTAMP).cast(pa.int64())
-        days = np.unique(moments.to_numpy() // _DAY_US)
-        return cls(table, items, days[:-1] if len(days) > 1 else days, int(pc.max(moments).as_py()))
+        counter = ItemCounter(cell, [table.cardinalities[index] for index in cell])
+        counts = [np.zeros(cardinality, dtype=np.int64) for cardinality in table.cardinalities]
+        days, newest = np.empty(0, dtype=np.int64), 0
+        for rows in batches:
+            codes = table.encode(rows).codes
+            counter.add(rows.column("item_id").combine_chunks(), codes)
+            for column, count in enumerate(counts):
+                count += np.bincount(codes[:, column], minlength=len(count))
+            moments = rows.column("event_ts").cast(TIMESTAMP).cast(pa.int64()).to_numpy()
+            days = np.union1d(days, moments // _DAY_US)
+            newest = max(newest, int(moments.max(initial=newest)))
+        codec = cls(table, counter.result(), days[:-1] if len(days) > 1 else days, newest)
+        return codec, counts
 
     def decode(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> pa.Table:
         """Rows of generated columns, item_id and event_ts: functions of codes, seed and row id."""
@@ -148,6 +173,11 @@ class ExampleCodec:
             np.asarray(value["days"], dtype=np.int64),
             value["newest_us"],
         )
+
+
+def _options(min_users: int, digits: bool) -> Options:
+    user_column = USER_COLUMN if min_users > 1 else None
+    return Options(MAX_BINS, min_users=min_users, user_column=user_column, digits=digits)
 
 
 def _weekday(days: NDArray[np.int64]) -> NDArray[np.int64]:

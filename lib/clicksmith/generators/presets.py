@@ -11,6 +11,7 @@ from clicksmith.generators import autoregressive, gan, gan_networks, independent
 from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.gan_shapes import AVERAGE_DECAY, SHAPES, Shape
 from clicksmith.generators.recipe import Recipe, Sampler, StepSettings
+from clicksmith.generators.rows import MemoryRows, Rows
 
 PRESETS: tuple[str, ...] = get_args(GeneratorConfig.model_fields["preset"].annotation)
 
@@ -31,8 +32,12 @@ ADVERSARIAL_OPTIONS = ("loss", "packing", "gradient_clip", "adaptive_rates", "av
 """Settings that the adversarial presets alone can follow."""
 
 
+STREAMED = ("tabular_ar", "tabular_gan")
+"""Presets that read their rows batch by batch, and so from tables larger than memory."""
+
+
 def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: Encoded) -> Recipe:
-    """The recipe of a preset on encoded training rows.
+    """The recipe of a preset on encoded training rows in memory.
 
     Raises:
         TrainingError: there is no row, or no column `balance_by`.
@@ -42,20 +47,30 @@ def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: En
             f"There is no row to train {config.preset} on.",
             "Ingest more data, or set features.cut_date later.",
         )
+    if config.preset in STREAMED:
+        return build_streamed(config, seed, codec, MemoryRows(data, codec.cardinalities, seed))
     balanced = _subcolumn(codec, config.balance_by)
-    rate = config.learning_rate or _DEFAULT_RATES.get(config.preset, 0.0)
-    settings = StepSettings(seed, config.num_steps, config.batch_size, rate)
+    settings = _settings(config, seed)
     if config.preset in SHAPES:
         shape = shape_of(config)
         return gan.Adversarial(data, codec, shape, shape.loss, settings, balanced)
     recipes: dict[str, Callable[[], Recipe]] = {
-        "tabular_ar": lambda: autoregressive.Autoregressive(data, codec, settings),
-        "tabular_gan": lambda: tabular_gan.TabularGan(data, codec, settings),
         "tvae": lambda: tvae.Variational(data, codec, settings),
         "independent": lambda: independent.Independent(data, codec),
         "smote": lambda: smote.Smote(data, codec, balanced or 0),
     }
     return recipes[config.preset]()
+
+
+def build_streamed(config: GeneratorConfig, seed: int, codec: TableCodec, rows: Rows) -> Recipe:
+    """The recipe of one of `STREAMED`."""
+    recipe = tabular_gan.TabularGan if config.preset == "tabular_gan" else autoregressive.Autoregressive
+    return recipe(rows, codec, _settings(config, seed))
+
+
+def _settings(config: GeneratorConfig, seed: int) -> StepSettings:
+    rate = config.learning_rate or _DEFAULT_RATES.get(config.preset, 0.0)
+    return StepSettings(seed, config.num_steps, config.batch_size, rate)
 
 
 def shape_of(config: GeneratorConfig) -> Shape:
@@ -94,6 +109,12 @@ def check_config(name: str, config: GeneratorConfig, num_workers: int) -> None:
             f"generators.{name}.batch_size is {config.batch_size}; {config.preset} on {num_workers} workers "
             f"needs a multiple of {multiple}.",
             f"Set it to {max(multiple, config.batch_size // multiple * multiple)}.",
+        )
+    if config.preset not in STREAMED and config.max_rows > config.memory_rows:
+        raise TrainingError(
+            f"generators.{name}.max_rows is {config.max_rows:,}, but {config.preset} holds its rows "
+            f"in memory, where memory_rows allows {config.memory_rows:,}.",
+            f"Lower max_rows, raise memory_rows, or choose one of {', '.join(STREAMED)}.",
         )
     if adversarial:
         return

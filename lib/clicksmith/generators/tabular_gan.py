@@ -25,7 +25,6 @@ from clicksmith.generators.autoregressive import (
 )
 from clicksmith.generators.recipe import (
     Recipe,
-    RowOrder,
     Shard,
     StepSettings,
     Wrap,
@@ -33,6 +32,7 @@ from clicksmith.generators.recipe import (
     follow,
     step_generator,
 )
+from clicksmith.generators.rows import Rows
 from clicksmith.seeds import derive_seed
 
 LIKELIHOOD_SHARE = 0.8
@@ -97,24 +97,23 @@ class TabularGan(Recipe):
     """The recipe; its first steps are those of `Autoregressive`.
 
     Args:
-        data: encoded training rows.
+        rows: training rows.
         codec: their codec.
         settings: of the run.
     """
 
-    def __init__(self, data: Encoded, codec: TableCodec, settings: StepSettings) -> None:
+    def __init__(self, rows: Rows, codec: TableCodec, settings: StepSettings) -> None:
         self.settings = settings
         self.rate_factor: float = 1.0
         self.first_game_step = max(1, round(LIKELIHOOD_SHARE * settings.num_steps))
         likelihood = StepSettings(
             settings.seed, self.first_game_step, settings.batch_size, settings.learning_rate
         )
-        self._likelihood = Autoregressive(data, codec, likelihood)
+        self._likelihood = Autoregressive(rows, codec, likelihood)
         self.network, self.sampler = self._likelihood.network, self._likelihood.sampler
         torch.manual_seed(derive_seed(settings.seed, "critic"))
         self.critic = CodeCritic(codec.cardinalities)
-        self._codes = torch.from_numpy(data.codes)
-        self._order = RowOrder(len(data), derive_seed(settings.seed, "game"))
+        self._rows, self._num_columns = rows, len(codec.cardinalities)
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
@@ -137,10 +136,10 @@ class TabularGan(Recipe):
             return self._likelihood.step(step, shard)
         if step == self.first_game_step:  # the game starts from the averaged weights
             self.network.load_state_dict(self.sampler.state_dict())
-            for number in range(NUM_WARM_STEPS):
+            for number in range(-NUM_WARM_STEPS, 0):
                 self._critic_step(step, number, shard)
         for number in range(NUM_CRITIC_STEPS):
-            critic_loss, fake = self._critic_step(step, NUM_WARM_STEPS + number, shard)
+            critic_loss, fake = self._critic_step(step, number, shard)
         nats, norm = self._generator_step(step, fake, shard)
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
         return {"nats": nats, "gradient_norm": norm, "critic_loss": critic_loss}
@@ -150,7 +149,7 @@ class TabularGan(Recipe):
         size = self.settings.batch_size
         mine = shard.slice(size)
         stream = step_generator(self.settings.seed, step, "critic", number)
-        rows = torch.randint(len(self._codes), (size,), generator=stream)[mine]
+        real = self._rows.batch(self._batch_number(step, number), size, mine)
         first, second = (
             dropout_factors(size, self.critic.num_dropped, CRITIC_DROPOUT, stream)[mine] for _ in range(2)
         )
@@ -158,7 +157,7 @@ class TabularGan(Recipe):
         noise = derive_seed(self.settings.seed, "fakes", step, number)
         fake = torch.from_numpy(self.network.sample(noise, row_ids).codes)
         self._critic_optimizer.zero_grad(set_to_none=True)
-        both = torch.cat([self._codes[rows], fake])
+        both = torch.cat([real, fake])
         real_logit, fake_logit = self._parallel_critic(both, torch.cat([first, second])).chunk(2)
         loss = F.softplus(-real_logit).mean() + F.softplus(fake_logit).mean()
         torch.autograd.backward(loss)
@@ -167,27 +166,32 @@ class TabularGan(Recipe):
 
     def _generator_step(self, step: int, fake: Tensor, shard: Shard) -> tuple[Tensor, Tensor]:
         """Likelihood of real rows, and of generated ones as far as the critic takes them for real."""
-        size, num_columns = self.settings.batch_size, self._codes.shape[1]
+        size, num_columns = self.settings.batch_size, self._num_columns
         mine = shard.slice(size)
         stream = step_generator(self.settings.seed, step)
         order = draw_order(num_columns, stream)
         keep = draw_dropout(size, num_columns, stream)[mine]
-        rows = self._order.rows(step - self.first_game_step, size)[mine]
+        real = self._rows.batch(self._batch_number(step, NUM_CRITIC_STEPS), size, mine)
         with torch.no_grad():
             reward = self.critic(fake).clamp(-MAX_REWARD, MAX_REWARD)
-        weight = torch.cat([torch.ones(len(rows)), reward - reward.mean()]) / len(rows)
+        weight = torch.cat([torch.ones(len(real)), reward - reward.mean()]) / len(real)
         # Falls to nothing over the second half, so that the game ends at rest.
         share = (step - self.first_game_step) / (self.settings.num_steps - self.first_game_step)
         for group in self._generator_optimizer.param_groups:
             group["lr"] = GENERATOR_RATE * self.rate_factor * min(1.0, 2.0 * (1.0 - share))
         self.network.train()
         self._generator_optimizer.zero_grad(set_to_none=True)
-        both = torch.cat([self._codes[rows], fake])
+        both = torch.cat([real, fake])
         loss_C = self._parallel(both, order, torch.cat([keep, torch.ones_like(keep)]), weight)
         torch.autograd.backward(loss_C.sum())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._generator_optimizer.step()
         return loss_C.detach().sum(), norm
+
+    def _batch_number(self, step: int, number: int) -> int:
+        """The batch for the critic's update `number`; after the last of these comes the generator's."""
+        game_step = step - self.first_game_step
+        return self.first_game_step + NUM_WARM_STEPS + game_step * (NUM_CRITIC_STEPS + 1) + number
 
     def held_out_loss(self, held_out: Encoded) -> Tensor:
         """See `Recipe.held_out_loss`."""

@@ -18,7 +18,7 @@ from clicksmith.generators.artefact import (
     save_generator,
 )
 from clicksmith.generators.example_codec import INPUT_COLUMNS, USER_COLUMN, ExampleCodec
-from clicksmith.generators.presets import build_recipe, build_sampler, check_config
+from clicksmith.generators.presets import build_recipe, build_sampler, build_streamed, check_config
 from clicksmith.generators.recipe import Recipe
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
@@ -27,12 +27,15 @@ from clicksmith.seeds import derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop
+from clicksmith.training.row_index import RowIndex, scan_trained
 from clicksmith.training.snapshot import load_examples
+from clicksmith.training.stream import StreamedRows
 from clicksmith.training.workers import Worker, run_workers
 
 logger = logging.getLogger(__name__)
 
 MAX_HELD_OUT = 10_000
+TRAIN = {"split": "train"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Task:
         uri: of the training examples.
         version: their pinned Delta version.
         folder: the generator's, which already holds the codec.
+        index_uri: of the rows' index where they are streamed, or None: they are held in memory.
     """
 
     seed: int
@@ -52,6 +56,7 @@ class Task:
     uri: str
     version: int
     folder: str
+    index_uri: str | None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -81,10 +86,11 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     started = time.monotonic()
     settings, num_workers = config.generators[name], config.ray.num_workers
     check_config(name, settings, num_workers)
-    num_rows = _fit_codec(folder, examples, settings)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
+    index_uri = f"{run_folder}.rows.safetensors" if settings.max_rows > settings.memory_rows else None
+    num_rows = _fit_codec(folder, examples, settings, index_uri)
     seed = derive_seed(config.seed, "train_generator", name)
-    task = Task(seed, settings.model_dump(), examples.uri, examples.version, folder)
+    task = Task(seed, settings.model_dump(), examples.uri, examples.version, folder, index_uri)
     logger.info("%s: %s on %s rows, %d workers", name, settings.preset, f"{num_rows:,}", num_workers)
     state = run_workers(_work, task, name, run_folder, config.ray)
     progress = Progress(**state["progress"])
@@ -102,11 +108,21 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     return card
 
 
-def _fit_codec(folder: str, examples: Snapshot, settings: GeneratorConfig) -> int:
-    """Fit and write the codec; returns the number of training rows."""
-    rows = load_examples(examples, (USER_COLUMN, *INPUT_COLUMNS), "train", settings.max_rows, holdout=False)
-    save_codec(folder, ExampleCodec.fit(rows, settings.min_users))
-    return int(rows.num_rows)
+def _fit_codec(folder: str, examples: Snapshot, settings: GeneratorConfig, index_uri: str | None) -> int:
+    """Fit and write the codec, and the index of the rows where they are streamed; returns their number."""
+    names = (USER_COLUMN, *INPUT_COLUMNS)
+    if index_uri is None:
+        rows = load_examples(examples, names, "train", settings.max_rows, holdout=False)
+        save_codec(folder, ExampleCodec.fit(rows, settings.min_users))
+        return int(rows.num_rows)
+    index = RowIndex.build(examples, TRAIN, settings.max_rows)
+    logger.info("%s rows to stream, from %s row groups", f"{index.num_rows:,}", f"{len(index.counts):,}")
+    codec, counts = ExampleCodec.fit_batches(
+        lambda: scan_trained(examples, names, TRAIN, index.limit), settings.min_users
+    )
+    save_codec(folder, codec)
+    storage.write_bytes(index_uri, index.to_bytes(counts))
+    return index.num_rows
 
 
 def _metrics(progress: Progress) -> dict[str, float]:
@@ -120,9 +136,15 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     settings = GeneratorConfig.model_validate(task.config)
     codec = load_codec(task.folder).table
     columns = list(codec.names)
-    data = codec.encode(load_examples(task.snapshot, columns, "train", settings.max_rows, holdout=False))
     held_out = codec.encode(load_examples(task.snapshot, columns, "train", MAX_HELD_OUT, holdout=True))
-    recipe = build_recipe(settings, task.seed, codec, data)
+    in_memory = settings.max_rows if task.index_uri is None else len(held_out)
+    data = codec.encode(load_examples(task.snapshot, columns, "train", in_memory, holdout=False))
+    if task.index_uri is None:
+        recipe = build_recipe(settings, task.seed, codec, data)
+    else:
+        index, counts = RowIndex.from_bytes(storage.read_bytes(task.index_uri))
+        streamed = StreamedRows(task.snapshot, TRAIN, codec, index, counts, task.seed)
+        recipe = build_streamed(settings, task.seed, codec, streamed)
     return recipe, Plan(
         settings.num_steps,
         settings.checkpoint_every,

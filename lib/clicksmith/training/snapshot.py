@@ -6,6 +6,7 @@ That way ignores deletion vectors and column mapping, so tables with these are r
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ from clicksmith.seeds import HOLDOUT_MODULUS
 from clicksmith.tables.schema import Table
 
 BATCH_ROWS = 65_536
+BUFFER_BYTES = 1 << 18
+"""Read of a column at a time; whole row groups would not fit memory where many are read side by side."""
 _HASH = "__hash"
 
 
@@ -88,7 +91,8 @@ def _smallest(
     names = list(dict.fromkeys([*columns, *table.key]))
     kept: list[pa.Table] = []
     num_kept, limit = 0, 1 << 32
-    for batch in _scan(snapshot, names, where):
+    files = data_files(snapshot, where)
+    for _, batch in (found for file in files for found in read_file(snapshot, file, names, where)):
         hashes = hash_buckets(batch.column(table.key[0]))
         mask = hashes <= limit
         if holdout is not None:
@@ -114,27 +118,75 @@ def _first(parts: list[pa.Table], table: Table, max_rows: int | None) -> pa.Tabl
     return rows.take(order if max_rows is None else order[:max_rows])
 
 
-def _scan(snapshot: Snapshot, names: Sequence[str], where: Mapping[str, Any]) -> Iterator[pa.Table]:
-    """Batches of the rows that fulfil `where`, with the declared types."""
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file of a snapshot.
+
+    Attributes:
+        path: within the table's file system.
+        constants: values of the partition columns.
+    """
+
+    path: str
+    constants: Mapping[str, Any]
+
+
+def data_files(snapshot: Snapshot, where: Mapping[str, Any]) -> list[DataFile]:
+    """The snapshot's files that can hold rows with the values in `where`, by path.
+
+    Raises:
+        LakeError: the snapshot is gone or cannot be read in this way.
+    """
     delta = _open(snapshot)
     partitions = delta.metadata().partition_columns
-    filesystem, root = storage.resolve(snapshot.uri)
+    _, root = storage.resolve(snapshot.uri)
+    files = []
     for action in pa.table(delta.get_add_actions(flatten=True)).to_pylist():
         constants = {name: action[f"partition.{name}"] for name in partitions}
-        if any(str(constants[name]) != str(value) for name, value in where.items() if name in constants):
-            continue
-        filters = {name: value for name, value in where.items() if name not in constants}
-        stored = [name for name in dict.fromkeys([*names, *filters]) if name not in constants]
-        path = f"{root}/{unquote(action['path'])}"
-        try:
-            with filesystem.open_input_file(path) as source:
-                for batch in pq.ParquetFile(source).iter_batches(BATCH_ROWS, columns=stored):
-                    yield _typed(pa.Table.from_batches([batch]), names, filters, constants, snapshot.table)
-        except (OSError, pa.ArrowException) as error:
-            raise LakeError(
-                f"{snapshot.table.name} version {snapshot.version}: cannot read {path}: {error}.",
-                "A vacuumed version cannot be trained from: run the jobs again from the newest version.",
-            ) from None
+        if all(str(constants[name]) == str(value) for name, value in where.items() if name in constants):
+            files.append(DataFile(f"{root}/{unquote(action['path'])}", constants))
+    return sorted(files, key=lambda file: file.path)
+
+
+def read_file(
+    snapshot: Snapshot,
+    file: DataFile,
+    names: Sequence[str],
+    where: Mapping[str, Any],
+    row_groups: Sequence[int] | None = None,
+    batch_rows: int = BATCH_ROWS,
+) -> Iterator[tuple[int, pa.Table]]:
+    """A file's rows that fulfil `where`, with the declared types, in the order in which they are stored.
+
+    Args:
+        snapshot: whose file it is.
+        file: one of `data_files`.
+        names: columns, in order.
+        where: column to value.
+        row_groups: which; None reads all.
+        batch_rows: rows that are read at a time.
+
+    Yields:
+        Number of a row group, and at most `batch_rows` of its rows.
+
+    Raises:
+        LakeError: the file is gone or damaged.
+    """
+    filesystem, _ = storage.resolve(snapshot.uri)
+    filters = {name: value for name, value in where.items() if name not in file.constants}
+    stored = [name for name in dict.fromkeys([*names, *filters]) if name not in file.constants]
+    try:
+        with filesystem.open_input_file(file.path) as source:
+            parquet = pq.ParquetFile(source, buffer_size=BUFFER_BYTES)
+            for group in range(parquet.num_row_groups) if row_groups is None else row_groups:
+                for batch in parquet.iter_batches(batch_rows, row_groups=[group], columns=stored):
+                    rows = pa.Table.from_batches([batch])
+                    yield group, _typed(rows, names, filters, file.constants, snapshot.table)
+    except (OSError, pa.ArrowException) as error:
+        raise LakeError(
+            f"{snapshot.table.name} version {snapshot.version}: cannot read {file.path}: {error}.",
+            "A vacuumed version cannot be trained from: run the jobs again from the newest version.",
+        ) from None
 
 
 def _typed(

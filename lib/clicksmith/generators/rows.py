@@ -1,0 +1,55 @@
+"""Training rows by the batch, wherever they lie."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clicksmith.encoding.table import Encoded
+from clicksmith.generators.recipe import RowOrder
+
+
+class Rows(Protocol):
+    """What a preset that reads rows once in a batch needs of them. C sub-columns.
+
+    Attributes:
+        counts: training rows of each code of each sub-column.
+    """
+
+    counts: Sequence[NDArray[np.int64]]
+
+    def batch(self, number: int, batch_size: int, mine: slice) -> Tensor:
+        """Codes of a part of a global batch: a function of its number, the same for any number of ranks.
+
+        Args:
+            number: of the batch. Reading on is fast, going elsewhere may not be.
+            batch_size: of all ranks; the same at every call.
+            mine: which rows of the batch.
+
+        Returns:
+            Shape (rows of the part, C).
+        """
+
+
+class MemoryRows:
+    """Encoded rows in memory, in a seeded permutation an epoch; no remainder is dropped.
+
+    Args:
+        data: the rows.
+        cardinalities: codes of each sub-column.
+        seed: of the order.
+    """
+
+    def __init__(self, data: Encoded, cardinalities: Sequence[int], seed: int) -> None:
+        self.counts: Sequence[NDArray[np.int64]] = [
+            np.bincount(data.codes[:, k], minlength=c).astype(np.int64) for k, c in enumerate(cardinalities)
+        ]
+        self._codes = torch.from_numpy(data.codes)
+        self._order = RowOrder(len(data), seed)
+
+    def batch(self, number: int, batch_size: int, mine: slice) -> Tensor:
+        """See `Rows.batch`."""
+        return self._codes[self._order.rows(number, batch_size)[mine]]
