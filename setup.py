@@ -17,6 +17,8 @@ DEV = [
     "mypy==2.4.1",
     "import-linter==2.17",
     "jsonschema>=4.20,<5",
+    "psutil>=5.9,<8",
+    "types-psutil",
     "types-PyYAML",
     "pandas-stubs",
 ]

@@ -24,7 +24,7 @@ def disturbed_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("moment", "needle", "delay"),
     [
         ("during ingest, between two commits", "bronze.items: version", 0.2),
-        ("during GAN training, after a checkpoint", "gan: step 20 of", 0.0),
+        ("during GAN training, after a checkpoint", "gan: step ", 0.0),
         ("during synthesis, between two generators", "gold.synthetic_candidates: version 0", 0.5),
     ],
 )

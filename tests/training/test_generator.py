@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -179,12 +181,13 @@ def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
         ray_settings = config.ray.model_copy(update={"storage_path": str(tmp_path / f"models{number}")})
         mine = config.model_copy(update={"ray": ray_settings})
         if number == 1:
-            _kill_a_worker_after_a_checkpoint(tmp_path / "models1")
+            killed = _kill_a_worker_after_a_checkpoint(tmp_path / "models1")
         job.run(mine)
         folder = folder_of(mine)
         card = json.loads((folder / "card.json").read_text())
         assert card["num_workers"] == 2
         results.append((card["history"], load_file(folder / "weights.safetensors")))
+    assert len(killed) == 1
     (history, weights), (other_history, other_weights) = results
     assert history == other_history
     assert [entry["step"] for entry in history] == list(range(1, 41))
@@ -197,20 +200,24 @@ def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
     assert one[9]["generator_loss"] == pytest.approx(history[9]["generator_loss"], abs=0.05)
 
 
-def _kill_a_worker_after_a_checkpoint(models: Path) -> None:
-    """In the background: kill -9 one of this cluster's training workers when progress is first told."""
-    import threading
+def _kill_a_worker_after_a_checkpoint(models: Path) -> list[int]:
+    """In the background: kill -9 one of this cluster's training workers when progress is first told.
 
-    import psutil
+    Returns:
+        Where its process id will be.
+    """
+    killed: list[int] = []
 
     def wait_and_kill() -> None:
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not killed:
             if list(models.glob("runs/*.progress.json")):
                 for process in psutil.Process().children(recursive=True):
                     if "RayTrainWorker" in "".join(process.cmdline()):
                         process.kill()
+                        killed.append(process.pid)
                         return
             time.sleep(0.02)
 
     threading.Thread(target=wait_and_kill, daemon=True).start()
+    return killed

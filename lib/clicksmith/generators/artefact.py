@@ -31,8 +31,12 @@ WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
 
 
 def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
-    """The lineage of training a generator; known before it is trained."""
-    sections = {"generator": config.generators[name], "ray.num_workers": config.ray.num_workers}
+    """The lineage of training a generator; known before it is trained.
+
+    The number of workers is no part of it: they compute the same up to the order of sums, and a run that was
+    cut off may go on with more or fewer of them.
+    """
+    sections = {"generator": config.generators[name]}
     return trace(f"train_generator/{name}", config, sections, {"training_examples": examples})
 
 

@@ -114,9 +114,9 @@ def run_workers(
         with watch(name, _progress_uri(folder)):
             result = trainer.fit()
     except Exception as error:  # Ray wraps what a worker raised in several layers
-        raise _explain(name, folder, error) from error
+        raise _not_started(name, config, use_gpu, error) or _explain(name, folder, error) from error
     if result.error is not None or result.checkpoint is None:
-        raise _explain(name, folder, result.error)
+        raise _not_started(name, config, use_gpu, result.error) or _explain(name, folder, result.error)
     with result.checkpoint.as_directory() as kept:
         return load_state(Path(kept, CHECKPOINT).read_bytes())
 
@@ -187,6 +187,23 @@ class _OnRay:
 def _progress_uri(folder: str) -> str:
     """Where the first worker tells the driver how far it is."""
     return f"{folder}.progress.json"
+
+
+def _not_started(
+    name: str, config: RayConfig, use_gpu: bool, error: BaseException | None
+) -> TrainingError | None:
+    """What to say where the group's workers could not be placed in time; None where they could."""
+    if "worker group startup timed out" not in str(error):
+        return None
+    wanted = "1 CPU and 1 GPU" if use_gpu else "1 CPU"
+    have = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return TrainingError(
+        f"Training of {name} has not begun: {config.num_workers} workers of {wanted} each did not start in "
+        f"time; the cluster has {have.get('CPU', 0):.0f} CPUs and {have.get('GPU', 0):.0f} GPUs, of which "
+        "others may use some.",
+        "Lower ray.num_workers, wait for free ones, or add nodes. How long to wait is in "
+        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S.",
+    )
 
 
 def _explain(name: str, folder: str, error: BaseException | None) -> ClicksmithError:

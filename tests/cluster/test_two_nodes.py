@@ -1,0 +1,141 @@
+"""Generators on a real cluster of two Ray nodes: killed workers, drivers and nodes, other numbers of workers.
+
+The model trained undisturbed on one node by two workers of the session's cluster is the truth for all.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ray.cluster_utils import Cluster
+from safetensors.torch import load_file
+
+import train_generator as job
+from clicksmith.config import Config, load_config
+from clicksmith.generators.artefact import generator_folder, trace_generator
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import TRAINING_EXAMPLES
+from cluster import nodes
+from training.toy_lake import toy_examples, write_examples
+
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
+
+STEPS = 160
+OPTIONS = "preset: tabular_gan, num_steps: 160, batch_size: 100, checkpoint_every: 20, min_users: 1"
+GENERATOR = f"generators={{g: {{{OPTIONS}}}}}"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with nodes.two_nodes() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("two_nodes") / "lake"
+    write_examples(Lake(str(root)), toy_examples(3000))
+    return root
+
+
+def settings_of(lake: Path, models: Path, num_workers: int = 2) -> list[str]:
+    return [f"lake.root={lake}", f"ray.storage_path={models}", GENERATOR, f"ray.num_workers={num_workers}"]
+
+
+def result_of(lake: Path, models: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Card and weights."""
+    config: Config = load_config(None, settings_of(lake, models))
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    folder = Path(generator_folder(config, "g", trace_generator(config, "g", examples)))
+    return json.loads((folder / "card.json").read_text()), load_file(folder / "weights.safetensors")
+
+
+@pytest.fixture(scope="module")
+def truth(
+    lake: Path, tmp_path_factory: pytest.TempPathFactory, ray_cluster: None
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    models = tmp_path_factory.mktemp("truth")
+    job.run(load_config(None, settings_of(lake, models)))
+    return result_of(lake, models)
+
+
+def kill_driver_at(step: int) -> Callable[[str, subprocess.Popen[str]], None]:
+    def on_line(line: str, process: subprocess.Popen[str]) -> None:
+        if step <= nodes.step_in(line) < STEPS:
+            process.kill()
+
+    return on_line
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def assert_close(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
+    """The stated tolerance of other numbers of workers: a hundredth of a nat a row in the held-out loss, and
+    weights whose distance is a hundredth of their length."""
+    (card, weights), (other_card, other_weights) = one, other
+    assert card["metrics"]["held_out_nats"] == pytest.approx(other_card["metrics"]["held_out_nats"], abs=0.01)
+    mine, theirs = (
+        torch.cat([w.flatten().float() for w in both.values()]) for both in (weights, other_weights)
+    )
+    assert float((mine - theirs).norm() / theirs.norm()) < 0.01
+
+
+def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
+    cluster: Cluster, lake: Path, tmp_path: Path, truth: tuple[Any, Any]
+) -> None:
+    """kill -9 of the driver, then of the second node's worker, then of that node, which another replaces."""
+    settings = settings_of(lake, tmp_path)
+    status, log = nodes.run(cluster.address, settings, kill_driver_at(20))
+    assert status != 0, log
+    reached = max(map(nodes.step_in, log.splitlines()))
+    done: list[str] = []
+
+    def disturb(line: str, process: subprocess.Popen[str]) -> None:
+        step = nodes.step_in(line)
+        if step > reached and not done:
+            on_nodes = [nodes.workers_of(raylet) for raylet in nodes.raylets()[-2:]]
+            assert [len(workers) for workers in on_nodes] == [1, 1], "one worker on each node"
+            nodes.kill(on_nodes[1][0])
+            done.extend(["worker", str(step)])
+        elif len(done) == 2 and step > int(done[1]):
+            cluster.remove_node(cluster.list_all_nodes[-1], allow_graceful=False)
+            cluster.add_node(**nodes.NODE)
+            done.append("node")
+
+    status, log = nodes.run(cluster.address, settings, disturb)
+    assert status == 0, log
+    assert done[0::2] == ["worker", "node"], log
+    assert min(step for step in map(nodes.step_in, log.splitlines()) if step) >= reached
+    card, weights = result_of(lake, tmp_path)
+    assert_equal(weights, truth[1])
+    assert card["history"] == truth[0]["history"]
+
+
+@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
+def test_a_run_goes_on_with_another_number_of_workers(
+    cluster: Cluster, lake: Path, tmp_path: Path, truth: tuple[Any, Any], first: int, then: int
+) -> None:
+    status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, first), kill_driver_at(60))
+    assert status != 0, log
+    status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, then))
+    assert status == 0, log
+    assert min(step for step in map(nodes.step_in, log.splitlines()) if step) >= 60, "not from the start"
+    card, weights = result_of(lake, tmp_path)
+    assert card["num_workers"] == then
+    assert_close((card, weights), truth)
+
+
+def test_workers_that_cannot_start_are_a_clear_error(cluster: Cluster, lake: Path, tmp_path: Path) -> None:
+    extra = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3"}
+    status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, 5), extra=extra)
+    assert status == 2
+    assert "5 workers of 1 CPU each did not start" in log, log
+    assert "the cluster has 2 CPUs" in log
+    assert "Traceback" not in log
