@@ -34,9 +34,12 @@ def derive_seed(seed: int, *names: str | int) -> int:
 def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """SplitMix64's finalizer (Steele, Lea, Flood 2014), element-wise."""
     z = x + _GOLDEN
-    z = (z ^ (z >> np.uint64(30))) * _MIX1
-    z = (z ^ (z >> np.uint64(27))) * _MIX2
-    return z ^ (z >> np.uint64(31))
+    z ^= z >> np.uint64(30)
+    z *= _MIX1
+    z ^= z >> np.uint64(27)
+    z *= _MIX2
+    z ^= z >> np.uint64(31)
+    return z
 
 
 def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -> NDArray[np.float64]:
@@ -55,7 +58,10 @@ def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -
         columns = _splitmix64(np.arange(num_columns, dtype=np.uint64))
         bits = _splitmix64(rows[:, None] ^ columns[None, :])
     # 53 random bits, centred in their cell so that 0 and 1 never occur.
-    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    uniform = (bits >> np.uint64(11)).astype(np.float64)
+    uniform += 0.5
+    uniform *= 2.0**-53
+    return uniform
 
 
 def counter_normal(seed: int, row_ids: NDArray[np.integer], num_columns: int) -> NDArray[np.float64]:

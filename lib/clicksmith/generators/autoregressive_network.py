@@ -6,8 +6,9 @@ frequencies. "Before" is a matter of a mask on one matrix that holds the project
 the order of the columns can change with every batch (any-order training, Uria et al. 2014).
 
 Codes of a numeric column have an order, and neighbours mean nearly the same. Their embeddings and heads
-are piecewise linear in the value's rank, with few knots: what bins of some hundred rows cannot learn one
-by one. Only codes with many rows have parameters of their own besides.
+are piecewise linear in the value's rank, with few knots, plus a vector of each code's own. What a code
+says of later columns its embedding may learn from a few rows (a rare capital gain says much about
+income). Of its own probability a few rows say next to nothing: heads shrink the own vectors of rare codes.
 
 Shapes: B rows, C columns, E embedding, H hidden, S sum of the cardinalities, M knots.
 """
@@ -27,13 +28,10 @@ from clicksmith.generators.recipe import Sampler
 from clicksmith.seeds import counter_uniform
 
 EMBEDDING = 16
-HIDDEN = 128
-DROPOUT = 0.25
-INPUT_DROPOUT = 0.125
-"""Lower than the hidden layers': it blurs what depends on a single column, such as a label."""
+HIDDEN = 64
 NUM_KNOTS = 16
-MIN_ROWS = 100
-"""A code of a numeric column with so many training rows has parameters of its own."""
+SHRINKAGE = 100.0
+"""Rows at which the own head vector of a numeric column's code counts by half."""
 
 
 class CodeTable(nn.Module):
@@ -49,8 +47,8 @@ class CodeTable(nn.Module):
         super().__init__()
         self.cardinalities = codec.cardinalities
         self.own = nn.Parameter(torch.randn(sum(self.cardinalities), dim) * std)
-        self.is_own: Tensor
-        self.register_buffer("is_own", torch.ones(len(self.own), 1))
+        self.scale: Tensor
+        self.register_buffer("scale", torch.ones(len(self.own), 1))
         self.knots = nn.ParameterDict()
         self.bases: dict[int, Tensor] = {}
         ends = np.cumsum(self.cardinalities)
@@ -60,19 +58,16 @@ class CodeTable(nn.Module):
                 self.knots[str(index)] = nn.Parameter(torch.randn(NUM_KNOTS, dim) * std)
                 self.own.data[ends[index] - len(ranks) : ends[index]] = 0.0
 
-    def set_counts(self, counts: Sequence[NDArray[np.int64]]) -> None:
-        """Give frequent codes of numeric columns, and each column's code 0, parameters of their own."""
-        for part, index, count in zip(
-            torch.split(self.is_own, self.cardinalities), range(len(counts)), counts, strict=True
-        ):
-            if index in self.bases:
-                frequent = torch.from_numpy(count >= MIN_ROWS)
-                frequent[0] = True
-                part.copy_(frequent[:, None])
+    def shrink(self, counts: Sequence[NDArray[np.int64]]) -> None:
+        """Let the own vectors along smooth columns count the less, the fewer rows a code has."""
+        scales = torch.split(self.scale, self.cardinalities)
+        for index in self.bases:
+            rows = torch.from_numpy(counts[index])[:, None]
+            scales[index].copy_(rows / (rows + SHRINKAGE))
 
     def forward(self) -> Tensor:
         """All vectors, shape (S, D)."""
-        parts = list(torch.split(self.own * self.is_own, self.cardinalities))
+        parts = list(torch.split(self.own * self.scale, self.cardinalities))
         for index, basis in self.bases.items():
             parts[index] = parts[index] + basis.to(self.own.device) @ self.knots[str(index)]
         return torch.cat(parts)
@@ -97,10 +92,11 @@ class AutoregressiveNetwork(Sampler):
         self.embedding = CodeTable(codec, EMBEDDING, std=0.5)
         self.head = CodeTable(codec, HIDDEN, std=0.3 / HIDDEN**0.5)
         self.head_bias = nn.Parameter(torch.zeros(num_codes))
-        self.project = nn.Parameter(torch.randn(num_columns, EMBEDDING, num_columns, HIDDEN))
+        # One matrix a reading column, so that sampling finds its first rows side by side.
+        self.project = nn.Parameter(torch.randn(num_columns, num_columns * EMBEDDING, HIDDEN))
         fan_in = (torch.arange(num_columns) * EMBEDDING).clamp(min=1)
-        self.project.data *= (2.0 / fan_in).sqrt()[:, None]
-        self.project_bias = nn.Parameter(torch.zeros(num_columns * HIDDEN))
+        self.project.data *= (2.0 / fan_in).sqrt()[:, None, None]
+        self.project_bias = nn.Parameter(torch.zeros(num_columns, 1, HIDDEN))
         self.residual = nn.Parameter(torch.randn(num_columns, HIDDEN, HIDDEN) / HIDDEN**0.5)
         self.residual_bias = nn.Parameter(torch.zeros(num_columns, 1, HIDDEN))
 
@@ -110,13 +106,7 @@ class AutoregressiveNetwork(Sampler):
             np.log(np.concatenate([(c + 1) / (c + 1).sum() for c in counts]))
         ).float()
         self.seen.copy_(torch.from_numpy(np.concatenate(counts) > 0))
-        self.embedding.set_counts(counts)
-        self.head.set_counts(counts)
-
-    @staticmethod
-    def hidden_width(num_columns: int) -> int:
-        """Hidden activations of a row that dropout acts on."""
-        return num_columns * 2 * HIDDEN
+        self.head.shrink(counts)
 
     def forward(
         self,
@@ -130,26 +120,18 @@ class AutoregressiveNetwork(Sampler):
         Args:
             codes_BC: encoded rows.
             order_C: columns in the order of generation; None is the codec's.
-            keep: factors of embeddings and hidden activations, shape (B, C * E + `hidden_width`), 0 where
-                dropout acts; None drops nothing.
+            keep: factors of the embeddings, shape (B, C * E), 0 where dropout acts; None drops nothing.
             weight_B: None takes the mean.
         """
-        num_rows, num_columns = codes_BC.shape
-        shape_BCH = (num_rows, num_columns, HIDDEN)
+        num_columns = codes_BC.shape[1]
         rank_C = torch.arange(num_columns, device=codes_BC.device) if order_C is None else order_C.argsort()
-        mask_CC = (rank_C[:, None] < rank_C).float()  # [j, k]: column k reads column j
-        project = (self.project * mask_CC[:, None, :, None]).view(num_columns * EMBEDDING, -1)
+        mask_CC = (rank_C < rank_C[:, None]).float()  # [k, j]: column k reads column j
+        project = self.project * mask_CC.repeat_interleave(EMBEDDING, 1)[:, :, None]
         x_BE = F.embedding(codes_BC + self.offsets, self.embedding()).flatten(1)
         if keep is not None:
-            width = num_columns * HIDDEN
-            keep_x, keep_h, keep_r = torch.split(keep, [num_columns * EMBEDDING, width, width], dim=1)
-            x_BE = x_BE * keep_x
-        h_BCH = F.relu(torch.addmm(self.project_bias, x_BE, project)).view(shape_BCH)
-        r_BCH = h_BCH if keep is None else h_BCH * keep_h.reshape(shape_BCH)
-        r_CBH = torch.baddbmm(self.residual_bias, r_BCH.transpose(0, 1), self.residual)
-        h_CBH = h_BCH.transpose(0, 1) + F.relu(r_CBH)
-        if keep is not None:
-            h_CBH = h_CBH * keep_r.reshape(shape_BCH).transpose(0, 1)
+            x_BE = x_BE * keep
+        h_CBH = F.relu(torch.baddbmm(self.project_bias, x_BE.expand(num_columns, -1, -1), project))
+        h_CBH = h_CBH + F.relu(torch.baddbmm(self.residual_bias, h_CBH, self.residual))
         heads = zip(
             h_CBH.unbind(0),
             torch.split(self.head(), self.cardinalities),
@@ -176,32 +158,34 @@ class AutoregressiveNetwork(Sampler):
         seen = torch.split(self.seen, self.cardinalities)
         for column, codes in fixed.items():
             check_codes(column, codes, seen[column].numpy())
-        uniform = counter_uniform(seed, row_ids, 2 * num_columns)
-        pick = torch.from_numpy(uniform[:, :num_columns].T.astype(np.float32))
-        embedding, head = self.embedding(), torch.split(self.head(), self.cardinalities)
-        codes_BC = torch.empty(len(row_ids), num_columns, dtype=torch.int64)
+        uniform = counter_uniform(seed, row_ids, 2 * num_columns).astype(np.float32)
+        # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
+        pick_CB = torch.from_numpy(uniform[:, :num_columns].T.copy()).clamp_(max=1 - 2**-22)
+        embeddings = torch.split(self.embedding(), self.cardinalities)
+        heads = torch.split(self.head(), self.cardinalities)
+        biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
+        codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64)
         x_BE = torch.zeros(len(row_ids), num_columns * EMBEDDING)
+        # Written over by each column: new memory for each result would take as long as the products.
+        hidden_BH, inner_BH = torch.empty(2, len(row_ids), HIDDEN)
+        space = torch.empty(len(row_ids) * max(self.cardinalities))
         for k in [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]:
             if k in fixed:
-                codes_BC[:, k] = torch.from_numpy(fixed[k])
+                codes_CB[k] = torch.from_numpy(fixed[k])
             else:
-                known = num_columns if fixed else k  # columns not drawn yet are 0 in x
-                total = self._weights(k, x_BE[:, : known * EMBEDDING], head[k]).cumsum_(1)
-                code = torch.searchsorted(total, pick[k][:, None] * total[:, -1:], right=True)[:, 0]
-                codes_BC[:, k] = torch.minimum(code, (total < total[:, -1:]).sum(1))
-            x_BE[:, k * EMBEDDING : (k + 1) * EMBEDDING] = embedding[self.offsets[k] + codes_BC[:, k]]
-        return Encoded(codes_BC.numpy(), uniform[:, num_columns:].astype(np.float32))
-
-    def _weights(self, k: int, x_BE: Tensor, head: Tensor) -> Tensor:
-        """Probabilities of column k's codes up to a factor, (B, cardinality), 0 where never seen."""
-        start = int(self.offsets[k])
-        codes, known = slice(start, start + len(head)), x_BE.shape[1] // EMBEDDING
-        project = self.project[:known, :, k].reshape(-1, HIDDEN)
-        hidden = F.relu(torch.addmm(self.project_bias[k * HIDDEN : (k + 1) * HIDDEN], x_BE, project))
-        hidden = hidden + F.relu(torch.addmm(self.residual_bias[k], hidden, self.residual[k]))
-        logits = F.linear(hidden, head, self.head_bias[codes])
-        logits = logits.masked_fill_(~self.seen[codes], -torch.inf)
-        return logits.sub_(logits.amax(1, keepdim=True)).exp_()
+                known = (num_columns if fixed else k) * EMBEDDING  # columns not drawn yet are 0 in x
+                torch.addmm(self.project_bias[k], x_BE[:, :known], self.project[k, :known], out=hidden_BH)
+                hidden_BH.relu_()
+                torch.addmm(self.residual_bias[k], hidden_BH, self.residual[k], out=inner_BH)
+                hidden_BH += inner_BH.relu_()
+                total = space[: len(row_ids) * self.cardinalities[k]].view(len(row_ids), -1)
+                torch.addmm(biases[k], hidden_BH, heads[k].T, out=total)
+                total.sub_(total.amax(1, keepdim=True)).exp_().cumsum_(1)
+                pick = pick_CB[k, :, None] * total[:, -1:]
+                codes_CB[k] = torch.searchsorted(total, pick, right=True)[:, 0]
+            block = x_BE[:, k * EMBEDDING : (k + 1) * EMBEDDING]
+            torch.index_select(embeddings[k], 0, codes_CB[k], out=block)
+        return Encoded(codes_CB.T.numpy(), uniform[:, num_columns:])
 
 
 def value_ranks(codec: TableCodec) -> list[NDArray[np.int64] | None]:
