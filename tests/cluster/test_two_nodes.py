@@ -105,7 +105,7 @@ def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
             nodes.kill(on_nodes[1][0])
             done.extend(["worker", str(step)])
         elif len(done) == 2 and step > int(done[1]):
-            cluster.remove_node(cluster.list_all_nodes[-1], allow_graceful=False)
+            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
             cluster.add_node(**nodes.NODE)
             done.append("node")
 
@@ -118,18 +118,23 @@ def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
     assert card["history"] == truth[0]["history"]
 
 
-@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
-def test_a_run_goes_on_with_another_number_of_workers(
-    cluster: Cluster, lake: Path, tmp_path: Path, truth: tuple[Any, Any], first: int, then: int
+def test_a_run_goes_on_with_other_numbers_of_workers(
+    cluster: Cluster, lake: Path, tmp_path: Path, truth: tuple[Any, Any]
 ) -> None:
-    status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, first), kill_driver_at(60))
-    assert status != 0, log
-    status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, then))
-    assert status == 0, log
-    assert min(step for step in map(nodes.step_in, log.splitlines()) if step) >= 60, "not from the start"
+    reached = 0
+    for num_workers, stop in ((2, 20), (1, 60), (2, STEPS)):
+        on_line = kill_driver_at(max(stop, reached + 1))
+        status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, num_workers), on_line)
+        steps = [step for step in map(nodes.step_in, log.splitlines()) if step]
+        assert min(steps) >= reached, f"{num_workers} workers went on from the last checkpoint"
+        assert (status == 0) == (stop == STEPS), log
+        reached = max(steps)
     card, weights = result_of(lake, tmp_path)
-    assert card["num_workers"] == then
+    assert card["num_workers"] == 2
     assert_close((card, weights), truth)
+    assert not all(torch.equal(weights[name], truth[1][name]) for name in weights), (
+        "one worker sums otherwise"
+    )
 
 
 def test_workers_that_cannot_start_are_a_clear_error(cluster: Cluster, lake: Path, tmp_path: Path) -> None:
