@@ -4,6 +4,7 @@ Parts, in their order:
     adult    every preset on the adult data, beside mostlyai-engine and ctgan in the same run; all figures
              are of 26,049 rows, against the 6,512 that no generator saw
     ids      identifier columns of 100,000 to 10 million values
+    wide     100 columns and 5 million rows, streamed
     workers  two Ray workers against one
     writer   the Spark writer, from a trained generator to a commit
     journey  every preset on gold.training_examples of Complete Journey, from a lake of `make demo`
@@ -16,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import ids, workers, writer
+from benchmarks import ids, wide, workers, writer
 from benchmarks.datasets import Dataset
 from benchmarks.peers import PEERS, peer
 from benchmarks.quality import compare_presets, judge, print_figures
@@ -24,7 +25,7 @@ from clicksmith.generators.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "adult" / "adult.csv"
-PARTS = ("adult", "ids", "workers", "writer", "journey")
+PARTS = ("adult", "ids", "wide", "workers", "writer", "journey")
 
 
 def adult(arguments: argparse.Namespace) -> None:
@@ -70,11 +71,13 @@ def main() -> None:
     parser.add_argument("--ctgan-epochs", type=int, default=0, help="0: the package's default, 300")
     parser.add_argument("--presets", nargs="*", choices=PRESETS, default=PRESETS)
     parser.add_argument("--steps", type=int, default=500, help="of a preset's training")
+    parser.add_argument("--wide-rows", type=int, default=5_000_000)
     parser.add_argument("--writer-rows", type=int, default=5_000_000)
     arguments = parser.parse_args()
     run = {
         "adult": lambda: adult(arguments),
         "ids": ids.run,
+        "wide": lambda: wide.run(arguments.wide_rows),
         "workers": lambda: workers.run(Dataset.adult(arguments.data)),
         "writer": lambda: writer.run(arguments.lake, arguments.writer_rows),
         "journey": lambda: journey(arguments),

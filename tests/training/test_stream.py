@@ -98,14 +98,13 @@ def test_every_row_comes_once_an_epoch_and_none_is_dropped(
     source = streamed(snapshot, codec)
     expected = Counter(map(tuple, codec.encode(trained_on(rows)).codes.tolist()))
     num_rows = sum(expected.values())
-    lane = num_rows // 16
     seen: Counter[tuple[int, ...]] = Counter()
     for number in range(2 * num_rows // 80):
         seen.update(map(tuple, source.batch(number, 80, slice(0, 80)).tolist()))
     assert set(seen) == set(expected)
     # Two epochs: each row twice, but for the lanes' one row more or less and the rows of the last batches.
     wrong = sum(abs(seen[row] - 2 * count) for row, count in expected.items())
-    assert wrong <= 16 * (2 + 80 // 16), f"lanes of {lane} rows"
+    assert wrong <= stream.MAX_LANES * (2 + 80 // stream.MAX_LANES)
     first = source.batch(0, 80, slice(0, 80))
     assert not torch.equal(first, streamed(snapshot, codec, seed=2).batch(0, 80, slice(0, 80)))
 

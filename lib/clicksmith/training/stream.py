@@ -26,7 +26,9 @@ from clicksmith.seeds import derive_seed
 from clicksmith.training.row_index import RowIndex, read_trained
 from clicksmith.training.snapshot import data_files
 
-MAX_LANES = 16
+MAX_LANES = 8
+"""Each is a file being read: a page of every column is in memory. With more ranks, some share a lane."""
+
 WINDOW_ROWS = 16_384
 """Rows of a lane that are shuffled together and held in memory."""
 
