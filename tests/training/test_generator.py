@@ -47,6 +47,7 @@ def test_the_folder_is_complete_and_its_card_tells_the_lineage(config: Config) -
     job.run(config)
     folder = folder_of(config)
     assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
         "card.json",
         "codec.json",
         "item-ids.arrow",

@@ -1,4 +1,4 @@
-"""A trained generator's folder: weights.safetensors, codec.json and, written last, card.json.
+"""A trained generator's folder: weights.safetensors, codec.json, README.md and, written last, card.json.
 
 What is too long for JSON text, such as item ids, lies beside the codec in Arrow files that it names.
 """
@@ -14,9 +14,11 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from clicksmith.config import Config
+from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ContractError, LakeError, NotFittedError
 from clicksmith.generators.example_codec import ExampleCodec
 from clicksmith.generators.mix import Mix
+from clicksmith.generators.model_card import model_card
 from clicksmith.generators.presets import build_sampler
 from clicksmith.generators.recipe import Sampler
 from clicksmith.lakehouse import storage
@@ -27,7 +29,7 @@ from clicksmith.seeds import derive_seed
 BLOCK_ROWS = 1024
 """Rows are generated in whole blocks of so many consecutive row ids."""
 
-WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
+WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"
 
 
 def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
@@ -64,10 +66,11 @@ def save_codec(folder: str, codec: ExampleCodec) -> None:
     storage.write_json(storage.join(folder, CODEC), {"parts": sorted(parts), **codec.to_json(inline=False)})
 
 
-def save_generator(folder: str, sampler: Sampler, card: dict[str, Any]) -> None:
-    """Write weights, then the card, whose existence says that the folder is complete."""
+def save_generator(folder: str, sampler: Sampler, codec: TableCodec, card: dict[str, Any]) -> None:
+    """Write weights and the card for people, then card.json, which says that the folder is complete."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sampler.state_dict().items()}
     storage.write_bytes(storage.join(folder, WEIGHTS), save_weights(weights))
+    storage.write_bytes(storage.join(folder, README), model_card(card, codec).encode())
     storage.write_json(storage.join(folder, CARD), card)
 
 

@@ -94,7 +94,8 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     logger.info("%s: %s on %s rows, %d workers", name, settings.preset, f"{num_rows:,}", num_workers)
     state = run_workers(_work, task, name, run_folder, config.ray)
     progress = Progress(**state["progress"])
-    sampler = build_sampler(settings.preset, load_codec(folder).table)
+    codec = load_codec(folder).table
+    sampler = build_sampler(settings.preset, codec)
     sampler.load_state_dict(progress.best_weights or state["recipe"]["sampler"])
     card = make_card(
         Subject("generator", name, settings.preset, lineage, examples),
@@ -104,7 +105,7 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
         progress.history,
         _metrics(progress),
     )
-    save_generator(folder, sampler, card)
+    save_generator(folder, sampler, codec, card)
     return card
 
 

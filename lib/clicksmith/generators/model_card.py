@@ -1,0 +1,153 @@
+"""A trained generator's card for people, in Markdown, after "Model Cards" of Mitchell et al. (2019).
+
+What it is and is for, what it learnt from, how training went, what it makes, where it comes from.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clicksmith.encoding.category import CategoryCodec
+from clicksmith.encoding.columns import ColumnCodec, cardinalities_of
+from clicksmith.encoding.numeric import NumericCodec
+from clicksmith.encoding.table import TableCodec
+
+_WHAT = {
+    "tabular_gan": "an autoregressive network, trained by likelihood and then in a game against a critic",
+    "tabular_ar": "an autoregressive network, trained by likelihood in any order of the columns",
+    "ctgan": "a conditional GAN for tables (Xu et al. 2019)",
+    "dense_gan": "a GAN of dense layers with the loss of Goodfellow et al. (2014)",
+    "gan": "a GAN with the loss of Goodfellow et al. (2014)",
+    "wgan": "a Wasserstein GAN with clipped weights (Arjovsky et al. 2017)",
+    "wgan_gp": "a Wasserstein GAN with a gradient penalty (Gulrajani et al. 2017)",
+    "tvae": "a variational autoencoder for tables (Xu et al. 2019)",
+    "independent": "a control that draws each column by itself",
+    "smote": "a control that interpolates between training rows (Chawla et al. 2002)",
+}
+
+
+def model_card(card: Mapping[str, Any], codec: TableCodec) -> str:
+    """The text: the same for equal cards and codecs.
+
+    Args:
+        card: of `training.card.make_card`.
+        codec: of the generated columns.
+    """
+    settings = card["settings"].get("generator", {})
+    parts = [
+        f"# Generator {card['name']}",
+        f"`{card['preset']}`: {_WHAT[card['preset']]}. It makes rows of {card['training_table']['name']}.",
+        _use(card["preset"]),
+        _data(card, settings),
+        _training(card, settings),
+        _columns(codec),
+        _origin(card),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _use(preset: str) -> str:
+    privacy = (
+        "Its weights hold training rows, and its rows lie between two of them: **they are not private**."
+        if preset == "smote"
+        else "Training rows are not stored in its weights, but a network may memorise: publish its rows past "
+        "the gate only, which measures that."
+    )
+    return f"""## What it is for
+More training rows for recommenders and rankers where real ones are few. Whether they help, for whom and at
+what ratio is in the report's verdict, not in this card.
+
+Not for: statistics about people, test or validation data (synthetic rows never enter these), and any time
+after the training data's last day. {privacy}"""
+
+
+def _data(card: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    table = card["training_table"]
+    return f"""## What it learnt from
+| | |
+|---|---|
+| table | {table["name"]}, version {table["version"]} ({table["fingerprint"][:16]}) |
+| rows | {card["num_rows"]:,}, of the split "train"; a tenth of that split, chosen by hash, was kept from it |
+| rare values | a category or an extreme of fewer than {settings.get("min_users", 1)} users was not shown |"""
+
+
+def _training(card: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    metrics = card["metrics"]
+    changed = {key: value for key, value in sorted(settings.items()) if value is not None and key != "preset"}
+    lines = [
+        "## How it was trained",
+        f"{metrics['steps']:,} steps, {_workers(card['num_workers'])}, {card['seconds']:,} s.",
+        "",
+        "| setting | value |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in changed.items()),
+        "",
+        *_outcome(metrics),
+    ]
+    return "\n".join(lines)
+
+
+def _workers(number: int) -> str:
+    return {0: "in one process", 1: "one worker"}.get(number, f"{number} workers")
+
+
+def _outcome(metrics: Mapping[str, float]) -> list[str]:
+    lines = []
+    if "best_step" in metrics:
+        gap = metrics["held_out_nats"] - metrics["train_nats"]
+        lines.append(
+            f"The weights are those of step {metrics['best_step']:,}: {metrics['held_out_nats']:.3f} nats a "
+            f"row on rows that it never saw, {gap:.3f} more than on as many training rows. The more it "
+            "memorises, the larger that gap."
+        )
+    else:
+        lines.append("It has no likelihood: the weights are those of the last step.")
+    rollbacks = int(metrics.get("rollbacks", 0))
+    if rollbacks:
+        times = "once" if rollbacks == 1 else f"{rollbacks} times"
+        lines.append(
+            f"Its samples collapsed {times}; training went back to the last good checkpoint and on at lower "
+            "rates."
+        )
+    if "diversity" in metrics:
+        lines.append(
+            f"At its end a sample had {metrics['diversity']:.2f} of the diversity of as many real rows."
+        )
+    return [*lines, "", "The curves are in the report."]
+
+
+def _columns(codec: TableCodec) -> str:
+    rows = [
+        f"| {name} | {type_} | {_kind(column)} | {_sizes(cardinalities_of(column))} |"
+        for name, type_, column in zip(codec.names, codec.types, codec.columns, strict=True)
+    ]
+    return "\n".join(["## What it makes", "| column | type | coded as | codes |", "|---|---|---|---|", *rows])
+
+
+def _kind(column: ColumnCodec) -> str:
+    if isinstance(column, NumericCodec):
+        bins = max(len(column.edges) - 1, 0)
+        if not bins:
+            return "its values" if column.atoms else "always missing"
+        return f"{bins} quantile bins" + (f" and {len(column.atoms)} frequent values" if column.atoms else "")
+    if isinstance(column, CategoryCodec):
+        return "categories, rare ones as one" if column.counts else "categories"
+    return column.kind
+
+
+def _sizes(cardinalities: Sequence[int]) -> str:
+    return " x ".join(f"{size:,}" for size in cardinalities)
+
+
+def _origin(card: Mapping[str, Any]) -> str:
+    return f"""\
+Beside these: item_id, drawn among the ids seen with the row's item attributes, and event_ts, on one of
+the training days.
+
+## Where it comes from
+Run {card["run_id"]}, fingerprint {card["fingerprint"]}, seed {card["seed"]}. The same figures for programs
+are in card.json; weights are in weights.safetensors, codecs in codec.json and the Arrow files beside it.
+
+```python
+from clicksmith.generators.artefact import Generator
+rows = Generator.load(FOLDER).sample_block(seed=1, block=0)  # 1,024 rows, an Arrow table
+```"""
