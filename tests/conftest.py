@@ -1,5 +1,6 @@
 """One Spark session and one Ray cluster for the whole test run."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -64,10 +65,22 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture(scope="session")
-def finished_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake that one undisturbed run of the whole pipeline has filled."""
+def undisturbed_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "Iterator[tuple[Path, subprocess.Popen[str]]]":
+    """A run of the whole pipeline in the background: tests that take this one go on beside it."""
     import pipeline
 
     lake = tmp_path_factory.mktemp("finished") / "lake"
-    pipeline.run(lake)
-    return lake
+    process = pipeline.start(lake)
+    yield lake, process
+    process.kill()
+
+
+@pytest.fixture(scope="session")
+def finished_lake(undisturbed_run: "tuple[Path, subprocess.Popen[str]]") -> Path:
+    """A lake that one undisturbed run of the whole pipeline has filled."""
+    import pipeline
+
+    pipeline.finish(*undisturbed_run)
+    return undisturbed_run[0]

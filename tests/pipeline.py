@@ -42,11 +42,25 @@ def command(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline"
     return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--conf", str(CONF), *flags]
 
 
+def start(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> "subprocess.Popen[str]":
+    """Start a run in the background; its log goes to a file beside the lake, see `finish`."""
+    with Path(f"{lake}.log").open("w") as log:
+        return subprocess.Popen(
+            command(lake, overrides, job), stderr=log, stdout=subprocess.DEVNULL, text=True
+        )
+
+
+def finish(lake: Path, process: "subprocess.Popen[str]") -> str:
+    """Wait for a run's end; returns its log. Fails the test with the log's end."""
+    status = process.wait(timeout=900)
+    log = Path(f"{lake}.log").read_text()
+    assert status == 0, log[-6000:]
+    return log
+
+
 def run(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> str:
     """Run to the end; returns the log. Fails the test with the log's end."""
-    done = subprocess.run(command(lake, overrides, job), capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return done.stderr
+    return finish(lake, start(lake, overrides, job))
 
 
 def run_until(lake: Path, needle: str, delay: float = 0.0, overrides: Sequence[str] = ()) -> str:

@@ -28,7 +28,7 @@ def disturbed_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("during synthesis, between two generators", "gold.synthetic_candidates: version 0", 0.5),
     ],
 )
-def test_kill(moment: str, needle: str, delay: float, disturbed_lake: Path):
+def test_kill(moment: str, needle: str, delay: float, disturbed_lake: Path, undisturbed_run: object):
     log = pipeline.run_until(disturbed_lake, needle, delay, TWICE_THE_PARTITIONS)
     assert "finished in" not in log, moment
 
