@@ -41,6 +41,8 @@ class Autoregressive(Recipe):
         settings: of the run.
     """
 
+    sampler: AutoregressiveNetwork
+
     def __init__(self, data: Encoded, codec: TableCodec, settings: StepSettings) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self.settings = settings
@@ -78,6 +80,8 @@ class Autoregressive(Recipe):
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._optimizer.step()
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
+        if step == settings.num_steps - 1:
+            self.sampler.calibrate(self._codes)
         return {"nats": loss.detach(), "gradient_norm": norm}
 
     @torch.inference_mode()

@@ -23,6 +23,7 @@ from clicksmith.generators.autoregressive import (
     draw_dropout,
     draw_order,
 )
+from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.recipe import (
     Recipe,
     RowOrder,
@@ -102,6 +103,8 @@ class TabularGan(Recipe):
         settings: of the run.
     """
 
+    sampler: AutoregressiveNetwork
+
     def __init__(self, data: Encoded, codec: TableCodec, settings: StepSettings) -> None:
         self.settings = settings
         self.rate_factor: float = 1.0
@@ -143,6 +146,8 @@ class TabularGan(Recipe):
             critic_loss, fake = self._critic_step(step, NUM_WARM_STEPS + number, shard)
         nats, norm = self._generator_step(step, fake, shard)
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
+        if step == self.settings.num_steps - 1:
+            self.sampler.calibrate(self._codes)
         return {"nats": nats, "gradient_norm": norm, "critic_loss": critic_loss}
 
     def _critic_step(self, step: int, number: int, shard: Shard) -> tuple[Tensor, Tensor]:
