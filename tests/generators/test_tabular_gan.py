@@ -1,13 +1,17 @@
 """The any-order network's exact conditions and the game against its critic."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from clicksmith.encoding.table import Encoded
-from clicksmith.generators import tabular_gan
-from clicksmith.generators.autoregressive_network import AutoregressiveNetwork, hat_functions
+from clicksmith.encoding.table import Encoded, TableCodec
+from clicksmith.generators import autoregressive_network, tabular_gan
+from clicksmith.generators.autoregressive_network import NUM_KNOTS, AutoregressiveNetwork, hat_functions
 from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.generators.rows import MemoryRows
 from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
@@ -37,6 +41,59 @@ def test_a_column_reads_those_before_it_in_the_order_and_no_other() -> None:
     after = network(changed, order)
     assert torch.equal(before[[2, 0]], after[[2, 0]])
     assert not torch.equal(before[1], after[1])
+
+
+def counts_of(codec: TableCodec, data: Encoded) -> Sequence[NDArray[np.int64]]:
+    return MemoryRows(data, codec.cardinalities, 0).counts
+
+
+def test_heads_shrink_rare_codes_by_hand_and_embeddings_none() -> None:
+    codec, data = toy_data(400)
+    network = AutoregressiveNetwork(codec)
+    network.set_frequencies(counts_of(codec, data))
+    prices = np.bincount(data.codes[:, 3], minlength=codec.cardinalities[3])
+    kinds, price = slice(3, 7), slice(sum(codec.cardinalities[:3]), None)
+    assert len(prices) > 2 * NUM_KNOTS
+    np.testing.assert_allclose(network.head.scale[price, 0].numpy(), prices / (prices + 100), rtol=1e-6)
+    assert (network.head.scale[kinds] == 1).all()
+    assert (network.embedding.scale == 1).all()
+
+
+def test_calibrated_heads_give_codes_their_shares() -> None:
+    codec, data = toy_data(900)
+    network = AutoregressiveNetwork(codec)
+    network.set_frequencies(counts_of(codec, data))
+    codes = torch.from_numpy(data.codes)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        network.head_bias += 0.5 * torch.randn(len(network.head_bias))
+
+    def drawn(column: int) -> np.ndarray:
+        sample = network.sample(3, np.arange(40_000)).codes[:, column]
+        return np.bincount(sample, minlength=codec.cardinalities[column]) / 40_000
+
+    wanted = [np.bincount(data.codes[:, k], minlength=c) / 900 for k, c in enumerate(codec.cardinalities)]
+    before = [np.abs(drawn(k) - wanted[k]).sum() for k in range(4)]
+    network.calibrate(codes.split(100))
+    after = [np.abs(drawn(k) - wanted[k]).sum() for k in range(4)]
+    assert min(before[:3]) > 0.05
+    assert after[0] < 0.01  # the first column reads nothing: exact, but for chance
+    assert all(b < 0.5 * a for a, b in zip(before, after, strict=True))
+
+
+def test_codes_never_seen_are_not_sampled_even_by_the_largest_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codec, data = toy_data(400)
+    network = AutoregressiveNetwork(codec)
+    network.set_frequencies(counts_of(codec, data))
+    monkeypatch.setattr(
+        autoregressive_network,
+        "counter_uniform",
+        lambda _, ids, width: np.full((len(ids), width), 1 - 2**-53),
+    )
+    last = [np.flatnonzero(np.bincount(data.codes[:, k])).max() for k in range(4)]
+    assert network.sample(1, np.arange(5)).codes.tolist() == [last] * 5
 
 
 def test_weights_of_rows_by_hand() -> None:

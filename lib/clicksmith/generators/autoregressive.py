@@ -18,7 +18,7 @@ from clicksmith.generators.recipe import (
     one_cycle,
     step_generator,
 )
-from clicksmith.generators.rows import Rows
+from clicksmith.generators.rows import Rows, first_rows
 from clicksmith.seeds import derive_seed
 
 GRADIENT_NORM = 1.0
@@ -40,6 +40,8 @@ class Autoregressive(Recipe):
         codec: their codec.
         settings: of the run.
     """
+
+    sampler: AutoregressiveNetwork
 
     def __init__(self, rows: Rows, codec: TableCodec, settings: StepSettings) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
@@ -77,6 +79,8 @@ class Autoregressive(Recipe):
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._optimizer.step()
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
+        if step == settings.num_steps - 1:
+            self.sampler.calibrate(first_rows(self._rows, settings.batch_size))
         return {"nats": loss.detach(), "gradient_norm": norm}
 
     @torch.inference_mode()

@@ -1,6 +1,6 @@
 """Training rows by the batch, wherever they lie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.generators.recipe import RowOrder
+
+SAMPLE_ROWS = 65_536
 
 
 class Rows(Protocol):
@@ -32,6 +34,14 @@ class Rows(Protocol):
         Returns:
             Shape (rows of the part, C).
         """
+
+
+def first_rows(rows: Rows, batch_size: int) -> Iterator[Tensor]:
+    """Global batches of about an epoch, or of `SAMPLE_ROWS` where there are more: the same on every rank."""
+    num_rows = min(int(rows.counts[0].sum()), SAMPLE_ROWS)
+    return (
+        rows.batch(number, batch_size, slice(0, batch_size)) for number in range(-(-num_rows // batch_size))
+    )
 
 
 class MemoryRows:

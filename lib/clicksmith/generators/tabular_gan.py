@@ -23,6 +23,7 @@ from clicksmith.generators.autoregressive import (
     draw_dropout,
     draw_order,
 )
+from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.recipe import (
     Recipe,
     Shard,
@@ -32,7 +33,7 @@ from clicksmith.generators.recipe import (
     follow,
     step_generator,
 )
-from clicksmith.generators.rows import Rows
+from clicksmith.generators.rows import Rows, first_rows
 from clicksmith.seeds import derive_seed
 
 LIKELIHOOD_SHARE = 0.8
@@ -102,6 +103,8 @@ class TabularGan(Recipe):
         settings: of the run.
     """
 
+    sampler: AutoregressiveNetwork
+
     def __init__(self, rows: Rows, codec: TableCodec, settings: StepSettings) -> None:
         self.settings = settings
         self.rate_factor: float = 1.0
@@ -142,6 +145,8 @@ class TabularGan(Recipe):
             critic_loss, fake = self._critic_step(step, number, shard)
         nats, norm = self._generator_step(step, fake, shard)
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
+        if step == self.settings.num_steps - 1:
+            self.sampler.calibrate(first_rows(self._rows, self.settings.batch_size))
         return {"nats": nats, "gradient_norm": norm, "critic_loss": critic_loss}
 
     def _critic_step(self, step: int, number: int, shard: Shard) -> tuple[Tensor, Tensor]:
