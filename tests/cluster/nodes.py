@@ -6,35 +6,54 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
-from ray.cluster_utils import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-STORE_BYTES = 100 * 1024**2
-NODE = {"num_cpus": 1, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+# Raylets hand their environment on to the workers.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "RAY_AUTH_MODE": "disabled"}
 
 
-@contextmanager
-def two_nodes() -> Iterator[Cluster]:
+class TwoNodes:
     """Two nodes of one CPU each: a worker needs one, so that two workers never share a node."""
-    previous = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT / "lib")  # raylets hand it on to their workers
-    os.environ["RAY_AUTH_MODE"] = "disabled"
-    cluster = Cluster(initialize_head=True, head_node_args=NODE)
-    try:
-        cluster.add_node(**NODE)
-        yield cluster
-    finally:
-        cluster.shutdown()
-        if previous is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = previous
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("serve.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        self.address = self._wait_for("address ")
+
+    def replace_second(self) -> None:
+        """Kill the second node with all that runs on it, and start another."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        self._wait_for("replaced")
+
+    def workers(self) -> list[list[psutil.Process]]:
+        """The training workers on each node, oldest node first."""
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        raylets = [child for child in children if child.name() == "raylet" and child.status() != "zombie"]
+        return [_workers_of(raylet) for raylet in sorted(raylets, key=lambda raylet: raylet.create_time())]
+
+    def stop(self) -> None:
+        """End the cluster."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def _wait_for(self, start: str) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(start):
+                return line.removeprefix(start).strip()
+        raise AssertionError(f"the cluster ended before it said {start!r}")
 
 
 def command(address: str, overrides: Sequence[str]) -> list[str]:
@@ -58,7 +77,7 @@ def run(
         command(address, overrides),
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), **(extra or {})},
+        env={**ENVIRONMENT, **(extra or {})},
     )
     timer = threading.Timer(180, process.kill)
     timer.start()
@@ -74,18 +93,6 @@ def run(
         process.kill()
 
 
-def raylets() -> list[psutil.Process]:
-    """The raylets that this process has started, oldest first."""
-    children = psutil.Process().children(recursive=True)
-    found = [child for child in children if child.is_running() and child.name() == "raylet"]
-    return sorted(found, key=lambda process: process.create_time())
-
-
-def workers_of(raylet: psutil.Process) -> list[psutil.Process]:
-    """The training workers on a node."""
-    return [child for child in raylet.children(recursive=True) if "RayTrainWorker" in " ".join(_words(child))]
-
-
 def step_in(line: str) -> int:
     """The step that a line of progress tells of, 0 in other lines."""
     found = re.search(r": step (\d+) of ", line)
@@ -97,12 +104,8 @@ def kill(process: psutil.Process) -> None:
     os.kill(process.pid, signal.SIGKILL)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Raise unless the condition comes true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.1)
+def _workers_of(raylet: psutil.Process) -> list[psutil.Process]:
+    return [child for child in raylet.children(recursive=True) if "RayTrainWorker" in " ".join(_words(child))]
 
 
 def _words(process: psutil.Process) -> list[str]:

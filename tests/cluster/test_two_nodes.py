@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from ray.cluster_utils import Cluster
 from safetensors.torch import load_file
 
 import train_generator as job
@@ -30,9 +29,10 @@ GENERATOR = f"generators={{g: {{{OPTIONS}}}}}"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with nodes.two_nodes() as started:
-        yield started
+def cluster() -> Iterator[nodes.TwoNodes]:
+    started = nodes.TwoNodes()
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def assert_close(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
 
 
 def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
-    cluster: Cluster, lake: Path, tmp_path: Path, truth: tuple[Any, Any]
+    cluster: nodes.TwoNodes, lake: Path, tmp_path: Path, truth: tuple[Any, Any]
 ) -> None:
     """kill -9 of the driver, then of the second node's worker, then of that node, which another replaces."""
     settings = settings_of(lake, tmp_path)
@@ -100,13 +100,12 @@ def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
     def disturb(line: str, process: subprocess.Popen[str]) -> None:
         step = nodes.step_in(line)
         if step > reached and not done:
-            on_nodes = [nodes.workers_of(raylet) for raylet in nodes.raylets()[-2:]]
+            on_nodes = cluster.workers()
             assert [len(workers) for workers in on_nodes] == [1, 1], "one worker on each node"
             nodes.kill(on_nodes[1][0])
             done.extend(["worker", str(step)])
         elif len(done) == 2 and step > int(done[1]):
-            cluster.remove_node(cluster.list_all_nodes()[-1], allow_graceful=False)
-            cluster.add_node(**nodes.NODE)
+            cluster.replace_second()
             done.append("node")
 
     status, log = nodes.run(cluster.address, settings, disturb)
@@ -119,7 +118,7 @@ def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
 
 
 def test_a_run_goes_on_with_other_numbers_of_workers(
-    cluster: Cluster, lake: Path, tmp_path: Path, truth: tuple[Any, Any]
+    cluster: nodes.TwoNodes, lake: Path, tmp_path: Path, truth: tuple[Any, Any]
 ) -> None:
     reached = 0
     for num_workers, stop in ((2, 20), (1, 60), (2, STEPS)):
@@ -137,7 +136,9 @@ def test_a_run_goes_on_with_other_numbers_of_workers(
     )
 
 
-def test_workers_that_cannot_start_are_a_clear_error(cluster: Cluster, lake: Path, tmp_path: Path) -> None:
+def test_workers_that_cannot_start_are_a_clear_error(
+    cluster: nodes.TwoNodes, lake: Path, tmp_path: Path
+) -> None:
     extra = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3"}
     status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, 5), extra=extra)
     assert status == 2

@@ -187,6 +187,8 @@ def dashboard(submitter: Submitter, tmp_path_factory: pytest.TempPathFactory) ->
             "--include-dashboard=true",
         ),
         *("--port=0", f"--dashboard-port={port}", f"--ray-client-server-port={free_port()}"),
+        # The agent takes jobs; its port would otherwise be the same for every cluster on the machine.
+        *(f"--dashboard-agent-listen-port={free_port()}", f"--dashboard-agent-grpc-port={free_port()}"),
         *("--node-ip-address=127.0.0.1", "--object-store-memory=150000000", f"--temp-dir={folder}"),
     ]
     cluster = subprocess.Popen(
