@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from clicksmith.generators.artefact import BLOCK_ROWS, Generator
@@ -61,9 +63,10 @@ def _load(folder: str) -> Generator:
 
 def _with_provenance(rows: pa.Table, name: str, generator_id: str, run_id: str, block: int) -> pa.Table:
     """All columns of the contract; a synthetic row has no user, session, request or propensity."""
-    first = block * BLOCK_ROWS
-    row_ids = range(first, first + rows.num_rows)
-    sample_ids = [f"{generator_id}-{row_id}" for row_id in row_ids]
+    num_rows = rows.num_rows
+    row_ids = pa.array(np.arange(num_rows) + block * BLOCK_ROWS)
+    sample_ids = pc.binary_join_element_wise(generator_id, row_ids.cast(pa.string()), "-")
+    columns = {"sample_id": sample_ids, "example_id": sample_ids, "row_id": row_ids}
     constants: dict[str, Any] = {
         "run_id": run_id,
         "generator_id": generator_id,
@@ -71,13 +74,13 @@ def _with_provenance(rows: pa.Table, name: str, generator_id: str, run_id: str, 
         "sample_weight": 1.0,
         "split": "train",
     }
-    columns = {"sample_id": sample_ids, "example_id": sample_ids, "row_id": list(row_ids)}
     schema = SYNTHETIC_CANDIDATES.arrow_schema
     arrays = []
     for field in schema:
         if field.name in rows.column_names:
             arrays.append(rows[field.name].combine_chunks().cast(field.type))
+        elif field.name in columns:
+            arrays.append(columns[field.name].cast(field.type))
         else:
-            values = columns.get(field.name, [constants.get(field.name)] * rows.num_rows)
-            arrays.append(pa.array(values, field.type))
+            arrays.append(pa.repeat(pa.scalar(constants.get(field.name), field.type), num_rows))
     return pa.table(arrays, schema=schema)
