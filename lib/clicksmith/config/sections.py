@@ -43,6 +43,9 @@ class RayConfig(Section):
     num_cpus: int = Field(default=2, ge=1, description="of the local cluster")
     num_workers: int = Field(default=2, ge=0, description="data-parallel workers; 0 trains in this process")
     use_gpu: bool = Field(default=False, description="for recommenders; generators train on CPUs")
+    start_timeout: int = Field(
+        default=600, ge=1, description="seconds that the workers may take to start, new nodes included"
+    )
     storage_path: str | None = Field(
         default=None, description="runs and models; null: ROOT/_models in the lake"
     )

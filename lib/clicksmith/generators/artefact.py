@@ -29,8 +29,8 @@ WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
 
 
 def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
-    """The lineage of training a generator; known before it is trained."""
-    sections = {"generator": config.generators[name], "ray.num_workers": config.ray.num_workers}
+    """The lineage of training a generator; known before it is trained, whatever the number of workers."""
+    sections = {"generator": config.generators[name]}
     return trace(f"train_generator/{name}", config, sections, {"training_examples": examples})
 
 

@@ -168,7 +168,7 @@ def ranker_run(config: Config, examples: Snapshot, vocabulary: Snapshot) -> Run:
     lineage = trace(
         f"train_recommender/{NAME}",
         config,
-        {"ranker": config.ranker, "ray.num_workers": config.ray.num_workers},
+        {"ranker": config.ranker},
         {"training_examples": examples, "vocabulary": vocabulary},
     )
     seed = derive_seed(config.seed, "train_recommender", NAME)

@@ -195,7 +195,7 @@ def sequential_run(config: Config, sequences: Snapshot, vocabulary: Snapshot) ->
     lineage = trace(
         f"train_recommender/{NAME}",
         config,
-        {"sequential": config.sequential, "ray.num_workers": config.ray.num_workers},
+        {"sequential": config.sequential},
         {"sequences": sequences, "vocabulary": vocabulary},
     )
     seed = derive_seed(config.seed, "train_recommender", NAME)

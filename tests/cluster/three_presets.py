@@ -1,0 +1,47 @@
+"""A training function that trains three presets one after another; as a script, the driver that runs it.
+
+Arguments of the script: address of the Ray cluster, folder.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from clicksmith.config import GeneratorConfig, RayConfig
+from clicksmith.generators.presets import build_recipe
+from clicksmith.training.checkpoint import State
+from clicksmith.training.loop import Plan, Progress, run_loop
+from clicksmith.training.workers import Worker, run_workers
+from generators.toy_joint import toy_data
+
+PRESETS = ("tabular_gan", "tabular_ar", "ctgan")
+STEPS = 10
+
+
+def train(worker: Worker, folder: str) -> None:
+    """Every worker also writes which node it is on."""
+    if ray.is_initialized():
+        node = ray.get_runtime_context().get_node_id()
+        Path(folder, f"node{worker.shard.rank}").write_text(node)
+    codec, data = toy_data(600)
+    trained: dict[str, Any] = {}
+    for preset in PRESETS:
+        settings = GeneratorConfig.model_validate({"preset": preset, "batch_size": 120, "num_steps": STEPS})
+        recipe = build_recipe(settings, 1, codec, data)
+        recipe.prepare(worker.prepare)
+        plan = Plan(STEPS, STEPS, data.head(100), data.head(100), seed=3)
+        progress = run_loop(recipe, plan, worker.shard, Progress(), lambda now: None)
+        trained[preset] = {"history": progress.history, "weights": dict(recipe.sampler.state_dict())}
+    worker.save(lambda: trained, STEPS, {"step": STEPS})
+
+
+def run(folder: str, config: RayConfig) -> State:
+    """What the workers have at the end, by preset."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return run_workers(train, folder, "three presets", f"{folder}/runs/three", config)
+
+
+if __name__ == "__main__":
+    run(sys.argv[2], RayConfig(address=sys.argv[1], num_workers=2))
