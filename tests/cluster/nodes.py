@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 import train_generator as job
+from clicksmith.training.checkpoint import load_state
 
 TESTS = Path(__file__).resolve().parents[1]
 SECONDS = 120
@@ -89,6 +90,10 @@ class Driver:
         return status, self.log
 
     @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
     def log(self) -> str:
         return "".join(self._lines)[-6000:]
 
@@ -112,11 +117,11 @@ class Training:
         return self
 
     def wait_for_checkpoint(self, driver: Driver, after: int = 0) -> int:
-        """Wait until one of a step after `after` is there; returns about which."""
+        """Wait until there is one of a later step than `after`; returns its step."""
         deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and driver._process.poll() is None:
-            for path in self.models.glob("runs/*.progress.json"):
-                step = int(json.loads(path.read_text()).get("figures", {}).get("step", 0))
+        while time.monotonic() < deadline and driver.is_running:
+            for path in self.models.glob("runs/*/checkpoint.pt"):
+                step = int(load_state(path.read_bytes())["step"])
                 if step > after:
                     return step
             time.sleep(0.02)
