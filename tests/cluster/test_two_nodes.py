@@ -15,9 +15,14 @@ from training.toy_lake import toy_examples, write_examples
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
-STEPS, EVERY = 60, 6
-TOLERANCE = 0.05
-GAN = f"{{gan: {{preset: ctgan, num_steps: {STEPS}, batch_size: 300, checkpoint_every: {EVERY}}}}}"
+EVERY = 5
+GAN = f"{{gan: {{preset: ctgan, num_steps: 40, batch_size: 300, checkpoint_every: {EVERY}}}}}"
+AR_STEPS = 100
+AUTOREGRESSIVE = (
+    f"{{gan: {{preset: tabular_ar, num_steps: {AR_STEPS}, batch_size: 300, checkpoint_every: 10}}}}"
+)
+AR_TOLERANCE = 1e-4
+"""Of any weight: float32 sums over rows have another order on another number of workers."""
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +37,20 @@ def undisturbed(folder: Path, two_nodes: TwoNodes) -> Training:
     return Training(folder / "lake", folder / "undisturbed", GAN).run(two_nodes.address)
 
 
-def stop_after_a_checkpoint(training: Training, address: str | None) -> Training:
-    """kill -9 of its driver."""
-    driver = training.start(address)
-    training.wait_for_checkpoint(driver)
+def stop_after_a_checkpoint(training: Training, address: str, after: int = 0, *settings: str) -> int:
+    """kill -9 of its driver once there is a checkpoint of a later step; returns that step."""
+    driver = training.start(address, *settings)
+    step = training.wait_for_checkpoint(driver, after)
     driver.kill()
     assert not training.has_ended, "it was killed before the end"
-    return training
+    return step
 
 
 @pytest.fixture(scope="module")
 def stopped(folder: Path, two_nodes: TwoNodes) -> Training:
-    return stop_after_a_checkpoint(Training(folder / "lake", folder / "stopped", GAN), two_nodes.address)
+    training = Training(folder / "lake", folder / "stopped", GAN)
+    stop_after_a_checkpoint(training, two_nodes.address)
+    return training
 
 
 def test_two_nodes_one_node_and_one_worker(tmp_path: Path, two_nodes: TwoNodes, ray_cluster: None) -> None:
@@ -56,11 +63,12 @@ def test_two_nodes_one_node_and_one_worker(tmp_path: Path, two_nodes: TwoNodes, 
     nodes = [{(tmp_path / name / f"node{rank}").read_text() for rank in (0, 1)} for name in ("one", "two")]
     assert [len(found) for found in nodes] == [1, 2]
     one_worker = three_presets.run(str(tmp_path / "here"), RayConfig(num_workers=0))
-    for preset in three_presets.TOLERANCES:
+    for preset, tolerance in three_presets.TOLERANCES.items():
         mine, two, one = (state[preset] for state in (on_two_nodes, one_node, one_worker))
         assert mine["history"] == two["history"], preset
         assert all(torch.equal(mine["weights"][name], tensor) for name, tensor in two["weights"].items())
-        assert largest_difference(mine["weights"], one["weights"]) < three_presets.TOLERANCES[preset]
+        apart = three_presets.distance(mine["weights"], one["weights"])
+        assert apart / three_presets.distance(one["weights"], one["initial"]) < tolerance, preset
 
 
 def test_a_killed_driver_costs_nothing(
@@ -93,20 +101,19 @@ def test_a_killed_worker_and_a_lost_node_cost_the_steps_since_the_checkpoint(
     assert largest_difference(training.weights, undisturbed.weights) == 0
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
-def test_a_run_goes_on_with_another_number_of_workers(
-    before: int, after: int, undisturbed: Training, stopped: Training, folder: Path, two_nodes: TwoNodes
-) -> None:
-    if before == 1:
-        alone = Training(folder / "lake", folder / "alone", GAN)
-        stopped = stop_after_a_checkpoint(alone, None)
-    resumed = stopped.copy(folder / f"to{after}").run(two_nodes.address, f"ray.num_workers={after}")
-    card = resumed.card
-    assert [start["num_workers"] for start in card["starts"]] == [2 if before == 2 else 0, after]
-    assert card["num_workers"] == after
-    assert EVERY <= card["starts"][1]["step"] < STEPS
-    assert [entry["step"] for entry in card["history"]] == list(range(1, STEPS + 1))
-    assert largest_difference(resumed.weights, undisturbed.weights) < TOLERANCE
+def test_a_run_goes_on_with_other_numbers_of_workers(folder: Path, two_nodes: TwoNodes) -> None:
+    """Two workers, then one, then two; each goes on from the checkpoint of the one before."""
+    alone = Training(folder / "lake", folder / "alone", AUTOREGRESSIVE).run(None)
+    training = Training(folder / "lake", folder / "changing", AUTOREGRESSIVE)
+    first = stop_after_a_checkpoint(training, two_nodes.address)
+    second = stop_after_a_checkpoint(training, two_nodes.address, first, "ray.num_workers=1")
+    card = training.run(two_nodes.address).card
+    assert [start["num_workers"] for start in card["starts"]] == [2, 1, 2]
+    steps = [start["step"] for start in card["starts"]]
+    assert first <= steps[1] < second <= steps[2] < AR_STEPS
+    assert card["num_workers"] == 2
+    assert [entry["step"] for entry in card["history"]] == list(range(1, AR_STEPS + 1))
+    assert largest_difference(training.weights, alone.weights) < AR_TOLERANCE
 
 
 def test_workers_that_find_no_place_are_one_clear_error(folder: Path, two_nodes: TwoNodes) -> None:

@@ -3,11 +3,13 @@
 Arguments of the script: address of the Ray cluster, folder.
 """
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
 
 import ray
+import torch
 
 from clicksmith.config import GeneratorConfig, RayConfig
 from clicksmith.generators.presets import build_recipe
@@ -16,8 +18,11 @@ from clicksmith.training.loop import Plan, Progress, run_loop
 from clicksmith.training.workers import Worker, run_workers
 from generators.toy_joint import toy_data
 
-TOLERANCES = {"tabular_gan": 1e-3, "tabular_ar": 1e-3, "ctgan": 1e-3}
-"""Presets, and how far any weight may be from one worker's: sums over rows have another order."""
+TOLERANCES = {"tabular_gan": 0.02, "tabular_ar": 1e-5, "ctgan": 0.05}
+"""How far two workers' weights may be from one worker's, as a part of the way from the initial ones.
+
+Sums over rows have another order. Games magnify that: Adam's first steps do not shrink with the gradient.
+"""
 
 STEPS = 10
 
@@ -33,9 +38,11 @@ def train(worker: Worker, folder: str) -> None:
         settings = GeneratorConfig.model_validate({"preset": preset, "batch_size": 120, "num_steps": STEPS})
         recipe = build_recipe(settings, 1, codec, data)
         recipe.prepare(worker.prepare)
+        initial = copy.deepcopy(dict(recipe.sampler.state_dict()))
         plan = Plan(STEPS, STEPS, data.head(100), data.head(100), seed=3)
         progress = run_loop(recipe, plan, worker.shard, Progress(), lambda now: None)
-        trained[preset] = {"history": progress.history, "weights": dict(recipe.sampler.state_dict())}
+        weights = dict(recipe.sampler.state_dict())
+        trained[preset] = {"history": progress.history, "initial": initial, "weights": weights}
     worker.save(lambda: trained, STEPS, {"step": STEPS})
 
 
@@ -43,6 +50,11 @@ def run(folder: str, config: RayConfig) -> State:
     """What the workers have at the end, by preset."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     return run_workers(train, folder, "three presets", f"{folder}/runs/three", config)
+
+
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """Euclidean, over all weights."""
+    return float(sum((one[name].double() - other[name].double()).square().sum() for name in one)) ** 0.5
 
 
 if __name__ == "__main__":
