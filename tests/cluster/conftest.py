@@ -13,7 +13,10 @@ from cluster.nodes import TwoNodes
 def two_nodes() -> Iterator[TwoNodes]:
     prepare_environment()
     folder = Path("/tmp") / f"clicksmith-nodes-{os.getpid()}"  # short: Ray's sockets lie below it
-    cluster = TwoNodes(folder)
-    yield cluster
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        tests = str(Path(__file__).resolve().parents[1])
+        patch.setenv("PYTHONPATH", os.pathsep.join([tests, os.environ["PYTHONPATH"]]))  # theirs
+        cluster = TwoNodes(folder)
+        yield cluster
+        cluster.shutdown()
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,6 @@
 """A Ray cluster of two nodes on this machine, and drivers in processes of their own."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,7 +15,6 @@ from safetensors.torch import load_file
 import train_generator as job
 from clicksmith.training.checkpoint import load_state
 
-TESTS = Path(__file__).resolve().parents[1]
 SECONDS = 120
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 1024**2}
 
@@ -58,13 +55,11 @@ class Driver:
     """A script that runs on its own; what it logs is kept."""
 
     def __init__(self, script: str, *arguments: str) -> None:
-        paths = [str(Path(job.__file__).parents[1] / "lib"), str(TESTS)]
         self._process = subprocess.Popen(
             [sys.executable, script, *arguments],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -126,14 +121,6 @@ class Training:
                     return step
             time.sleep(0.02)
         raise AssertionError(f"no checkpoint after step {after} was seen:\n{driver.log}")
-
-    def copy(self, models: Path) -> "Training":
-        """The same, as far as it is, under another root."""
-        shutil.copytree(self.models, models)
-        other = Training.__new__(Training)
-        other.models = models
-        other._settings = [*self._settings[:1], f"ray.storage_path={models}", *self._settings[2:]]
-        return other
 
     @property
     def has_ended(self) -> bool:

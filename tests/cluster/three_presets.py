@@ -1,6 +1,6 @@
 """A training function that trains three presets one after another; as a script, the driver that runs it.
 
-Arguments of the script: address of the Ray cluster, folder.
+Arguments of the script: folder, and the address of a Ray cluster; without one it starts its own, of one node.
 """
 
 import copy
@@ -58,4 +58,4 @@ def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
 
 
 if __name__ == "__main__":
-    run(sys.argv[2], RayConfig(address=sys.argv[1], num_workers=2))
+    run(sys.argv[1], RayConfig(address=sys.argv[2] if len(sys.argv) > 2 else None, num_workers=2))

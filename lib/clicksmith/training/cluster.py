@@ -77,7 +77,7 @@ def prepare_environment() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join([folder, *paths])
 
 
-def wait_for_start(
+def run_trainer(
     fit: Callable[[], object], started: threading.Event, config: RayConfig, use_gpu: bool
 ) -> None:
     """Run a trainer to its end, unless its workers do not start in time.

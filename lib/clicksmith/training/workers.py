@@ -23,7 +23,7 @@ from clicksmith.errors import ClicksmithError, TrainingError
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse import storage
 from clicksmith.training.checkpoint import DIGEST_BYTES, RunCheckpoint, State
-from clicksmith.training.cluster import connect, start_error, wait_for_start
+from clicksmith.training.cluster import connect, run_trainer, start_error
 from clicksmith.training.progress import describe, watch
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def _run_on_ray(
     )
     try:
         with watch(name, _progress_uri(folder), attempt) as started:
-            wait_for_start(trainer.fit, started, config, use_gpu)
+            run_trainer(trainer.fit, started, config, use_gpu)
     except ClicksmithError:
         raise
     except Exception as error:  # Ray wraps what a worker raised in several layers
