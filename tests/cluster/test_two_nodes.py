@@ -17,12 +17,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 EVERY = 5
 GAN = f"{{gan: {{preset: ctgan, num_steps: 40, batch_size: 300, checkpoint_every: {EVERY}}}}}"
-AR_STEPS = 100
+AR_STEPS = 60
 AUTOREGRESSIVE = (
     f"{{gan: {{preset: tabular_ar, num_steps: {AR_STEPS}, batch_size: 300, checkpoint_every: 10}}}}"
 )
-AR_TOLERANCE = 1e-4
-"""Of any weight: float32 sums over rows have another order on another number of workers."""
+AR_TOLERANCE = 0.01
+"""Nats a row: float32 sums over rows have another order on another number of workers. Losses of two steps'
+rows are some 0.3 nats apart, so other rows would show."""
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +114,10 @@ def test_a_run_goes_on_with_other_numbers_of_workers(folder: Path, two_nodes: Tw
     steps = [start["step"] for start in card["starts"]]
     assert first <= steps[1] < second <= steps[2] < AR_STEPS
     assert card["num_workers"] == 2
-    assert [entry["step"] for entry in card["history"]] == list(range(1, AR_STEPS + 1))
-    assert largest_difference(training.weights, alone.weights) < AR_TOLERANCE
+    for name in ("step", "nats", "held_out_nats"):
+        mine, its = ([e[name] for e in c["history"] if name in e] for c in (card, alone.card))
+        assert mine == pytest.approx(its, abs=AR_TOLERANCE), name
+        assert len(mine) == (AR_STEPS / 10 if name == "held_out_nats" else AR_STEPS)
 
 
 def test_workers_that_find_no_place_are_one_clear_error(folder: Path, two_nodes: TwoNodes) -> None:
