@@ -232,7 +232,7 @@ def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
 
 
 def _kill_a_worker_after_a_checkpoint(models: Path) -> None:
-    """In the background: kill -9 one of this cluster's training workers when progress is first told."""
+    """In the background: kill -9 one of this cluster's training workers at the first checkpoint."""
     import threading
 
     import psutil
@@ -240,7 +240,7 @@ def _kill_a_worker_after_a_checkpoint(models: Path) -> None:
     def wait_and_kill() -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            if list(models.glob("runs/*.progress.json")):
+            if list(models.glob("runs/*/checkpoint.pt")):
                 for process in psutil.Process().children(recursive=True):
                     if "RayTrainWorker" in "".join(process.cmdline()):
                         process.kill()
