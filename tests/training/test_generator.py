@@ -218,6 +218,7 @@ def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
         folder = folder_of(mine)
         card = json.loads((folder / "card.json").read_text())
         assert card["num_workers"] == 2
+        assert len(card["starts"]) == number + 1, "the kill cost a start"
         results.append((card["history"], load_file(folder / "weights.safetensors")))
     (history, weights), (other_history, other_weights) = results
     assert history == other_history
