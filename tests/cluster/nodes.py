@@ -70,14 +70,13 @@ def run(
     address: str,
     overrides: Sequence[str],
     on_line: Callable[[str, subprocess.Popen[str]], None] = lambda line, process: None,
-    extra: dict[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run train_generator; returns its exit status and log. `on_line` sees the lines as they come."""
     process = subprocess.Popen(
         command(address, overrides),
         stderr=subprocess.PIPE,
         text=True,
-        env={**ENVIRONMENT, **(extra or {})},
+        env=ENVIRONMENT,
     )
     timer = threading.Timer(180, process.kill)
     timer.start()

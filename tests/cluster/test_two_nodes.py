@@ -115,6 +115,7 @@ def test_a_driver_a_worker_and_a_node_killed_cost_nothing_but_time(
     card, weights = result_of(lake, tmp_path)
     assert_equal(weights, truth[1])
     assert card["history"] == truth[0]["history"]
+    assert len(card["starts"]) == 4, "each of the three kills cost a start"
 
 
 def test_a_run_goes_on_with_other_numbers_of_workers(
@@ -129,7 +130,7 @@ def test_a_run_goes_on_with_other_numbers_of_workers(
         assert (status == 0) == (stop == STEPS), log
         reached = max(steps)
     card, weights = result_of(lake, tmp_path)
-    assert card["num_workers"] == 2
+    assert [start["num_workers"] for start in card["starts"]] == [2, 1, 2]
     assert_close((card, weights), truth)
     assert not all(torch.equal(weights[name], truth[1][name]) for name in weights), (
         "one worker sums otherwise"
@@ -139,9 +140,8 @@ def test_a_run_goes_on_with_other_numbers_of_workers(
 def test_workers_that_cannot_start_are_a_clear_error(
     cluster: nodes.TwoNodes, lake: Path, tmp_path: Path
 ) -> None:
-    extra = {"RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3"}
-    status, log = nodes.run(cluster.address, settings_of(lake, tmp_path, 5), extra=extra)
+    settings = [*settings_of(lake, tmp_path, 5), "ray.start_timeout=4"]
+    status, log = nodes.run(cluster.address, settings)
     assert status == 2
-    assert "5 workers of 1 CPU each did not start" in log, log
-    assert "the cluster has 2 CPUs" in log
+    assert "ray.num_workers is 5, each on a CPU of its own; the Ray cluster has 2 CPUs" in log, log
     assert "Traceback" not in log

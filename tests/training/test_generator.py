@@ -15,16 +15,26 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
+from ray.train.v2.api.exceptions import ControllerError
 from safetensors.torch import load_file
 
 import train_generator as job
 from clicksmith.config import Config
 from clicksmith.errors import LakeError, NotFittedError, TrainingError
-from clicksmith.generators.artefact import Generator, generator_folder, read_card, trace_generator
-from clicksmith.lakehouse.catalog import Lake
+from clicksmith.generators.artefact import (
+    Generator,
+    generator_folder,
+    generator_id,
+    read_card,
+    trace_generator,
+)
+from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 from clicksmith.training import generator as generator_module
+from clicksmith.training.checkpoint import RunCheckpoint
+from clicksmith.training.workers import _explain
 from training.toy_lake import toy_examples, write_examples
 
 NUM_ROWS = 3000
@@ -170,6 +180,39 @@ def test_killed_during_training_and_run_again_gives_the_same_weights(config: Con
     assert all(torch.equal(resumed[name], tensor) for name, tensor in undisturbed.items())
 
 
+def test_a_damaged_or_foreign_checkpoint_is_one_clear_error(config: Config) -> None:
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    run = generator_id("gan", trace_generator(config, "gan", examples))
+    path = Path(models_root(config), "runs", run, "checkpoint.pt")
+    other = RunCheckpoint(str(path.parents[1] / "gan-other"), 0)
+    other.write({"recipe": {}, "progress": {}}, 4)
+    path.parent.mkdir()
+    path.write_bytes(other.read())
+    with pytest.raises(TrainingError, match=rf"checkpoint\.pt: .* of the run gan-other, not of {run}"):
+        job.run(config)
+    path.write_bytes(other.read()[:-1])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt: .* cut off or damaged"):
+        job.run(config)
+
+
+def test_the_number_of_workers_names_no_other_run(config: Config) -> None:
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    two = config.model_copy(update={"ray": config.ray.model_copy(update={"num_workers": 2})})
+    assert trace_generator(config, "gan", examples) == trace_generator(two, "gan", examples)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_workers_that_never_can_start_are_an_error_at_once(config: Config, ray_cluster: None) -> None:
+    three = config.model_copy(update={"ray": config.ray.model_copy(update={"num_workers": 3})})
+    gan = three.generators["gan"].model_copy(update={"batch_size": 300})
+    with pytest.raises(TrainingError, match=r"num_workers is 3, .* has 2 CPUs"):
+        job.run(three.model_copy(update={"generators": {"gan": gan}}))
+    # A group that lost a node, and found no other in time:
+    error = ControllerError(WorkerGroupStartupTimeoutError(3))
+    assert "num_workers is 3" in str(_explain("gan", "folder", error, three.ray, use_gpu=False))
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
@@ -187,6 +230,7 @@ def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
         folder = folder_of(mine)
         card = json.loads((folder / "card.json").read_text())
         assert card["num_workers"] == 2
+        assert len(card["starts"]) == number + 1, "the kill cost a start"
         results.append((card["history"], load_file(folder / "weights.safetensors")))
     assert len(killed) == 1
     (history, weights), (other_history, other_weights) = results
@@ -202,7 +246,7 @@ def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
 
 
 def _kill_a_worker_after_a_checkpoint(models: Path) -> list[int]:
-    """In the background: kill -9 one of this cluster's training workers when progress is first told.
+    """In the background: kill -9 one of this cluster's training workers at the first checkpoint.
 
     Returns:
         Where its process id will be.
@@ -212,7 +256,7 @@ def _kill_a_worker_after_a_checkpoint(models: Path) -> list[int]:
     def wait_and_kill() -> None:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and not killed:
-            if list(models.glob("runs/*.progress.json")):
+            if list(models.glob("runs/*/checkpoint.pt")):
                 for process in psutil.Process().children(recursive=True):
                     if "RayTrainWorker" in "".join(process.cmdline()):
                         process.kill()

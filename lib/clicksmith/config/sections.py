@@ -42,8 +42,15 @@ class RayConfig(Section):
 
     address: str | None = Field(default=None, description="null starts a local cluster; 'auto' joins one")
     num_cpus: int = Field(default=2, ge=1, description="of the local cluster")
-    num_workers: int = Field(default=2, ge=0, description="data-parallel workers; 0 trains in this process")
+    num_workers: int = Field(
+        default=2,
+        ge=0,
+        description="data-parallel workers; 0 trains in this process. Another number may end what one began",
+    )
     use_gpu: bool = Field(default=False, description="for recommenders; generators train on CPUs")
+    start_timeout: int = Field(
+        default=600, ge=1, description="seconds that the workers may take to start, new nodes included"
+    )
     storage_path: str | None = Field(
         default=None, description="runs and models; null: ROOT/_models in the lake"
     )

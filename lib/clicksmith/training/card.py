@@ -30,7 +30,7 @@ class Subject:
 def make_card(
     subject: Subject,
     num_rows: int,
-    num_workers: int,
+    starts: Sequence[Mapping[str, int]],
     seconds: float,
     history: Sequence[Mapping[str, float]],
     metrics: Mapping[str, float],
@@ -52,7 +52,8 @@ def make_card(
             "fingerprint": training.fingerprint,
         },
         "num_rows": num_rows,
-        "num_workers": num_workers,
+        "num_workers": starts[-1]["num_workers"],
+        "starts": list(starts),
         "seconds": round(seconds, 1),
         "history": list(history),
         "metrics": dict(metrics),

@@ -1,7 +1,11 @@
-"""Starting or joining a Ray cluster."""
+"""Starting or joining a Ray cluster, and a limit on the wait for its workers."""
 
 import logging
 import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 import ray
@@ -19,8 +23,6 @@ _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
-    # The default of 60 s is too short for a busy machine, and Ray would start over for ever.
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
     # The default of 2 s between looks at the workers is paid at the end of every training.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     # By default workers run at niceness 15: beside other work on the machine they get next to no time, and
@@ -41,10 +43,8 @@ def connect(config: RayConfig) -> None:
     """
     if ray.is_initialized():
         return
-    for key, value in _ENVIRONMENT.items():
-        os.environ.setdefault(key, value)
-    _share_library()
-    address = config.address or os.environ.get("RAY_ADDRESS")
+    prepare_environment()
+    address = _address(config)
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -67,9 +67,81 @@ def connect(config: RayConfig) -> None:
     )
 
 
-def _share_library() -> None:
-    """Put the library's folder on the PYTHONPATH that local workers inherit."""
+def prepare_environment() -> None:
+    """Set what the nodes of a cluster on this machine, and their workers, inherit."""
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
     folder = str(Path(clicksmith.__file__).resolve().parents[1])
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     if folder not in paths:
         os.environ["PYTHONPATH"] = os.pathsep.join([folder, *paths])
+
+
+def run_trainer(
+    fit: Callable[[], object], started: threading.Event, config: RayConfig, use_gpu: bool
+) -> None:
+    """Run a trainer to its end, unless its workers do not start in time.
+
+    Ray Train waits without a limit for workers that were placed but never come, and in silence for
+    those that find no place.
+
+    Args:
+        fit: runs the trainer.
+        started: set once the workers run.
+        config: workers, cluster and time limit.
+        use_gpu: each worker needs a GPU.
+
+    Raises:
+        TrainingError: they did not start, or never can on a cluster of this machine.
+        Exception: what `fit` raises.
+    """
+    if _address(config) is None and config.num_workers > _amounts(use_gpu)[0]:
+        raise start_error(config, use_gpu)  # this machine does not grow
+    # Ray's own limit, each time that it starts a group anew after a failure.
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(config.start_timeout)
+    fitting: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            fitting.set_result(fit())
+        except BaseException as error:
+            fitting.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    deadline = time.monotonic() + config.start_timeout
+    while not started.is_set() and not fitting.done():
+        if time.monotonic() > deadline:
+            error = start_error(config, use_gpu)
+            ray.shutdown()  # the controller would wait on
+            raise error
+        wait([fitting], timeout=0.5)
+    fitting.result()
+
+
+def start_error(config: RayConfig, use_gpu: bool) -> TrainingError:
+    """What to say of workers that did not start: what they need, and what the cluster has."""
+    resource, (total, free) = _resource(use_gpu), _amounts(use_gpu)
+    return TrainingError(
+        f"The workers cannot start (ray.start_timeout is {config.start_timeout} s): ray.num_workers is "
+        f"{config.num_workers}, each on a {resource} of its own; the Ray cluster has {total:g} {resource}s, "
+        f"{free:g} of them free.",
+        "Lower ray.num_workers, add nodes, or end other work on the cluster; where new nodes take longer to "
+        "come, raise ray.start_timeout.",
+    )
+
+
+def _resource(use_gpu: bool) -> str:
+    """What each worker takes one of."""
+    return "GPU" if use_gpu else "CPU"
+
+
+def _amounts(use_gpu: bool) -> tuple[float, float]:
+    """How much of it the cluster has, and how much is free."""
+    found: list[dict[str, float]] = [ray.cluster_resources(), ray.available_resources()]  # type: ignore[no-untyped-call]
+    total, free = (amounts.get(_resource(use_gpu), 0.0) for amounts in found)
+    return total, free
+
+
+def _address(config: RayConfig) -> str | None:
+    """Of the cluster to join; None starts one on this machine."""
+    return config.address or os.environ.get("RAY_ADDRESS")

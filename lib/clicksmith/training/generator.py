@@ -100,7 +100,7 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     card = make_card(
         Subject("generator", name, settings.preset, lineage, examples),
         num_rows,
-        num_workers,
+        state["starts"],
         time.monotonic() - started,
         progress.history,
         _metrics(progress),

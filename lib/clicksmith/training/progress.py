@@ -20,19 +20,28 @@ def describe(name: str, num_steps: int, figures: Mapping[str, float]) -> str:
 
 
 @contextmanager
-def watch(name: str, uri: str) -> Iterator[None]:
-    """While the block runs, log the progress file's figures whenever they change."""
-    ended = threading.Event()
-    thread = threading.Thread(target=_follow, args=(name, uri, ended), daemon=True)
+def watch(name: str, uri: str, attempt: str) -> Iterator[threading.Event]:
+    """While the block runs, log the progress file's figures whenever they change.
+
+    Args:
+        name: for people.
+        uri: of the file.
+        attempt: what the file says once these workers write it, not those of an earlier start.
+
+    Yields:
+        An event that is set once the workers have started.
+    """
+    started, ended = threading.Event(), threading.Event()
+    thread = threading.Thread(target=_follow, args=(name, uri, attempt, started, ended), daemon=True)
     thread.start()
     try:
-        yield
+        yield started
     finally:
         ended.set()
         thread.join()
 
 
-def _follow(name: str, uri: str, ended: threading.Event) -> None:
+def _follow(name: str, uri: str, attempt: str, started: threading.Event, ended: threading.Event) -> None:
     seen = None
     last = False
     while not last:
@@ -41,6 +50,9 @@ def _follow(name: str, uri: str, ended: threading.Event) -> None:
             found = storage.read_json(uri) if storage.exists(uri) else None
         except (LakeError, ValueError):
             continue
-        if found is not None and found != seen:
-            seen = found
+        if found is None or found == seen or found.get("attempt") != attempt:
+            continue
+        seen = found
+        started.set()
+        if "figures" in found:
             logger.info("%s", describe(name, found["num_steps"], found["figures"]))

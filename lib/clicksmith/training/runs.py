@@ -114,7 +114,7 @@ def train_once(run: Run, config: RayConfig, root: str) -> str:
     state = run_workers(_work, run, run.name, run_folder, config, config.use_gpu)
     subject = Subject("recommender", run.name, run.preset, run.lineage, run.training)
     card = make_card(
-        subject, state["num_rows"], config.num_workers, state["seconds"], state["history"], state["metrics"]
+        subject, state["num_rows"], state["starts"], state["seconds"], state["history"], state["metrics"]
     )
     storage.write_bytes(storage.join(folder, WEIGHTS), save(state["network"]))
     storage.write_json(storage.join(folder, CODEC), state["codec"])

@@ -1,17 +1,20 @@
 """A group of data-parallel workers for one training run: start, checkpoints, resume, progress, errors.
 
 The run's folder is named after its fingerprint, so a run that was cut off goes on from its newest
-checkpoint when it is started again, and a finished one returns what it had.
+checkpoint when it is started again, with whatever number of workers, and a finished one returns what it had.
+
+Checkpoints are ours, not Ray Train's: Ray registers one some time after the workers have written it, so
+that a kill can cost it, and rewrites its list of them in place, so that a kill can cost the run.
 """
 
 import logging
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import ray.train
 import torch
+from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import nn
 
@@ -19,13 +22,12 @@ from clicksmith.config import RayConfig
 from clicksmith.errors import ClicksmithError, TrainingError
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse import storage
-from clicksmith.training.checkpoint import State, dump_state, load_state
-from clicksmith.training.cluster import connect
+from clicksmith.training.checkpoint import DIGEST_BYTES, RunCheckpoint, State
+from clicksmith.training.cluster import connect, run_trainer, start_error
 from clicksmith.training.progress import describe, watch
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.pt"
 MAX_FAILURES = 2
 
 
@@ -76,29 +78,45 @@ def run_workers(
         use_gpu: give each worker a GPU.
 
     Returns:
-        The last state saved.
+        The last state saved, its "step", and the "starts" of the run: see `RunCheckpoint`.
 
     Raises:
         ClicksmithError: as raised in a worker.
-        TrainingError: a worker failed otherwise, or none started.
+        TrainingError: a worker failed otherwise, none started, or the run's checkpoint is damaged.
     """
+    checkpoint = RunCheckpoint(folder, config.num_workers)
+    checkpoint.load(checkpoint.read())  # a damaged one is an error before any worker is started
     if config.num_workers == 0:
-        here = _Here(name, folder)
+        here = _Here(name, checkpoint)
         threads = torch.get_num_threads()
         try:
             _work_deterministically(work, here, argument)
         finally:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(False)
-        state = here.restore()
-        if state is None:
-            raise TrainingError(f"{name} has ended without a checkpoint.", f"Delete {folder}.")
-        return state
+    else:
+        _run_on_ray(work, argument, name, folder, config, use_gpu)
+    state = checkpoint.load(checkpoint.read())
+    if state is None:
+        raise TrainingError(f"{name} has ended without a checkpoint.", f"Delete {folder}.")
+    return state
+
+
+def _run_on_ray(
+    work: Callable[[Worker, Any], None],
+    argument: Any,
+    name: str,
+    folder: str,
+    config: RayConfig,
+    use_gpu: bool,
+) -> None:
+    """The same on Ray workers."""
     connect(config)
+    attempt = uuid4().hex
     root, run_name = folder.rsplit("/", 1)
     trainer = TorchTrainer(
         _enter,
-        train_loop_config={"work": work, "argument": argument, "folder": folder},
+        train_loop_config={"work": work, "argument": argument, "folder": folder, "attempt": attempt},
         scaling_config=ray.train.ScalingConfig(num_workers=config.num_workers, use_gpu=use_gpu),
         run_config=ray.train.RunConfig(
             name=run_name,
@@ -107,18 +125,15 @@ def run_workers(
                 max_failures=MAX_FAILURES,
                 controller_failure_limit=MAX_FAILURES,  # type: ignore[call-arg]  # of Ray Train V2
             ),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
         ),
     )
     try:
-        with watch(name, _progress_uri(folder)):
-            result = trainer.fit()
+        with watch(name, _progress_uri(folder), attempt) as started:
+            run_trainer(trainer.fit, started, config, use_gpu)
+    except ClicksmithError:
+        raise
     except Exception as error:  # Ray wraps what a worker raised in several layers
-        raise _not_started(name, config, use_gpu, error) or _explain(name, folder, error) from error
-    if result.error is not None or result.checkpoint is None:
-        raise _not_started(name, config, use_gpu, result.error) or _explain(name, folder, result.error)
-    with result.checkpoint.as_directory() as kept:
-        return load_state(Path(kept, CHECKPOINT).read_bytes())
+        raise _explain(name, folder, error, config, use_gpu) from error
 
 
 def _work_deterministically(work: Callable[[Worker, Any], None], worker: Worker, argument: Any) -> None:
@@ -130,58 +145,60 @@ def _work_deterministically(work: Callable[[Worker, Any], None], worker: Worker,
 
 def _enter(values: dict[str, Any]) -> None:
     """What Ray runs in each worker."""
-    _work_deterministically(values["work"], _OnRay(values["folder"]), values["argument"])
+    _work_deterministically(values["work"], _OnRay(values["folder"], values["attempt"]), values["argument"])
 
 
 class _Here:
-    """The only worker, in this process; its checkpoint is a file in the run's folder."""
+    """The only worker, in this process."""
 
-    def __init__(self, name: str, folder: str) -> None:
+    def __init__(self, name: str, checkpoint: RunCheckpoint) -> None:
         self.shard = Shard()
         self.device = torch.device("cpu")
         self._name = name
-        self._uri = storage.join(folder, CHECKPOINT)
+        self._checkpoint = checkpoint
 
     def prepare(self, module: nn.Module) -> nn.Module:
         return module
 
     def restore(self) -> State | None:
-        return load_state(storage.read_bytes(self._uri)) if storage.exists(self._uri) else None
+        return self._checkpoint.load(self._checkpoint.read())
 
     def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
-        storage.write_bytes(self._uri, dump_state(state()))
+        self._checkpoint.write(state(), int(figures["step"]))
         logger.info("%s", describe(self._name, num_steps, figures))
 
 
 class _OnRay:
     """A worker of a Ray Train group."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, attempt: str) -> None:
         context = ray.train.get_context()
         self.shard = Shard(context.get_world_rank(), context.get_world_size())
         self.device = get_device()
+        self._checkpoint = RunCheckpoint(folder, self.shard.world_size)
         self._progress_uri = _progress_uri(folder)
+        self._attempt = attempt
+        self._tell()
 
     def prepare(self, module: nn.Module) -> nn.Module:
         # No network here has buffers that training changes, so none are broadcast.
         return prepare_model(module, parallel_strategy_kwargs={"broadcast_buffers": False})
 
     def restore(self) -> State | None:
-        checkpoint = ray.train.get_checkpoint()
-        if checkpoint is None:
-            return None
-        with checkpoint.as_directory() as folder:
-            return load_state(Path(folder, CHECKPOINT).read_bytes())
+        content = self._checkpoint.read()
+        # A worker that was given up, on a node cut off from the others, may still be writing.
+        if broadcast_from_rank_zero(content[:DIGEST_BYTES]) != content[:DIGEST_BYTES]:
+            raise TrainingError("The checkpoint changed while the workers read it.", "Run it again.")
+        return self._checkpoint.load(content)
 
     def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
-        step = {"step": figures["step"]}
-        if self.shard.rank > 0:
-            ray.train.report(step)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            Path(folder, CHECKPOINT).write_bytes(dump_state(state()))
-            ray.train.report(step, checkpoint=ray.train.Checkpoint.from_directory(folder))
-        storage.write_json(self._progress_uri, {"num_steps": num_steps, "figures": dict(figures)})
+        if self.shard.rank == 0:
+            self._checkpoint.write(state(), int(figures["step"]))
+            self._tell({"num_steps": num_steps, "figures": dict(figures)})
+
+    def _tell(self, progress: Mapping[str, Any] | None = None) -> None:
+        if self.shard.rank == 0:
+            storage.write_json(self._progress_uri, {"attempt": self._attempt, **(progress or {})})
 
 
 def _progress_uri(folder: str) -> str:
@@ -189,25 +206,12 @@ def _progress_uri(folder: str) -> str:
     return f"{folder}.progress.json"
 
 
-def _not_started(
-    name: str, config: RayConfig, use_gpu: bool, error: BaseException | None
-) -> TrainingError | None:
-    """What to say where the group's workers could not be placed in time; None where they could."""
-    if "worker group startup timed out" not in str(error):
-        return None
-    wanted = "1 CPU and 1 GPU" if use_gpu else "1 CPU"
-    have = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return TrainingError(
-        f"Training of {name} has not begun: {config.num_workers} workers of {wanted} each did not start in "
-        f"time; the cluster has {have.get('CPU', 0):.0f} CPUs and {have.get('GPU', 0):.0f} GPUs, of which "
-        "others may use some.",
-        "Lower ray.num_workers, wait for free ones, or add nodes. How long to wait is in "
-        "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S.",
-    )
-
-
-def _explain(name: str, folder: str, error: BaseException | None) -> ClicksmithError:
+def _explain(
+    name: str, folder: str, error: BaseException, config: RayConfig, use_gpu: bool
+) -> ClicksmithError:
     """The worker's own error if it is one of ours, otherwise its last line."""
+    if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
+        return start_error(config, use_gpu)
     failures = getattr(error, "worker_failures", None) or {}
     for failure in [*failures.values(), error]:
         cause: BaseException | None = failure
