@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import autoregressive_network, tabular_gan
-from clicksmith.generators.autoregressive_network import NUM_KNOTS, AutoregressiveNetwork, hat_functions
+from clicksmith.generators.autoregressive_network import (
+    EMBEDDING,
+    NUM_KNOTS,
+    AutoregressiveNetwork,
+    hat_functions,
+)
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.generators.rows import MemoryRows
 from clicksmith.training.checkpoint import dump_state, load_state
@@ -45,6 +50,20 @@ def test_a_column_reads_those_before_it_in_the_order_and_no_other() -> None:
 
 def counts_of(codec: TableCodec, data: Encoded) -> Sequence[NDArray[np.int64]]:
     return MemoryRows(data, codec.cardinalities, 0).counts
+
+
+def test_training_moves_what_it_is_given_to_the_networks_device() -> None:
+    """The meta device refuses to mix with the CPU as a GPU does."""
+    codec, data = toy_data(60)
+    network = AutoregressiveNetwork(codec).to("meta")
+    critic = tabular_gan.CodeCritic(codec.cardinalities).to("meta")
+    codes, keep = torch.from_numpy(data.codes), torch.ones(60, 4 * EMBEDDING)
+    reward = critic(codes, torch.ones(60, critic.num_dropped))
+    loss = network(codes, torch.tensor([2, 0, 3, 1]), keep, torch.ones(60)).sum() + reward.sum()
+    torch.autograd.backward(loss)
+    assert network(codes).device.type == "meta"
+    grads = [weight.grad for module in (network, critic) for weight in module.parameters()]
+    assert all(grad is not None and grad.device.type == "meta" for grad in grads)
 
 
 def test_heads_shrink_rare_codes_by_hand_and_embeddings_none() -> None:

@@ -54,6 +54,7 @@ class Autoregressive(Recipe):
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
         self.parallel = wrap(self.network)
+        self.sampler.to(self.network.device)
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=self.settings.learning_rate,
@@ -89,7 +90,7 @@ class Autoregressive(Recipe):
         self.sampler.eval()
         total = torch.zeros((), dtype=torch.float64)
         for part in torch.split(torch.from_numpy(held_out.codes), 2048):
-            total += self.sampler(part).sum().double() * len(part)
+            total += self.sampler(part).sum().double().cpu() * len(part)
         return total
 
     def state_dict(self) -> dict[str, Any]:

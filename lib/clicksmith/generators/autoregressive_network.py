@@ -99,6 +99,11 @@ class AutoregressiveNetwork(Sampler):
         self.project_bias = nn.Parameter(torch.zeros(num_columns, 1, HIDDEN))
         self.residual = nn.Parameter(torch.randn(num_columns, HIDDEN, HIDDEN) / HIDDEN**0.5)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it lives."""
+        return self.head_bias.device
+
     def set_frequencies(self, counts: Sequence[NDArray[np.int64]]) -> None:
         """Start each head at the log frequencies of its column; codes never seen are never sampled."""
         self.head_bias.data = torch.from_numpy(
@@ -116,27 +121,33 @@ class AutoregressiveNetwork(Sampler):
     ) -> Tensor:
         """Nats of each column, summed over the rows by their weights, shape (C,).
 
+        On a CUDA device the products of training are of bfloat16. Arguments may lie on any device.
+
         Args:
             codes_BC: encoded rows.
             order_C: columns in the order of generation; None is the codec's.
             keep: factors of the embeddings, shape (B, C * E), 0 where dropout acts; None drops nothing.
             weight_B: None takes the mean.
         """
-        pairs = list(zip(self._logits(codes_BC, order_C, keep), codes_BC.unbind(1), strict=True))
+        codes_BC = codes_BC.to(self.device)
+        half = self.training and self.device.type == "cuda"
+        with torch.autocast("cuda", torch.bfloat16, enabled=half):
+            logits_C = self._logits(codes_BC, order_C, keep)
+        pairs = list(zip(logits_C, codes_BC.unbind(1), strict=True))
         if weight_B is None:
-            return torch.stack([F.cross_entropy(logits, target) for logits, target in pairs])
-        losses = [F.cross_entropy(logits, target, reduction="none") for logits, target in pairs]
-        return torch.stack([loss @ weight_B for loss in losses])
+            return torch.stack([F.cross_entropy(logits.float(), target) for logits, target in pairs])
+        losses = [F.cross_entropy(logits.float(), target, reduction="none") for logits, target in pairs]
+        return torch.stack(losses) @ weight_B.to(self.device)
 
     def _logits(self, codes_BC: Tensor, order_C: Tensor | None, keep: Tensor | None) -> list[Tensor]:
         """Of each column's codes, given the columns before it; shapes (B, cardinality)."""
         num_columns = codes_BC.shape[1]
-        rank_C = torch.arange(num_columns, device=codes_BC.device) if order_C is None else order_C.argsort()
+        rank_C = (torch.arange(num_columns) if order_C is None else order_C.argsort()).to(self.device)
         mask_CC = (rank_C < rank_C[:, None]).float()  # [k, j]: column k reads column j
         project = self.project * mask_CC.repeat_interleave(EMBEDDING, 1)[:, :, None]
         x_BE = F.embedding(codes_BC + self.offsets, self.embedding()).flatten(1)
         if keep is not None:
-            x_BE = x_BE * keep
+            x_BE = x_BE * keep.to(self.device)
         h_CBH = F.relu(torch.baddbmm(self.project_bias, x_BE.expand(num_columns, -1, -1), project))
         h_CBH = h_CBH + F.relu(torch.bmm(h_CBH, self.residual))
         heads = torch.split(self.head(), self.cardinalities)
@@ -154,9 +165,9 @@ class AutoregressiveNetwork(Sampler):
         Args:
             batches: codes of training rows, each of shape (B, C).
         """
-        mean_S = torch.zeros(len(self.head_bias), dtype=torch.float64)
+        mean_S = torch.zeros_like(self.head_bias, dtype=torch.float64)
         share_S = torch.zeros_like(mean_S)
-        for part in batches:
+        for part in (batch.to(self.device) for batch in batches):
             mean_S += torch.cat([logits.softmax(1).sum(0) for logits in self._logits(part, None, None)])
             share_S += torch.bincount((part + self.offsets).flatten(), minlength=len(share_S))
         shift_S = torch.where(share_S > 0, share_S / mean_S, 1.0).log()
@@ -173,25 +184,27 @@ class AutoregressiveNetwork(Sampler):
         self.eval()
         fixed = fixed or {}
         num_columns = len(self.cardinalities)
-        seen = torch.split(self.seen, self.cardinalities)
+        seen = torch.split(self.seen.cpu(), self.cardinalities)
         for column, codes in fixed.items():
             check_codes(column, codes, seen[column].numpy())
         uniform = counter_uniform(seed, row_ids, 2 * num_columns).astype(np.float32)
         # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
-        pick_CB = torch.from_numpy(uniform[:, :num_columns].T.copy()).clamp_(max=1 - 2**-22)
+        pick_CB = torch.from_numpy(uniform[:, :num_columns].T.copy()).clamp_(max=1 - 2**-22).to(self.device)
         embeddings = torch.split(self.embedding(), self.cardinalities)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
-        codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64)
-        x_BE = (torch.zeros if fixed else torch.empty)(len(row_ids), num_columns * EMBEDDING)
+        codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64, device=self.device)
+        x_BE = pick_CB.new_empty(len(row_ids), num_columns * EMBEDDING)
+        if fixed:  # what is not drawn yet is read as 0
+            x_BE.zero_()
         # Written over by each column: new memory for each result would take as long as the products.
-        hidden_BH, inner_BH = torch.empty(2, len(row_ids), HIDDEN)
-        space = torch.empty(len(row_ids) * max(self.cardinalities))
+        hidden_BH, inner_BH = x_BE.new_empty(2, len(row_ids), HIDDEN)
+        space = x_BE.new_empty(len(row_ids) * max(self.cardinalities))
         for k in [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]:
             if k in fixed:
                 codes_CB[k] = torch.from_numpy(fixed[k])
             else:
-                known = (num_columns if fixed else k) * EMBEDDING  # columns not drawn yet are 0 in x
+                known = (num_columns if fixed else k) * EMBEDDING
                 torch.addmm(self.project_bias[k], x_BE[:, :known], self.project[k, :known], out=hidden_BH)
                 hidden_BH.relu_()
                 torch.mm(hidden_BH, self.residual[k], out=inner_BH)
@@ -203,7 +216,7 @@ class AutoregressiveNetwork(Sampler):
                 codes_CB[k] = torch.searchsorted(total, pick, right=True)[:, 0]
             block = x_BE[:, k * EMBEDDING : (k + 1) * EMBEDDING]
             torch.index_select(embeddings[k], 0, codes_CB[k], out=block)
-        return Encoded(codes_CB.T.numpy(), uniform[:, num_columns:])
+        return Encoded(codes_CB.T.cpu().numpy(), uniform[:, num_columns:])
 
 
 def value_ranks(codec: TableCodec) -> list[NDArray[np.int64] | None]:

@@ -82,12 +82,15 @@ class CodeCritic(nn.Module):
         return self.first.in_features + 2 * CRITIC_HIDDEN
 
     def forward(self, codes_BC: Tensor, keep: Tensor | None = None) -> Tensor:
-        """Logits, (B,); `keep` (B, num_dropped) holds dropout's factors, None drops nothing."""
-        index_BC = codes_BC + self.offsets
+        """Logits, (B,); `keep` (B, num_dropped) holds dropout's factors, None drops nothing.
+
+        Arguments may lie on any device.
+        """
+        index_BC = codes_BC.to(self.offsets.device) + self.offsets
         x = self.embedding(index_BC).flatten(1)
         if keep is None:
             keep = x.new_ones(1, self.num_dropped)
-        keep_x, keep_1, keep_2 = keep.split([x.shape[1], CRITIC_HIDDEN, CRITIC_HIDDEN], dim=1)
+        keep_x, keep_1, keep_2 = keep.to(x.device).split([x.shape[1], CRITIC_HIDDEN, CRITIC_HIDDEN], dim=1)
         x = F.relu(self.first(x * keep_x)) * keep_1
         x = F.relu(self.second(x)) * keep_2
         logits: Tensor = (self.last(x) + self.terms(index_BC).sum(1))[:, 0]
@@ -179,7 +182,7 @@ class TabularGan(Recipe):
         real = self._rows.batch(self._batch_number(step, NUM_CRITIC_STEPS), size, mine)
         with torch.no_grad():
             reward = self.critic(fake).clamp(-MAX_REWARD, MAX_REWARD)
-        weight = torch.cat([torch.ones(len(real)), reward - reward.mean()]) / len(real)
+        weight = torch.cat([reward.new_ones(len(real)), reward - reward.mean()]) / len(real)
         # Falls to nothing over the second half, so that the game ends at rest.
         share = (step - self.first_game_step) / (self.settings.num_steps - self.first_game_step)
         for group in self._generator_optimizer.param_groups:
