@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 from benchmarks import ids, wide, workers, writer
-from benchmarks.datasets import Dataset
 from benchmarks.peers import PEERS, peer
 from benchmarks.quality import compare_presets, judge, print_figures
+from benchmarks.real_data import Dataset
 from clicksmith.generators.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.datasets import Dataset
 from benchmarks.quality import judge
+from benchmarks.real_data import Dataset
 
 PEERS = {"mostlyai": "mostlyai-engine", "ctgan": "ctgan"}
 """A short name for metrics, and the package's."""

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from benchmarks.datasets import Dataset
 from benchmarks.lines import peak_mb, print_line
+from benchmarks.real_data import Dataset
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.evaluation import fidelity

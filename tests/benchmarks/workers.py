@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import ray
 
-from benchmarks.datasets import Dataset
 from benchmarks.lines import print_line
+from benchmarks.real_data import Dataset
 from clicksmith.config import GeneratorConfig, load_config
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe

@@ -1,4 +1,7 @@
-"""The data that generators are compared on: rows that they learn, and rows that they never see."""
+"""The data that generators are compared on: rows that they learn, and rows that they never see.
+
+Not called `datasets`: a peer's process, which runs `fit_peer.py` from here, imports a package of that name.
+"""
 
 import sys
 from dataclasses import dataclass
