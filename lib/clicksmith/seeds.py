@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
+_CACHED_NUMBERS = 8_192
+"""So many are made at a time, which a core's own cache holds."""
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
@@ -34,11 +36,12 @@ def derive_seed(seed: int, *names: str | int) -> int:
 def _splitmix64(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """SplitMix64's finalizer (Steele, Lea, Flood 2014), element-wise."""
     z = x + _GOLDEN
-    z ^= z >> np.uint64(30)
+    shifted = z >> np.uint64(30)
+    z ^= shifted
     z *= _MIX1
-    z ^= z >> np.uint64(27)
+    z ^= np.right_shift(z, np.uint64(27), out=shifted)
     z *= _MIX2
-    z ^= z >> np.uint64(31)
+    z ^= np.right_shift(z, np.uint64(31), out=shifted)
     return z
 
 
@@ -53,13 +56,17 @@ def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -
     Returns:
         Shape (N, M). The same row id yields the same M numbers in any batch.
     """
+    row_ids = np.asarray(row_ids).astype(np.uint64)
+    uniform = np.empty((len(row_ids), num_columns))
+    size = max(1, _CACHED_NUMBERS // max(1, num_columns))
     with np.errstate(over="ignore"):
-        rows = _splitmix64(_splitmix64(np.asarray(row_ids).astype(np.uint64)) ^ np.uint64(seed))
         columns = _splitmix64(np.arange(num_columns, dtype=np.uint64))
-        bits = _splitmix64(rows[:, None] ^ columns[None, :])
-    # 53 random bits, centred in their cell so that 0 and 1 never occur.
-    uniform = (bits >> np.uint64(11)).astype(np.float64)
-    uniform += 0.5
+        for start in range(0, len(row_ids), size):
+            rows = _splitmix64(_splitmix64(row_ids[start : start + size]) ^ np.uint64(seed))
+            bits = _splitmix64(rows[:, None] ^ columns[None, :])
+            # 53 random bits, centred in their cell so that 0 and 1 never occur.
+            bits >>= np.uint64(11)
+            np.add(bits, 0.5, out=uniform[start : start + size])
     uniform *= 2.0**-53
     return uniform
 

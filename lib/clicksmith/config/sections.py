@@ -32,7 +32,7 @@ class SparkConfig(Section):
         default=1_000_000, ge=1, description="of the shuffle by user that cleans events"
     )
     rows_per_synthesis_task: int = Field(
-        default=20_000, ge=1, description="of the writer of synthetic samples"
+        default=250_000, ge=1, description="of the writer of synthetic samples; fewer where cores would idle"
     )
     extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* setting")
 

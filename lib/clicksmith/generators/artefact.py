@@ -26,7 +26,7 @@ from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.seeds import derive_seed
 
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 4096
 """Rows are generated in whole blocks of so many consecutive row ids."""
 
 WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"

@@ -121,7 +121,8 @@ class AutoregressiveNetwork(Sampler):
     ) -> Tensor:
         """Nats of each column, summed over the rows by their weights, shape (C,).
 
-        On a CUDA device the products of training are of bfloat16. Arguments may lie on any device.
+        In training the hidden layers are of bfloat16 where the device multiplies it faster. Arguments may
+        lie on any device.
 
         Args:
             codes_BC: encoded rows.
@@ -130,13 +131,11 @@ class AutoregressiveNetwork(Sampler):
             weight_B: None takes the mean.
         """
         codes_BC = codes_BC.to(self.device)
-        half = self.training and self.device.type == "cuda"
-        with torch.autocast("cuda", torch.bfloat16, enabled=half):
-            logits_C = self._logits(codes_BC, order_C, keep)
+        logits_C = self._logits(codes_BC, order_C, keep)
         pairs = list(zip(logits_C, codes_BC.unbind(1), strict=True))
         if weight_B is None:
-            return torch.stack([F.cross_entropy(logits.float(), target) for logits, target in pairs])
-        losses = [F.cross_entropy(logits.float(), target, reduction="none") for logits, target in pairs]
+            return torch.stack([F.cross_entropy(logits, target) for logits, target in pairs])
+        losses = [F.cross_entropy(logits, target, reduction="none") for logits, target in pairs]
         return torch.stack(losses) @ weight_B.to(self.device)
 
     def _logits(self, codes_BC: Tensor, order_C: Tensor | None, keep: Tensor | None) -> list[Tensor]:
@@ -148,11 +147,19 @@ class AutoregressiveNetwork(Sampler):
         x_BE = F.embedding(codes_BC + self.offsets, self.embedding()).flatten(1)
         if keep is not None:
             x_BE = x_BE * keep.to(self.device)
-        h_CBH = F.relu(torch.baddbmm(self.project_bias, x_BE.expand(num_columns, -1, -1), project))
-        h_CBH = h_CBH + F.relu(torch.bmm(h_CBH, self.residual))
+        dtype = torch.bfloat16 if self.training and multiplies_bfloat16(self.device) else torch.float32
+        # One product for all columns: as a batch of them, its gradient would be as large as C inputs.
+        flat = project.transpose(0, 1).flatten(1).to(dtype)
+        hidden = F.relu(torch.addmm(self.project_bias.flatten().to(dtype), x_BE.to(dtype), flat))
+        inner = self.residual.to(dtype).unbind(0)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias, self.cardinalities)
-        return [F.linear(h, w, b) for h, w, b in zip(h_CBH.unbind(0), heads, biases, strict=True)]
+        logits_C = []
+        for h_BH, inner_HH, head, bias in zip(
+            torch.split(hidden, HIDDEN, 1), inner, heads, biases, strict=True
+        ):
+            logits_C.append(F.linear((h_BH + F.relu(h_BH @ inner_HH)).float(), head, bias))
+        return logits_C
 
     @torch.no_grad()
     def calibrate(self, batches: Iterable[Tensor]) -> None:
@@ -184,6 +191,7 @@ class AutoregressiveNetwork(Sampler):
         self.eval()
         fixed = fixed or {}
         num_columns = len(self.cardinalities)
+        starts = self.offsets.tolist()
         seen = torch.split(self.seen.cpu(), self.cardinalities)
         for column, codes in fixed.items():
             check_codes(column, codes, seen[column].numpy())
@@ -191,22 +199,25 @@ class AutoregressiveNetwork(Sampler):
         # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
         pick_CB = torch.from_numpy(uniform[:, :num_columns].T.copy()).clamp_(max=1 - 2**-22).to(self.device)
         embeddings = torch.split(self.embedding(), self.cardinalities)
+        blocks = self.project.split(EMBEDDING, 1)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
+        order = [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]
         codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64, device=self.device)
-        x_BE = pick_CB.new_empty(len(row_ids), num_columns * EMBEDDING)
-        if fixed:  # what is not drawn yet is read as 0
-            x_BE.zero_()
+        # What each code of a column adds to the columns after it: rows look it up instead of multiplying.
+        # Every row has one more code, the last, which adds the biases.
+        num_codes = len(self.head_bias)
+        terms_CSH = pick_CB.new_empty(num_columns, num_codes + 1, HIDDEN)
+        terms_CSH[:, num_codes:] = self.project_bias
+        index_BC = codes_CB.new_full((len(row_ids), num_columns + 1), num_codes)
         # Written over by each column: new memory for each result would take as long as the products.
-        hidden_BH, inner_BH = x_BE.new_empty(2, len(row_ids), HIDDEN)
-        space = x_BE.new_empty(len(row_ids) * max(self.cardinalities))
-        for k in [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]:
+        inner_BH = pick_CB.new_empty(len(row_ids), HIDDEN)
+        space = pick_CB.new_empty(len(row_ids) * max(self.cardinalities))
+        for num_known, k in enumerate(order):
             if k in fixed:
                 codes_CB[k] = torch.from_numpy(fixed[k])
             else:
-                known = (num_columns if fixed else k) * EMBEDDING
-                torch.addmm(self.project_bias[k], x_BE[:, :known], self.project[k, :known], out=hidden_BH)
-                hidden_BH.relu_()
+                hidden_BH = F.embedding_bag(index_BC[:, : num_known + 1], terms_CSH[k], mode="sum").relu_()
                 torch.mm(hidden_BH, self.residual[k], out=inner_BH)
                 hidden_BH += inner_BH.relu_()
                 total = space[: len(row_ids) * self.cardinalities[k]].view(len(row_ids), -1)
@@ -214,9 +225,18 @@ class AutoregressiveNetwork(Sampler):
                 total.sub_(total.amax(1, keepdim=True)).exp_().cumsum_(1)
                 pick = pick_CB[k, :, None] * total[:, -1:]
                 codes_CB[k] = torch.searchsorted(total, pick, right=True)[:, 0]
-            block = x_BE[:, k * EMBEDDING : (k + 1) * EMBEDDING]
-            torch.index_select(embeddings[k], 0, codes_CB[k], out=block)
+            start, end = starts[k], starts[k] + self.cardinalities[k]
+            first = 0 if k in fixed else k + 1
+            torch.matmul(embeddings[k], blocks[k][first:], out=terms_CSH[first:, start:end])
+            torch.add(codes_CB[k], start, out=index_BC[:, num_known + 1])
         return Encoded(codes_CB.T.cpu().numpy(), uniform[:, num_columns:])
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device has units for products of bfloat16: GPUs, and CPUs with AMX."""
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return device.type == "cuda"
 
 
 def value_ranks(codec: TableCodec) -> list[NDArray[np.int64] | None]:

@@ -94,6 +94,8 @@ def commit(
         .option("userMetadata", json.dumps(lineage.metadata(part, counts), sort_keys=True))
         .option("delta.deletedFileRetentionDuration", "interval 30 days")
     )
+    if table.skipping_columns:
+        writer = writer.option("delta.dataSkippingStatsColumns", ",".join(table.skipping_columns))
     if table.partition_by:
         writer = writer.partitionBy(*table.partition_by)
     if part is not None:

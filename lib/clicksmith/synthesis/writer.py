@@ -6,17 +6,26 @@ rows do not depend on how blocks are spread over tasks, and a task that is tried
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from clicksmith.generators.artefact import BLOCK_ROWS, Generator
+from clicksmith.generators.example_codec import INPUT_COLUMNS
 from clicksmith.generators.mix import Mix
 from clicksmith.lakehouse.commit import spark_schema
 from clicksmith.tables import SYNTHETIC_CANDIDATES
+
+MIN_TASK_ROWS = 20_000
+"""To start a task costs as much as this many rows; fewer are no reason to keep another core busy."""
+
+_ROW_ID = "row_id"
+_GENERATED_SCHEMA = pa.schema(
+    [field for field in SYNTHETIC_CANDIDATES.arrow_schema if field.name in (*INPUT_COLUMNS, _ROW_ID)]
+)
 
 
 def synthetic_rows(
@@ -42,7 +51,8 @@ def synthetic_rows(
         mix: which rows to make more often, or None to sample as in the data.
     """
     num_blocks = -(-num_rows // BLOCK_ROWS)
-    num_tasks = max(1, min(num_blocks, num_rows // rows_per_task))
+    cores = spark.sparkContext.defaultParallelism
+    num_tasks = max(num_rows // rows_per_task, min(cores, num_rows // MIN_TASK_ROWS), 1)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         generator = _load(folder)
@@ -50,10 +60,11 @@ def synthetic_rows(
             for block in batch.column(0).to_pylist():
                 rows = generator.sample_block(seed, block, mix)
                 rows = rows.slice(0, num_rows - block * BLOCK_ROWS)
-                whole = _with_provenance(rows, generator.card["name"], generator_id, run_id, block)
-                yield from whole.to_batches()
+                yield from _generated(rows, block).to_batches()
 
-    return spark.range(0, num_blocks, 1, num_tasks).mapInArrow(run, spark_schema(SYNTHETIC_CANDIDATES))
+    schema = from_arrow_schema(_GENERATED_SCHEMA, prefer_timestamp_ntz=False)
+    rows = spark.range(0, num_blocks, 1, min(num_tasks, num_blocks)).mapInArrow(run, schema)
+    return _with_provenance(rows, _load(folder).card["name"], generator_id, run_id)
 
 
 @lru_cache(maxsize=1)
@@ -61,26 +72,28 @@ def _load(folder: str) -> Generator:
     return Generator.load(folder)
 
 
-def _with_provenance(rows: pa.Table, name: str, generator_id: str, run_id: str, block: int) -> pa.Table:
+def _generated(rows: pa.Table, block: int) -> pa.Table:
+    """The columns that differ between rows; what Spark can add itself need not travel to it."""
+    row_ids = pa.array(np.arange(rows.num_rows) + block * BLOCK_ROWS)
+    rows = rows.append_column(_ROW_ID, row_ids)
+    arrays = [rows[field.name].combine_chunks().cast(field.type) for field in _GENERATED_SCHEMA]
+    return pa.table(arrays, schema=_GENERATED_SCHEMA)
+
+
+def _with_provenance(rows: DataFrame, name: str, generator_id: str, run_id: str) -> DataFrame:
     """All columns of the contract; a synthetic row has no user, session, request or propensity."""
-    num_rows = rows.num_rows
-    row_ids = pa.array(np.arange(num_rows) + block * BLOCK_ROWS)
-    sample_ids = pc.binary_join_element_wise(generator_id, row_ids.cast(pa.string()), "-")
-    columns = {"sample_id": sample_ids, "example_id": sample_ids, "row_id": row_ids}
-    constants: dict[str, Any] = {
-        "run_id": run_id,
-        "generator_id": generator_id,
-        "generator": name,
-        "sample_weight": 1.0,
-        "split": "train",
+    sample_id = F.concat(F.lit(f"{generator_id}-"), F.col(_ROW_ID).cast("string"))
+    known: dict[str, Column] = {
+        "sample_id": sample_id,
+        "example_id": sample_id,
+        "run_id": F.lit(run_id),
+        "generator_id": F.lit(generator_id),
+        "generator": F.lit(name),
+        "sample_weight": F.lit(1.0),
+        "split": F.lit("train"),
     }
-    schema = SYNTHETIC_CANDIDATES.arrow_schema
-    arrays = []
-    for field in schema:
-        if field.name in rows.column_names:
-            arrays.append(rows[field.name].combine_chunks().cast(field.type))
-        elif field.name in columns:
-            arrays.append(columns[field.name].cast(field.type))
-        else:
-            arrays.append(pa.repeat(pa.scalar(constants.get(field.name), field.type), num_rows))
-    return pa.table(arrays, schema=schema)
+    columns = []
+    for field in spark_schema(SYNTHETIC_CANDIDATES):
+        found = F.col(field.name) if field.name in rows.columns else known.get(field.name, F.lit(None))
+        columns.append(found.cast(field.dataType).alias(field.name))
+    return rows.select(*columns)

@@ -65,6 +65,15 @@ class Table:
         """The table's Arrow schema."""
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
 
+    @property
+    def skipping_columns(self) -> list[str]:
+        """Columns whose least and greatest values each file keeps, so that readers can pass over files.
+
+        Keys and times. Of all columns, to gather them takes as long as the rest of the writing.
+        """
+        found = [c.name for c in self.columns if c.name in self.key or c.type == TIMESTAMP]
+        return [name for name in found if name not in self.partition_by]
+
     def __getitem__(self, name: str) -> Column:
         return self._by_name[name]
 
