@@ -51,6 +51,7 @@ def run(config: Config) -> None:
         rows = synthetic_rows(
             spark,
             folder,
+            name,
             generator_id(name, trained),
             lineage.run_id,
             num_rows=round(config.synthesis.ratio * card["num_rows"]),

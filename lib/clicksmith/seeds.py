@@ -56,13 +56,13 @@ def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -
     Returns:
         Shape (N, M). The same row id yields the same M numbers in any batch.
     """
-    row_ids = np.asarray(row_ids).astype(np.uint64)
-    uniform = np.empty((len(row_ids), num_columns))
+    ids: NDArray[np.uint64] = np.asarray(row_ids).astype(np.uint64)
+    uniform = np.empty((len(ids), num_columns))
     size = max(1, _CACHED_NUMBERS // max(1, num_columns))
     with np.errstate(over="ignore"):
         columns = _splitmix64(np.arange(num_columns, dtype=np.uint64))
-        for start in range(0, len(row_ids), size):
-            rows = _splitmix64(_splitmix64(row_ids[start : start + size]) ^ np.uint64(seed))
+        for start in range(0, len(ids), size):
+            rows = _splitmix64(_splitmix64(ids[start : start + size]) ^ np.uint64(seed))
             bits = _splitmix64(rows[:, None] ^ columns[None, :])
             # 53 random bits, centred in their cell so that 0 and 1 never occur.
             bits >>= np.uint64(11)

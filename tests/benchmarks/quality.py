@@ -8,6 +8,7 @@ from statistics import mean
 import numpy as np
 import pyarrow as pa
 import torch
+import torch._dynamo  # the first optimizer would load it, which is no part of its training
 
 from benchmarks.lines import peak_mb, print_line
 from benchmarks.real_data import Dataset

@@ -4,6 +4,7 @@ The training path is the real one (`run_workers`, `run_loop`, checkpoints); star
 steps, and writing checkpoints are left out of the time.
 """
 
+import itertools
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,9 +22,9 @@ from clicksmith.training.loop import Plan, Progress, run_loop
 from clicksmith.training.workers import Worker, run_workers
 
 PRESETS = ("tabular_ar", "tabular_gan")
-BATCH_SIZE = 500
-STEPS, CHECKPOINT_EVERY = 400, 80
-TARGET = 1.8
+BATCHES = {500: 400, 4096: 200}
+"""Global batch: steps. The larger is for tables of millions of rows, which more workers are meant for."""
+CHECKPOINTS = 5
 
 
 @dataclass(frozen=True)
@@ -32,20 +33,23 @@ class Task:
 
     Attributes:
         preset: the model.
+        batch_size: over all workers.
         data: its rows.
     """
 
     preset: str
+    batch_size: int
     data: Dataset
 
 
 def run(data: Dataset) -> None:
     """Print rows a second with one and with two workers, and their ratio."""
-    for preset in PRESETS:
-        rates = [rows_per_s(Task(preset, data), num_workers) for num_workers in (1, 2)]
+    for preset, batch_size in itertools.product(PRESETS, BATCHES):
+        rates = [rows_per_s(Task(preset, batch_size, data), num_workers) for num_workers in (1, 2)]
+        name = f"{preset}.batch_{batch_size}"
         for num_workers, rate in zip(("one_worker", "two_workers"), rates, strict=True):
-            print_line("generators", f"{preset}.{num_workers}_rows_per_s", rate, "rows/s")
-        print_line("generators", f"{preset}.two_workers_speedup", rates[1] / rates[0], "1")
+            print_line("generators", f"{name}.{num_workers}_rows_per_s", rate, "rows/s")
+        print_line("generators", f"{name}.two_workers_speedup", rates[1] / rates[0], "1")
     ray.shutdown()
 
 
@@ -62,17 +66,18 @@ def work(worker: Worker, task: Task) -> None:
     data = task.data
     codec = TableCodec.fit(data.train, data.columns, data.max_bins)
     rows, held_out = codec.encode(data.train), codec.encode(data.test)
-    settings = {"preset": task.preset, "num_steps": STEPS, "batch_size": BATCH_SIZE}
+    num_steps = BATCHES[task.batch_size]
+    settings = {"preset": task.preset, "num_steps": num_steps, "batch_size": task.batch_size}
     recipe = build_recipe(GeneratorConfig.model_validate(settings), 0, codec, rows)
     recipe.prepare(worker.prepare)
-    clock = _Clock()
+    clock = _Clock(task.batch_size)
 
     def on_checkpoint(progress: Progress) -> None:
         clock.stop(progress.step)
-        worker.save(_state(recipe.state_dict, clock.rows_per_s), STEPS, progress.history[-1])
+        worker.save(_state(recipe.state_dict, clock.rows_per_s), num_steps, progress.history[-1])
         clock.start(progress.step)
 
-    plan = Plan(STEPS, CHECKPOINT_EVERY, held_out, rows.head(len(held_out)), 0)
+    plan = Plan(num_steps, num_steps // CHECKPOINTS, held_out, rows.head(len(held_out)), 0)
     run_loop(recipe, plan, worker.shard, Progress(), on_checkpoint)
 
 
@@ -83,7 +88,8 @@ def _state(recipe: Callable[[], State], rows_per_s: float) -> Callable[[], State
 class _Clock:
     """Runs from the end of the first checkpoint on, and stands still in the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
         self._seconds, self._steps = 0.0, 0
         self._since: tuple[float, int] | None = None
 
@@ -97,4 +103,4 @@ class _Clock:
 
     @property
     def rows_per_s(self) -> float:
-        return self._steps * BATCH_SIZE / self._seconds if self._steps else 0.0
+        return self._steps * self._batch_size / self._seconds if self._steps else 0.0

@@ -71,14 +71,16 @@ class ItemCodec:
         low = np.zeros(len(cell), dtype=np.int64)
         high = np.full(len(cell), len(self.keys), dtype=np.int64)
         width = 1
-        found = np.zeros(len(cell), dtype=bool)
-        for level in range(len(self.columns), 0, -1):  # finest first; a handful of levels
-            prefix = _keys(cell[:, :level], self.radices[:level]) * width
+        missing = np.arange(len(cell))
+        for level in range(len(self.columns), 0, -1):  # finest first; most rows are found there
+            prefix = _keys(cell[missing, :level], self.radices[:level]) * width
             start = np.searchsorted(self.keys, prefix, side="left")
             end = np.searchsorted(self.keys, prefix + width, side="left")
-            hit = ~found & (end > start)
-            low[hit], high[hit] = start[hit], end[hit]
-            found |= hit
+            hit = end > start
+            low[missing[hit]], high[missing[hit]] = start[hit], end[hit]
+            missing = missing[~hit]
+            if not len(missing):
+                break
             width *= self.radices[level - 1]
         first, last = self.cumulative[low], self.cumulative[high]
         row = first + np.minimum((uniform * (last - first)).astype(np.int64), last - first - 1)

@@ -22,7 +22,7 @@ from clicksmith.generators.rows import Rows, first_rows
 from clicksmith.seeds import derive_seed
 
 GRADIENT_NORM = 1.0
-LEARNING_RATE = 3e-3
+LEARNING_RATE = 5e-3
 WEIGHT_DECAY = 0.1
 DROPOUT = 0.125
 """Of the embeddings. More blurs what depends on a single column, such as a label."""
@@ -69,8 +69,7 @@ class Autoregressive(Recipe):
         codes = self._rows.batch(step, settings.batch_size, mine)
         stream = step_generator(settings.seed, step)
         order = draw_order(codes.shape[1], stream)
-        # Drawn for the global batch, so that a run does not depend on the number of ranks.
-        keep = draw_dropout(settings.batch_size, codes.shape[1], stream)[mine]
+        keep = draw_dropout(settings.batch_size, codes.shape[1], stream, mine)
         for group in self._optimizer.param_groups:
             group["lr"] = one_cycle(step, settings.num_steps, settings.learning_rate)
         self.network.train()
@@ -81,7 +80,7 @@ class Autoregressive(Recipe):
         self._optimizer.step()
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
         if step == settings.num_steps - 1:
-            self.sampler.calibrate(first_rows(self._rows, settings.batch_size))
+            self.sampler.calibrate(first_rows(self._rows, settings.batch_size, mine))
         return {"nats": loss.detach(), "gradient_norm": norm}
 
     @torch.inference_mode()
@@ -123,6 +122,6 @@ def draw_order(num_columns: int, stream: torch.Generator) -> Tensor | None:
     return torch.cat([first, rest.nonzero()[:, 0]])
 
 
-def draw_dropout(num_rows: int, num_columns: int, stream: torch.Generator) -> Tensor:
-    """Factors for `AutoregressiveNetwork.forward`, shape (num_rows, num_columns * E)."""
-    return dropout_factors(num_rows, num_columns * EMBEDDING, DROPOUT, stream)
+def draw_dropout(num_rows: int, num_columns: int, stream: torch.Generator, mine: slice) -> Tensor:
+    """Factors for `AutoregressiveNetwork.forward`, shape (rows of `mine`, num_columns * E)."""
+    return dropout_factors(num_rows, num_columns * EMBEDDING, DROPOUT, stream, mine)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.fixing import check_codes
+from clicksmith.generators.ranks import sum_over_ranks
 from clicksmith.generators.recipe import Sampler
 from clicksmith.seeds import counter_uniform
 
@@ -170,13 +171,14 @@ class AutoregressiveNetwork(Sampler):
         column.
 
         Args:
-            batches: codes of training rows, each of shape (B, C).
+            batches: codes of this rank's training rows, each of shape (B, C).
         """
         mean_S = torch.zeros_like(self.head_bias, dtype=torch.float64)
         share_S = torch.zeros_like(mean_S)
         for part in (batch.to(self.device) for batch in batches):
             mean_S += torch.cat([logits.softmax(1).sum(0) for logits in self._logits(part, None, None)])
             share_S += torch.bincount((part + self.offsets).flatten(), minlength=len(share_S))
+        share_S, mean_S = sum_over_ranks(torch.stack([share_S, mean_S]))
         shift_S = torch.where(share_S > 0, share_S / mean_S, 1.0).log()
         self.head_bias.add_(shift_S)
 
@@ -199,7 +201,7 @@ class AutoregressiveNetwork(Sampler):
         # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
         pick_CB = torch.from_numpy(uniform[:, :num_columns].T.copy()).clamp_(max=1 - 2**-22).to(self.device)
         embeddings = torch.split(self.embedding(), self.cardinalities)
-        blocks = self.project.split(EMBEDDING, 1)
+        blocks = torch.split(self.project, EMBEDDING, 1)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
         order = [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]

@@ -7,8 +7,9 @@ its ROC curve): it has no scale, so that it means the same under every loss. It 
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
+
+from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 
 SMOOTHING = 0.9
 CRITIC_WINS = 0.75
@@ -29,11 +30,8 @@ class RateBalance:
 
     def update(self, advantage: Tensor) -> None:
         """Take a step's balance into account, the mean over all ranks: their weights must stay the same."""
-        value = advantage.detach().double().clone()
-        if dist.is_initialized() and dist.get_world_size() > 1:
-            dist.all_reduce(value)
-            value /= dist.get_world_size()
-        self.advantage += (1 - SMOOTHING) * (float(value) - self.advantage)
+        value = float(sum_over_ranks(advantage.detach().double().clone())) / num_ranks()
+        self.advantage += (1 - SMOOTHING) * (value - self.advantage)
 
     def factors(self) -> tuple[float, float]:
         """Of the generator's rate and of the critic's."""

@@ -116,15 +116,26 @@ def step_generator(seed: int, step: int, *names: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(seed, "step", step, *names))
 
 
-def dropout_factors(num_rows: int, width: int, rate: float, stream: torch.Generator) -> Tensor:
-    """0 with probability `rate`, a multiple of 1/256, otherwise 1 / (1 - rate); shape (num_rows, width).
+def dropout_factors(num_rows: int, width: int, rate: float, stream: torch.Generator, mine: slice) -> Tensor:
+    """0 with probability `rate`, a multiple of 1/256, otherwise 1 / (1 - rate).
 
-    Eight values a 64-bit number: ten times faster than Bernoulli draws.
+    Drawn for the whole global batch, so that a run does not depend on the number of ranks. Eight values a
+    64-bit number: ten times faster than Bernoulli draws.
+
+    Args:
+        num_rows: of the global batch.
+        width: factors of a row.
+        rate: share of zeros.
+        stream: of the step.
+        mine: rows of this rank.
+
+    Returns:
+        Shape (rows of `mine`, width).
     """
     words = torch.empty(-(-num_rows * width // 8), dtype=torch.int64)
     words.random_(-(2**63), None, generator=stream)
-    kept = words.view(torch.uint8)[: num_rows * width] >= int(256 * rate)
-    return kept.view(num_rows, width).float().mul_(1 / (1 - rate))
+    part = words.view(torch.uint8)[: num_rows * width].view(num_rows, width)[mine]
+    return (part >= int(256 * rate)).float().mul_(1 / (1 - rate))
 
 
 def follow(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:

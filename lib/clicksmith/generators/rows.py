@@ -36,12 +36,10 @@ class Rows(Protocol):
         """
 
 
-def first_rows(rows: Rows, batch_size: int) -> Iterator[Tensor]:
-    """Global batches of about an epoch, or of `SAMPLE_ROWS` where there are more: the same on every rank."""
+def first_rows(rows: Rows, batch_size: int, mine: slice) -> Iterator[Tensor]:
+    """A part of each global batch of about an epoch, or of `SAMPLE_ROWS` where there are more."""
     num_rows = min(int(rows.counts[0].sum()), SAMPLE_ROWS)
-    return (
-        rows.batch(number, batch_size, slice(0, batch_size)) for number in range(-(-num_rows // batch_size))
-    )
+    return (rows.batch(number, batch_size, mine) for number in range(-(-num_rows // batch_size)))
 
 
 class MemoryRows:

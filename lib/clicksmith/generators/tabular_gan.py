@@ -39,7 +39,7 @@ from clicksmith.seeds import derive_seed
 LIKELIHOOD_SHARE = 0.8
 """Of the steps; the rest is the game."""
 
-NUM_CRITIC_STEPS = 2
+NUM_CRITIC_STEPS = 1
 NUM_WARM_STEPS = 30
 """Steps of the critic alone at the start of the game."""
 
@@ -149,7 +149,8 @@ class TabularGan(Recipe):
         nats, norm = self._generator_step(step, fake, shard)
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
         if step == self.settings.num_steps - 1:
-            self.sampler.calibrate(first_rows(self._rows, self.settings.batch_size))
+            size = self.settings.batch_size
+            self.sampler.calibrate(first_rows(self._rows, size, shard.slice(size)))
         return {"nats": nats, "gradient_norm": norm, "critic_loss": critic_loss}
 
     def _critic_step(self, step: int, number: int, shard: Shard) -> tuple[Tensor, Tensor]:
@@ -159,7 +160,7 @@ class TabularGan(Recipe):
         stream = step_generator(self.settings.seed, step, "critic", number)
         real = self._rows.batch(self._batch_number(step, number), size, mine)
         first, second = (
-            dropout_factors(size, self.critic.num_dropped, CRITIC_DROPOUT, stream)[mine] for _ in range(2)
+            dropout_factors(size, self.critic.num_dropped, CRITIC_DROPOUT, stream, mine) for _ in range(2)
         )
         row_ids = torch.arange(size)[mine].numpy()
         noise = derive_seed(self.settings.seed, "fakes", step, number)
@@ -178,7 +179,7 @@ class TabularGan(Recipe):
         mine = shard.slice(size)
         stream = step_generator(self.settings.seed, step)
         order = draw_order(num_columns, stream)
-        keep = draw_dropout(size, num_columns, stream)[mine]
+        keep = draw_dropout(size, num_columns, stream, mine)
         real = self._rows.batch(self._batch_number(step, NUM_CRITIC_STEPS), size, mine)
         with torch.no_grad():
             reward = self.critic(fake).clamp(-MAX_REWARD, MAX_REWARD)

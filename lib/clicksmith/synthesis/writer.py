@@ -31,6 +31,7 @@ _GENERATED_SCHEMA = pa.schema(
 def synthetic_rows(
     spark: SparkSession,
     folder: str,
+    name: str,
     generator_id: str,
     run_id: str,
     num_rows: int,
@@ -43,6 +44,7 @@ def synthetic_rows(
     Args:
         spark: the session.
         folder: URI of the trained generator; executors read it once per Python process.
+        name: the generator's in the configuration.
         generator_id: its id.
         run_id: of the run that writes.
         num_rows: exactly so many rows, with row ids from 0.
@@ -64,7 +66,7 @@ def synthetic_rows(
 
     schema = from_arrow_schema(_GENERATED_SCHEMA, prefer_timestamp_ntz=False)
     rows = spark.range(0, num_blocks, 1, min(num_tasks, num_blocks)).mapInArrow(run, schema)
-    return _with_provenance(rows, _load(folder).card["name"], generator_id, run_id)
+    return _with_provenance(rows, name, generator_id, run_id)
 
 
 @lru_cache(maxsize=1)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
+from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.training.checkpoint import State, damaged
 from clicksmith.training.collapse import is_collapse, sample_figures
@@ -28,7 +28,7 @@ PATIENCE = 3
 SLOWER = 0.5
 """Learning rates are multiplied by it after a collapse."""
 
-MAX_HISTORY = 1000
+MAX_HISTORY = 200
 SAMPLE_ROWS = 1024
 
 Figures = dict[str, float]
@@ -159,13 +159,13 @@ def _nats(recipe: Recipe, rows: Encoded, shard: Shard) -> float | None:
     num_rows = len(rows)
     part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
     nats = recipe.held_out_loss(Encoded(rows.codes[part], rows.positions[part]))
-    return None if nats is None or num_rows == 0 else float(_sum_over_ranks(nats)) / num_rows
+    return None if nats is None or num_rows == 0 else float(sum_over_ranks(nats)) / num_rows
 
 
 def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:
     """Keep a good state, or return to it from a collapse, at most `Plan.max_rollbacks` times."""
     # Ranks on unlike machines may differ in the last bits: they all decide on the same mean.
-    diversity = float(_sum_over_ranks(torch.tensor(figures["diversity"], dtype=torch.float64))) / _num_ranks()
+    diversity = float(sum_over_ranks(torch.tensor(figures["diversity"], dtype=torch.float64))) / num_ranks()
     if not is_collapse(diversity, progress.best_diversity):
         progress.best_diversity = max(progress.best_diversity, diversity)
         progress.good_step, progress.good_state = progress.step, copy.deepcopy(recipe.state_dict())
@@ -197,24 +197,14 @@ def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Fi
 def _average(figures: dict[str, Tensor], step: int) -> Figures:
     """Means over the ranks, as plain numbers."""
     names = sorted(figures)
-    values = _sum_over_ranks(torch.stack([figures[name].double() for name in names]))
-    values = values / _num_ranks()
+    values = sum_over_ranks(torch.stack([figures[name].double() for name in names]))
+    values = values / num_ranks()
     if not bool(torch.isfinite(values).all()):
         shown = dict(zip(names, values.tolist(), strict=True))
         raise TrainingError(
             f"Training diverged at step {step}: {shown}.", "Lower the generator's learning_rate."
         )
     return dict(zip(names, values.tolist(), strict=True))
-
-
-def _num_ranks() -> int:
-    return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def _sum_over_ranks(value: Tensor) -> Tensor:
-    if dist.is_initialized() and dist.get_world_size() > 1:
-        dist.all_reduce(value)
-    return value
 
 
 def dump(recipe: Recipe, progress: Progress) -> State:
