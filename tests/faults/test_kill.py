@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
 TWICE_THE_PARTITIONS = (
     "spark.shuffle_partitions=4",
     "spark.rows_per_partition=4000",
-    "spark.rows_per_synthesis_task=1024",
+    "spark.rows_per_synthesis_task=4096",
 )
 
 

@@ -27,7 +27,7 @@ GENERATORS = f"generators={{ar: {{preset: tabular_ar, {SHORT}}}, gan: {{preset: 
 @pytest.fixture
 def config(make_config: Callable[..., Config]) -> Config:
     built = make_config(
-        GENERATORS, "ray.num_workers=0", "synthesis.ratio=1.5", "spark.rows_per_synthesis_task=1024"
+        GENERATORS, "ray.num_workers=0", "synthesis.ratio=5", "spark.rows_per_synthesis_task=4096"
     )
     write_examples(Lake.of(built), toy_examples(2500))
     train_generator.run(built)
@@ -53,7 +53,7 @@ def test_rows_are_exact_and_known_and_do_not_depend_on_partitions(
     for name in ("ar", "gan"):
         generator_id = folder_of(config, name).rsplit("/", 1)[1]
         mine = [row for row in rows.to_pylist() if row["generator"] == name]
-        assert sorted(row["row_id"] for row in mine) == list(range(round(1.5 * trained_on)))
+        assert sorted(row["row_id"] for row in mine) == list(range(5 * trained_on))
         assert {row["sample_id"] for row in mine} == {f"{generator_id}-{n}" for n in range(len(mine))}
         assert all(row["example_id"] == row["sample_id"] for row in mine)
         assert {(row["generator_id"], row["split"], row["sample_weight"]) for row in mine} == {

@@ -23,6 +23,7 @@ import train_generator as job
 from clicksmith.config import Config
 from clicksmith.errors import LakeError, NotFittedError, TrainingError
 from clicksmith.generators.artefact import (
+    BLOCK_ROWS,
     Generator,
     generator_folder,
     generator_id,
@@ -97,7 +98,7 @@ def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], pres
     job.run(config)
     generator = Generator.load(str(folder_of(config)))
     sample = generator.sample_block(7, 0)
-    assert sample.num_rows == 1024
+    assert sample.num_rows == BLOCK_ROWS
     for column in (*FEATURE_COLUMNS, *LABEL_COLUMNS):
         values = sample[column.name]
         assert values.type == column.type
@@ -107,7 +108,7 @@ def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], pres
         assert column.maximum is None or max(present, default=column.maximum) <= column.maximum
     assert set(sample["item_id"].to_pylist()) <= set(rows["item_id"].to_pylist())
     assert set(sample["label_click"].to_pylist()) == {False}, "constant in training"
-    assert sample["user_item_days_since_last"].null_count == 1024, "always null in training"
+    assert sample["user_item_days_since_last"].null_count == BLOCK_ROWS, "always null in training"
     train = rows.filter(np.array(rows["split"].to_pylist()) == "train")
     moments = sample["event_ts"].to_pylist()
     assert max(moments) < max(train["event_ts"].to_pylist())

@@ -173,6 +173,7 @@ class AutoregressiveNetwork(Sampler):
         Args:
             batches: codes of this rank's training rows, each of shape (B, C).
         """
+        self.eval()
         mean_S = torch.zeros_like(self.head_bias, dtype=torch.float64)
         share_S = torch.zeros_like(mean_S)
         for part in (batch.to(self.device) for batch in batches):
