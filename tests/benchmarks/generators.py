@@ -70,7 +70,7 @@ def main() -> None:
     )
     parser.add_argument("--ctgan-epochs", type=int, default=0, help="0: the package's default, 300")
     parser.add_argument("--presets", nargs="*", choices=PRESETS, default=PRESETS)
-    parser.add_argument("--steps", type=int, default=300, help="of a preset's training")
+    parser.add_argument("--steps", type=int, default=280, help="of a preset's training")
     parser.add_argument("--wide-rows", type=int, default=5_000_000)
     parser.add_argument("--writer-rows", type=int, default=5_000_000)
     arguments = parser.parse_args()

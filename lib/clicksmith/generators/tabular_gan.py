@@ -36,7 +36,7 @@ from clicksmith.generators.recipe import (
 from clicksmith.generators.rows import Rows, first_rows
 from clicksmith.seeds import derive_seed
 
-LIKELIHOOD_SHARE = 0.8
+LIKELIHOOD_SHARE = 0.9
 """Of the steps; the rest is the game."""
 
 NUM_CRITIC_STEPS = 1
