@@ -63,7 +63,7 @@ def build_catalogue(seed: int, settings: SimulationConfig) -> Catalogue:
     spread = _ITEM_SPREAD / np.sqrt(settings.num_dimensions)
     noise = spread * normal(seed, "item vector", items, settings.num_dimensions)
     rank = np.argsort(np.argsort(uniform(seed, "item rank", items, 1)[:, 0], kind="stable"), kind="stable")
-    weight = (rank + 1.0) ** -settings.zipf_exponent
+    weight: Floats = np.power(rank + 1.0, -settings.zipf_exponent, dtype=np.float64)
     weight /= weight.sum()
     chance = uniform(seed, "item attributes", items, 4)
     level = normal(seed, "item price", items, 1)[:, 0]

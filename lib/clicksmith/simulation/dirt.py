@@ -96,7 +96,8 @@ def _is(kind: Ints, name: str) -> Flags:
 
 
 def _shows(kind: Ints, variant: Ints, name: str, how: str) -> Flags:
-    return _is(kind, name) & (variant == VARIANTS[name].index(how))
+    result: Flags = _is(kind, name) & (variant == VARIANTS[name].index(how))
+    return result
 
 
 def _variants(kind: Ints, chance: Floats, searches: Flags) -> Ints:
@@ -129,7 +130,9 @@ def _spoil_fields(columns: dict[str, pa.Array], kind: Ints, variant: Ints) -> No
         "negative_price": ("price", "-1.0"),
         "bad_position": ("position", '"first"'),
     }
-    changes = [(_shows(kind, variant, "malformed", how), *change) for how, change in wrong.items()]
+    changes: list[tuple[Flags, str, str | None]] = [
+        (_shows(kind, variant, "malformed", how), *change) for how, change in wrong.items()
+    ]
     changes += [(_shows(kind, variant, "null_field", name), name, None) for name in VARIANTS["null_field"]]
     for rows, name, value in changes:
         columns[name] = pc.if_else(pa.array(rows), pa.scalar(value, pa.string()), columns[name])

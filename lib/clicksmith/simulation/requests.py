@@ -112,4 +112,5 @@ def _wanted_category(
     # One search for all: user r's edges lie in (r, r + 1].
     found = np.searchsorted((edge + np.arange(len(edge))[:, None]).ravel(), chance + user)
     num_categories = edge.shape[1]
-    return np.minimum(found - user * num_categories, num_categories - 1).astype(np.int64)
+    result: Ints = np.minimum(found - user * num_categories, num_categories - 1).astype(np.int64)
+    return result

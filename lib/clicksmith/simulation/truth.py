@@ -56,7 +56,7 @@ def relevance(affinities: Floats, settings: SimulationConfig) -> Floats:
 
 def examination(positions: Ints, settings: SimulationConfig) -> Floats:
     """Probability that a position, from 0, is looked at."""
-    result: Floats = (positions + 1.0) ** -settings.position_exponent
+    result: Floats = (positions.astype(np.float64) + 1.0) ** -settings.position_exponent
     return result
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -73,9 +74,10 @@ def write_stream(
         lines.write.mode("overwrite").partitionBy("table", "day").text(_uri(settings, "log"))
         for name, frame in _records(spark, seed, num_users, settings).items():
             frame.write.mode("overwrite").parquet(_uri(settings, name))
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
+        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
         raise SourceError(
-            f"Cannot write the simulated stream to {settings.path}: {str(error).splitlines()[0]}",
+            f"Cannot write the simulated stream to {settings.path}: {str(cause).splitlines()[0]}",
             "Set simulate.path to a folder that every machine can write to.",
         ) from error
     storage.write_json(_uri(settings, "log", "_simulated.json"), {"fingerprint": fingerprint})
