@@ -27,6 +27,11 @@ demo: setup ## real data through the whole pipeline to a verdict and a report (1
 smoke: setup ## the same road on a tiny slice (under 4 minutes)
 	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/smoke.yaml $(ARGS)
 
+.PHONY: simulated
+simulated: setup ## a simulated click stream with a known truth, up to training examples (two minutes)
+	@$(WITH_JAVA) for job in simulate_events ingest_events clean_events build_profiles build_training_set; do \
+		$(PY) jobs/$$job.py --conf conf/simulated.yaml $(ARGS) || exit; done
+
 .PHONY: report
 report: ## where the demo's report is; opens it where there is a desktop
 	@report=.lake/demo/_reports/report.html; \

@@ -25,6 +25,7 @@ from clicksmith.config.sections import (
     SparkConfig,
     SynthesisConfig,
 )
+from clicksmith.config.simulation import DirtConfig, SimulationConfig
 
 __all__ = [
     "ArmConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "CompleteJourneyConfig",
     "Config",
     "ContractConfig",
+    "DirtConfig",
     "FeaturesConfig",
     "FilesConfig",
     "FilesTableConfig",
@@ -46,6 +48,7 @@ __all__ = [
     "RankerConfig",
     "RayConfig",
     "SequentialConfig",
+    "SimulationConfig",
     "SourceConfig",
     "SparkConfig",
     "SynthesisConfig",

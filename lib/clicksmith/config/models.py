@@ -19,6 +19,7 @@ from clicksmith.config.sections import (
     SparkConfig,
     SynthesisConfig,
 )
+from clicksmith.config.simulation import SimulationConfig
 
 GENERATOR_SHARE = 0.88
 """Rows that a generator may see, of the real rows of a lift measurement: both take the rows of smallest hash,
@@ -32,6 +33,7 @@ class Config(Section):
     lake: LakeConfig = LakeConfig()
     spark: SparkConfig = SparkConfig()
     ray: RayConfig = RayConfig()
+    simulate: SimulationConfig | None = None
     source: SourceConfig = CompleteJourneyConfig()
     contract: ContractConfig = ContractConfig()
     cleaning: CleaningConfig = CleaningConfig()

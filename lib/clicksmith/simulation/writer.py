@@ -1,0 +1,134 @@
+"""The simulated stream through Spark: the one module here that needs it.
+
+A folder holds, as a shop would land them,
+
+    log/table=events/day=2024-01-31/*.txt    JSON lines, by the day of their arrival
+    log/table=dirt/day=2024-01-31/*.txt      the truth about dirty lines, see `simulate_block`
+    items/, users/                           Parquet, the shop's records
+    truth/items/, truth/users/               Parquet: vectors, life cycles, bots; see `truth`
+    log/_simulated.json                      what the folder was made from, written last
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from clicksmith.config import SimulationConfig
+from clicksmith.errors import SourceError
+from clicksmith.lakehouse import storage
+from clicksmith.simulation.block import (
+    BLOCK_USERS,
+    DIRT,
+    EVENTS,
+    OUTPUT_SCHEMA,
+    count_users,
+    simulate_block,
+)
+from clicksmith.simulation.catalogue import build_catalogue, item_records
+from clicksmith.simulation.truth import item_truth, user_truth
+from clicksmith.simulation.users import Users, make_users, user_records
+
+_USERS_PER_SLICE = 50_000
+
+
+def is_written(settings: SimulationConfig, fingerprint: str) -> bool:
+    """Whether the folder is complete and was made by the run of this fingerprint."""
+    uri = _uri(settings, "log", "_simulated.json")
+    return storage.exists(uri) and storage.read_json(uri)["fingerprint"] == fingerprint
+
+
+def write_stream(
+    spark: SparkSession, seed: int, settings: SimulationConfig, fingerprint: str
+) -> dict[str, int]:
+    """Write the whole folder, replacing what is there. Killed anywhere and run again: the same lines.
+
+    Args:
+        spark: the session.
+        seed: of the stream.
+        settings: of the stream, with the folder.
+        fingerprint: of the run, see `is_written`.
+
+    Returns:
+        Users, lines, and dirty lines among them.
+
+    Raises:
+        SourceError: the folder cannot be written to.
+    """
+    num_users = count_users(seed, settings)
+    num_tasks = -(-settings.num_events // settings.events_per_task)
+    counted = Observation()
+    lines = stream_lines(spark, seed, num_users, settings, num_tasks).observe(
+        counted,
+        F.count_if(F.col("table") == EVENTS).alias("lines"),
+        F.count_if(F.col("table") == DIRT).alias("dirty"),
+    )
+    try:
+        # First, for it takes the old mark away: a folder half replaced never counts as written.
+        lines.write.mode("overwrite").partitionBy("table", "day").text(_uri(settings, "log"))
+        for name, frame in _records(spark, seed, num_users, settings).items():
+            frame.write.mode("overwrite").parquet(_uri(settings, name))
+    except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
+        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
+        raise SourceError(
+            f"Cannot write the simulated stream to {settings.path}: {str(cause).splitlines()[0]}",
+            "Set simulate.path to a folder that every machine can write to.",
+        ) from error
+    storage.write_json(_uri(settings, "log", "_simulated.json"), {"fingerprint": fingerprint})
+    return {"users": num_users, **counted.get}
+
+
+def stream_lines(
+    spark: SparkSession, seed: int, num_users: int, settings: SimulationConfig, num_tasks: int
+) -> DataFrame:
+    """Lines of the log and of its dirt, see `simulate_block`; the rows do not depend on `num_tasks`."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from simulate_block(seed, number, num_users, settings).to_batches()
+
+    num_blocks = -(-num_users // BLOCK_USERS)
+    tasks = spark.range(0, num_blocks, 1, max(1, min(num_tasks, num_blocks)))
+    return tasks.mapInArrow(run, from_arrow_schema(OUTPUT_SCHEMA))
+
+
+def _records(
+    spark: SparkSession, seed: int, num_users: int, settings: SimulationConfig
+) -> dict[str, DataFrame]:
+    """The shop's records and the truth about them, by folder."""
+
+    def users(number: int) -> Users:
+        end = min((number + 1) * _USERS_PER_SLICE, num_users)
+        numbers = np.arange(number * _USERS_PER_SLICE, end, dtype=np.int64)
+        return make_users(seed, numbers, build_catalogue(seed, settings), settings)
+
+    num_slices = -(-num_users // _USERS_PER_SLICE)
+    return {
+        "users": _frame(spark, lambda number: user_records(seed, users(number)), num_slices),
+        "truth/users": _frame(spark, lambda number: user_truth(users(number)), num_slices),
+        "items": _frame(spark, lambda _: item_records(build_catalogue(seed, settings)), 1),
+        "truth/items": _frame(spark, lambda _: item_truth(build_catalogue(seed, settings)), 1),
+    }
+
+
+def _frame(spark: SparkSession, make: Callable[[int], pa.Table], num_slices: int) -> DataFrame:
+    """The tables that `make` gives for 0 to num_slices - 1, one a task."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                yield from make(number).to_batches()
+
+    return spark.range(0, num_slices, 1, num_slices).mapInArrow(run, from_arrow_schema(make(0).schema))
+
+
+def _uri(settings: SimulationConfig, *parts: str) -> str:
+    root = settings.path if "://" in settings.path else str(Path(settings.path).absolute())
+    return storage.join(root, *parts)
