@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,10 +260,11 @@ def _kill_a_worker_after_a_checkpoint(models: Path) -> list[int]:
         while time.monotonic() < deadline and not killed:
             if list(models.glob("runs/*/checkpoint.pt")):
                 for process in psutil.Process().children(recursive=True):
-                    if "RayTrainWorker" in "".join(process.cmdline()):
-                        process.kill()
-                        killed.append(process.pid)
-                        return
+                    with suppress(psutil.Error):  # it has just ended, or waits to be reaped
+                        if "RayTrainWorker" in "".join(process.cmdline()):
+                            process.kill()
+                            killed.append(process.pid)
+                            return
             time.sleep(0.02)
 
     threading.Thread(target=wait_and_kill, daemon=True).start()
