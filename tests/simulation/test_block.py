@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clicksmith.config import DirtConfig, SimulationConfig
+from clicksmith.evaluation.ranking import auc
 from clicksmith.simulation.behaviour import CLICK, IMPRESSION, TYPES, Events, make_events
 from clicksmith.simulation.block import BLOCK_USERS, DIRT, EVENTS, count_users, simulate_block
 from clicksmith.simulation.catalogue import MS_PER_DAY, build_catalogue, item_records
@@ -158,16 +159,6 @@ def test_the_oracle_tells_clicks_far_better_than_popularity() -> None:
     )
     assert 1_000 < label.sum() < 0.9 * len(label)
     assert auc(oracle, label) > max(0.7, auc(catalogue.weight[item], label) + 0.2)
-
-
-def auc(score: np.ndarray, label: np.ndarray) -> float:
-    """Area under the curve by ranks; ties by their mean rank."""
-    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    rank = mean_rank[inverse]
-    positives = label.sum()
-    above = rank[label].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * (len(label) - positives)))
 
 
 def test_the_number_of_users_meets_the_number_of_events() -> None:

@@ -89,14 +89,11 @@ def stream_lines(
 ) -> DataFrame:
     """Lines of the log and of its dirt, see `simulate_block`; the rows do not depend on `num_tasks`."""
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for number in batch.column(0).to_pylist():
-                yield from simulate_block(seed, number, num_users, settings).to_batches()
+    def block(number: int) -> pa.Table:
+        return simulate_block(seed, number, num_users, settings)
 
     num_blocks = -(-num_users // BLOCK_USERS)
-    tasks = spark.range(0, num_blocks, 1, max(1, min(num_tasks, num_blocks)))
-    return tasks.mapInArrow(run, from_arrow_schema(OUTPUT_SCHEMA))
+    return _frame(spark, block, OUTPUT_SCHEMA, num_blocks, max(1, min(num_tasks, num_blocks)))
 
 
 def _records(
@@ -110,23 +107,26 @@ def _records(
         return make_users(seed, numbers, build_catalogue(seed, settings), settings)
 
     num_slices = -(-num_users // _USERS_PER_SLICE)
-    return {
-        "users": _frame(spark, lambda number: user_records(seed, users(number)), num_slices),
-        "truth/users": _frame(spark, lambda number: user_truth(users(number)), num_slices),
-        "items": _frame(spark, lambda _: item_records(build_catalogue(seed, settings)), 1),
-        "truth/items": _frame(spark, lambda _: item_truth(build_catalogue(seed, settings)), 1),
+    parts: dict[str, tuple[int, Callable[[int], pa.Table]]] = {
+        "users": (num_slices, lambda number: user_records(seed, users(number))),
+        "truth/users": (num_slices, lambda number: user_truth(users(number))),
+        "items": (1, lambda _: item_records(build_catalogue(seed, settings))),
+        "truth/items": (1, lambda _: item_truth(build_catalogue(seed, settings))),
     }
+    return {name: _frame(spark, make, make(0).schema, count, count) for name, (count, make) in parts.items()}
 
 
-def _frame(spark: SparkSession, make: Callable[[int], pa.Table], num_slices: int) -> DataFrame:
-    """The tables that `make` gives for 0 to num_slices - 1, one a task."""
+def _frame(
+    spark: SparkSession, make: Callable[[int], pa.Table], schema: pa.Schema, count: int, num_tasks: int
+) -> DataFrame:
+    """The tables that `make` gives for 0 to count - 1."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch.column(0).to_pylist():
                 yield from make(number).to_batches()
 
-    return spark.range(0, num_slices, 1, num_slices).mapInArrow(run, from_arrow_schema(make(0).schema))
+    return spark.range(0, count, 1, num_tasks).mapInArrow(run, from_arrow_schema(schema))
 
 
 def _uri(settings: SimulationConfig, *parts: str) -> str:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-import torch.distributed
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from clicksmith.config import RayConfig
+from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import Lineage
@@ -140,7 +140,7 @@ def _work(worker: Worker, run: Run) -> None:
         last = step == num_steps
         save = last or (step % every == 0 and step + every <= num_steps)
         if step % log_every == 0 or save:
-            state["history"].append({"step": step, "loss": _mean(loss, shard.world_size)})
+            state["history"].append({"step": step, "loss": float(sum_over_ranks(loss)) / num_ranks()})
         if save:
             if shard.rank == 0:
                 state["history"][-1].update(task.validate())
@@ -148,12 +148,6 @@ def _work(worker: Worker, run: Run) -> None:
             objective.train()
             state.update(step=step, seconds=time.monotonic() - started)
             worker.save(lambda: _dump(task, optimizer, state), num_steps, state["history"][-1])
-
-
-def _mean(loss: Tensor, world_size: int) -> float:
-    if world_size > 1:
-        torch.distributed.all_reduce(loss)
-    return float(loss) / world_size
 
 
 def _dump(task: Task, optimizer: torch.optim.Optimizer, state: State) -> State:
