@@ -185,6 +185,11 @@ class GeneratorConfig(Section):
         default=5, ge=1, description="a category or an extreme of fewer users is not learnt; 1 learns any"
     )
     checkpoint_every: int = Field(default=200, ge=1, description="steps")
+    mixed_precision: bool = Field(
+        default=True,
+        description="bfloat16 where the device multiplies it faster; false: on any number of workers the "
+        "same weights up to rounding",
+    )
     # Measures against mode collapse, of the adversarial presets.
     packing: int | None = Field(
         default=None, ge=1, description="rows that the critic judges together; null: the preset's own"

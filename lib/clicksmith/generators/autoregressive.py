@@ -46,7 +46,7 @@ class Autoregressive(Recipe):
     def __init__(self, rows: Rows, codec: TableCodec, settings: StepSettings) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self.settings = settings
-        self.network = AutoregressiveNetwork(codec)
+        self.network = AutoregressiveNetwork(codec, settings.mixed_precision)
         self.network.set_frequencies(rows.counts)
         self.sampler = copy.deepcopy(self.network).requires_grad_(False)
         self._rows = rows

@@ -79,10 +79,13 @@ class AutoregressiveNetwork(Sampler):
 
     Args:
         codec: of the rows; its columns are generated in their order, but for those that are given.
+        mixed_precision: whether training's hidden layers are of bfloat16 where the device multiplies it
+            faster.
     """
 
-    def __init__(self, codec: TableCodec) -> None:
+    def __init__(self, codec: TableCodec, mixed_precision: bool = True) -> None:
         super().__init__()
+        self.mixed_precision = mixed_precision
         self.cardinalities = codec.cardinalities
         num_columns, num_codes = len(self.cardinalities), sum(self.cardinalities)
         self.offsets: Tensor
@@ -122,8 +125,7 @@ class AutoregressiveNetwork(Sampler):
     ) -> Tensor:
         """Nats of each column, summed over the rows by their weights, shape (C,).
 
-        In training the hidden layers are of bfloat16 where the device multiplies it faster. Arguments may
-        lie on any device.
+        Arguments may lie on any device.
 
         Args:
             codes_BC: encoded rows.
@@ -148,7 +150,8 @@ class AutoregressiveNetwork(Sampler):
         x_BE = F.embedding(codes_BC + self.offsets, self.embedding()).flatten(1)
         if keep is not None:
             x_BE = x_BE * keep.to(self.device)
-        dtype = torch.bfloat16 if self.training and multiplies_bfloat16(self.device) else torch.float32
+        mixed = self.mixed_precision and self.training and multiplies_bfloat16(self.device)
+        dtype = torch.bfloat16 if mixed else torch.float32
         # One product for all columns: as a batch of them, its gradient would be as large as C inputs.
         flat = project.transpose(0, 1).flatten(1).to(dtype)
         hidden = F.relu(torch.addmm(self.project_bias.flatten().to(dtype), x_BE.to(dtype), flat))

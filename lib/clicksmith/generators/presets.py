@@ -70,7 +70,7 @@ def build_streamed(config: GeneratorConfig, seed: int, codec: TableCodec, rows: 
 
 def _settings(config: GeneratorConfig, seed: int) -> StepSettings:
     rate = config.learning_rate or _DEFAULT_RATES.get(config.preset, 0.0)
-    return StepSettings(seed, config.num_steps, config.batch_size, rate)
+    return StepSettings(seed, config.num_steps, config.batch_size, rate, config.mixed_precision)
 
 
 def shape_of(config: GeneratorConfig) -> Shape:

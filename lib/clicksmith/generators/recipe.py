@@ -45,12 +45,14 @@ class StepSettings:
         num_steps: optimizer steps of the generator in the whole run.
         batch_size: global, over all ranks.
         learning_rate: peak or constant rate.
+        mixed_precision: whether products may be of bfloat16.
     """
 
     seed: int
     num_steps: int
     batch_size: int
     learning_rate: float
+    mixed_precision: bool = True
 
 
 class Sampler(nn.Module, ABC):

@@ -9,6 +9,7 @@ learnt at the same time, which keeps the generator from leaving out what the cri
 Sampling is that of the autoregressive network: any exact conditions, at the same speed.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -112,9 +113,7 @@ class TabularGan(Recipe):
         self.settings = settings
         self.rate_factor: float = 1.0
         self.first_game_step = max(1, round(LIKELIHOOD_SHARE * settings.num_steps))
-        likelihood = StepSettings(
-            settings.seed, self.first_game_step, settings.batch_size, settings.learning_rate
-        )
+        likelihood = replace(settings, num_steps=self.first_game_step)
         self._likelihood = Autoregressive(rows, codec, likelihood)
         self.network, self.sampler = self._likelihood.network, self._likelihood.sampler
         torch.manual_seed(derive_seed(settings.seed, "critic"))
