@@ -26,12 +26,19 @@ def run(config: Config) -> None:
     spark = open_session(config)
     events = read(spark, source)
     num_rows = events.count() if source.num_rows is None else source.num_rows
-    num_partitions = max(config.spark.shuffle_partitions, -(-num_rows // config.spark.rows_per_partition))
-    result = clean_events(events, config.cleaning, num_rows, num_partitions, digest(config.cleaning)[:16])
+    planned = config.spark.rows_per_partition
+    result = clean_events(
+        events,
+        config.cleaning,
+        num_rows,
+        digest(config.cleaning)[:16],
+        num_partitions=max(config.spark.shuffle_partitions, -(-num_rows // planned)),
+        max_rows=2 * planned,
+    )
     commit(result.rejected, SILVER_REJECTED, lake, lineage)
     commit(result.sessions, SILVER_SESSIONS, lake, lineage)
     commit(result.events, SILVER_EVENTS, lake, lineage, counts=result.counts)
-    result.whole.unpersist()
+    result.packed.unpersist()
     logger.info("%s", ", ".join(f"{name}={count:,}" for name, count in result.counts.items()))
 
 

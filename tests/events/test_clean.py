@@ -19,7 +19,7 @@ def events(spark):
 
 
 def test_counts_balance_and_sessions_match_events(events):
-    result = clean_events(events, CleaningConfig(), 140, 2, "v1")
+    result = clean_events(events, CleaningConfig(), 140, "v1", num_partitions=2, max_rows=100)
     assert result.counts == {"rows_in": 140, "accepted": 70, "deduplicated": 70, "rejected": 0}
     sessions = {row["session_id"]: row["num_events"] for row in result.sessions.collect()}
     by_hand = {
@@ -30,18 +30,25 @@ def test_counts_balance_and_sessions_match_events(events):
 
 def test_a_wrong_row_count_is_an_error(events):
     with pytest.raises(ContractError, match="do not balance"):
-        clean_events(events, CleaningConfig(), 141, 2, "v1")
+        clean_events(events, CleaningConfig(), 141, "v1", num_partitions=2, max_rows=100)
 
 
 def test_the_plan_has_one_exchange(events):
     events.sparkSession.catalog.clearCache()  # else the plan shows another test's cached frame
-    whole = shuffle_and_clean(events, CleaningConfig(), 2)
+    whole = shuffle_and_clean(events, CleaningConfig(), 2, 100)
     plan = whole._jdf.queryExecution().executedPlan().toString()
     assert plan.count("Exchange") == 1, plan
 
 
-def test_partitioning_does_not_change_the_rows(events):
-    few = shuffle_and_clean(events, CleaningConfig(), 1)
-    many = shuffle_and_clean(events, CleaningConfig(), 14)
-    assert many.rdd.getNumPartitions() == 14
-    assert sorted(map(str, few.collect())) == sorted(map(str, many.collect()))
+@pytest.mark.parametrize(("num_partitions", "max_rows"), [(14, 1000), (1, 1000), (2, 9)])
+def test_partitioning_and_spilling_do_not_change_the_rows(events, num_partitions, max_rows):
+    def rows(num_partitions: int, max_rows: int) -> dict[str, list[str]]:
+        found = clean_events(
+            events, CleaningConfig(), 140, "v1", num_partitions=num_partitions, max_rows=max_rows
+        )
+        return {
+            name: sorted(map(str, getattr(found, name).collect()))
+            for name in ("events", "sessions", "rejected")
+        }
+
+    assert rows(num_partitions, max_rows) == rows(3, 1000)

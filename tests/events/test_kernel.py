@@ -12,21 +12,29 @@ from clicksmith.events import kernel
 from clicksmith.tables import BRONZE_EVENTS
 
 
+def partition(rows, **bounds):
+    return kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig(**bounds))
+
+
 def clean(rows, **bounds):
-    table = kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig(**bounds))
-    return {(row["event_id"], row[kernel.STATUS]): row for row in table.to_pylist()}
+    """Kept rows with their session's figures, and rejected rows."""
+    cleaned = partition(rows, **bounds)
+    sessions = {row["session_id"]: row for row in cleaned.sessions.to_pylist()}
+    kept = {
+        (row["event_id"], "kept"): sessions[row["session_id"]] | row for row in cleaned.events.to_pylist()
+    }
+    return kept | {(row["event_id"], "rejected"): row for row in cleaned.rejected.to_pylist()}
 
 
 def test_a_repeated_id_and_a_repeated_content_are_duplicates():
-    found = clean(
-        [
-            event("1", "click", at(0)),
-            event("1", "click", at(0)),
-            event("2", "click", at(0)),
-            event("3", "click", at(0), item="b"),
-        ]
-    )
-    assert set(found) == {("1", "kept"), ("1", "duplicate"), ("2", "duplicate"), ("3", "kept")}
+    rows = [
+        event("1", "click", at(0)),
+        event("1", "click", at(0)),
+        event("2", "click", at(0)),
+        event("3", "click", at(0), item="b"),
+    ]
+    assert set(clean(rows)) == {("1", "kept"), ("3", "kept")}
+    assert partition(rows).num_duplicates == 2
 
 
 def test_a_repeated_id_with_other_content_keeps_the_earliest():
@@ -40,8 +48,8 @@ def test_sessions_end_after_the_gap_and_not_before():
     )
     first, second, third = (found[i, "kept"] for i in "123")
     assert first["session_id"] == second["session_id"] != third["session_id"]
-    assert (first["num_events"], first["session_end_ts"]) == (2, at(0, 30))
-    assert second["num_events"] is None, "only a session's first event describes it"
+    assert (first["num_events"], first["session_start_ts"], first["session_end_ts"]) == (2, at(0), at(0, 30))
+    assert (third["num_events"], third["num_clicks"], third["num_purchases"]) == (1, 1, 0)
 
 
 def test_the_sources_own_session_wins_over_silence():
@@ -77,9 +85,8 @@ def test_an_outcome_before_its_impression_is_moved_or_rejected():
 
 
 def test_an_empty_partition_has_the_same_columns():
-    table = kernel.clean_partition(BRONZE_EVENTS.arrow_schema.empty_table(), CleaningConfig())
-    assert table.num_rows == 0
-    assert table.schema == kernel.OUTPUT_SCHEMA
+    for kind, table in tables_of(partition([])).items():
+        assert (table.num_rows, table.schema) == (0, kernel.SCHEMAS[kind])
 
 
 events = st.lists(
@@ -100,24 +107,23 @@ events = st.lists(
 @given(events, st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_no_row_is_lost_and_row_order_does_not_matter(rows, seed):
-    shuffled = random.Random(seed).sample(rows, len(rows))
-    table = kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig())
-    again = kernel.clean_partition(rows_of(BRONZE_EVENTS, shuffled), CleaningConfig())
-    assert table.num_rows == len(rows)
-    assert _sorted(table) == _sorted(again)
+    cleaned = partition(rows)
+    again = partition(random.Random(seed).sample(rows, len(rows)))
+    assert cleaned == again, "down to the order of the rows"
+    assert cleaned.events.num_rows + cleaned.rejected.num_rows + cleaned.num_duplicates == len(rows)
 
 
 @given(events)
 @settings(max_examples=40, deadline=None)
 def test_users_may_share_a_partition_or_not(rows):
-    whole = kernel.clean_partition(rows_of(BRONZE_EVENTS, rows), CleaningConfig())
-    parts = [
-        kernel.clean_partition(
-            rows_of(BRONZE_EVENTS, [r for r in rows if r["user_id"] == user]), CleaningConfig()
-        )
-        for user in "uv"
-    ]
-    assert _sorted(whole) == _sorted(pa.concat_tables(parts))
+    whole = tables_of(partition(rows))
+    parts = [tables_of(partition([row for row in rows if row["user_id"] == user])) for user in "uv"]
+    for kind, table in whole.items():
+        assert _sorted(table) == _sorted(pa.concat_tables([part[kind] for part in parts]))
+
+
+def tables_of(cleaned: kernel.Cleaned) -> dict[str, pa.Table]:
+    return {kind: getattr(cleaned, kind) for kind in kernel.SCHEMAS}
 
 
 def _sorted(table: pa.Table) -> list[str]:
