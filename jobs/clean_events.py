@@ -25,7 +25,7 @@ def run(config: Config) -> None:
         return
     spark = open_session(config)
     events = read(spark, source)
-    num_rows = events.count() if source.num_rows is None else source.num_rows
+    num_rows = lake.count_rows(source)
     planned = config.spark.rows_per_partition
     result = clean_events(
         events,

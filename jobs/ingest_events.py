@@ -3,13 +3,15 @@
 import logging
 import sys
 
-from clicksmith.config import Config
+from clicksmith.config import Config, FilesConfig
 from clicksmith.config.job import run_job
 from clicksmith.events.contract import check, ruleset_version
+from clicksmith.lakehouse.batches import Batch, next_batch
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.intake import Intake, ingest
-from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.sources.files import event_sizes
 from clicksmith.sources.read import read_source, source_fingerprint, source_settings
 from clicksmith.tables import (
     BRONZE_EVENTS,
@@ -27,19 +29,34 @@ TABLES = (BRONZE_ITEMS, BRONZE_USERS, BRONZE_EVENTS, ITEMS_REJECTED, USERS_REJEC
 
 
 def run(config: Config) -> None:
-    """Ingest the configured source, unless that is already done."""
-    lake = Lake.of(config)
-    sections = {"source": source_settings(config), "contract": config.contract}
-    lineage = trace("ingest_events", config, sections, extra_inputs={"source": source_fingerprint(config)})
+    """Ingest the configured source, or the next batch of its new files, unless that is already done."""
+    lake, source = Lake.of(config), config.source
+    if isinstance(source, FilesConfig) and source.incremental:
+        batch = next_batch(open_session(config), lake, event_sizes(source), source.max_files)
+        if batch is None:
+            logger.info("no new files")
+        else:
+            _ingest(config, lake, _trace(config, batch.ingest_id), batch)
+        return
+    lineage = _trace(config, source_fingerprint(config))
     if lineage.is_committed(lake, *TABLES):
         logger.info("already done for this source and this configuration")
         return
+    _ingest(config, lake, lineage, None)
+
+
+def _trace(config: Config, fingerprint: str) -> Lineage:
+    sections = {"source": source_settings(config), "contract": config.contract}
+    return trace("ingest_events", config, sections, extra_inputs={"source": fingerprint})
+
+
+def _ingest(config: Config, lake: Lake, lineage: Lineage, batch: Batch | None) -> None:
     spark = open_session(config)
-    raw = read_source(spark, config)
+    raw = read_source(spark, config, None if batch is None else batch.files)
     parts = (
-        (BRONZE_ITEMS, ITEMS_REJECTED, raw.items, ITEM_COLUMNS),
-        (BRONZE_USERS, USERS_REJECTED, raw.users, USER_COLUMNS),
-        (BRONZE_EVENTS, EVENTS_REJECTED, raw.events, EVENT_COLUMNS),
+        (BRONZE_ITEMS, ITEMS_REJECTED, raw.items, ITEM_COLUMNS, None),
+        (BRONZE_USERS, USERS_REJECTED, raw.users, USER_COLUMNS, None),
+        (BRONZE_EVENTS, EVENTS_REJECTED, raw.events, EVENT_COLUMNS, None if batch is None else batch.part),
     )
     intakes = [
         Intake(
@@ -47,10 +64,13 @@ def run(config: Config) -> None:
             rejected_table,
             None if frame is None else check(frame, columns, config.contract),
             ruleset_version(columns, config.contract),
+            part,
         )
-        for table, rejected_table, frame, columns in parts
+        for table, rejected_table, frame, columns, part in parts
     ]
-    counts = ingest(spark, intakes, lake, lineage, config.source.name, config.contract.max_rejected_fraction)
+    ingest_id = lineage.run_id if batch is None else batch.ingest_id
+    most = config.contract.max_rejected_fraction
+    counts = ingest(spark, intakes, lake, lineage, config.source.name, ingest_id, most)
     for name, count in counts.items():
         logger.info("%s: %s", name, ", ".join(f"{key}={value:,}" for key, value in count.as_dict().items()))
 

@@ -159,6 +159,34 @@ def test_csv_files_need_the_same_header(spark, tmp_path: Path):
         read(spark, tmp_path, "csv")
 
 
+def test_a_column_that_some_files_lack_is_null_there_if_it_is_declared(spark, tmp_path: Path):
+    columns = {**COLUMNS, "price": "cost"}
+    old, new = "type,time,user,item", "cost,type,time,user,item"
+    write(tmp_path / "a.csv", old, "click,2024-01-02T03:04:05Z,u,i")
+    write(tmp_path / "b.csv", new, "1.5,cart,2024-01-02T03:04:05Z,u,i")
+    rows = read(spark, tmp_path, "csv", columns=columns, optional=["price"])
+    assert sorted((row.event_type, row.price) for row in rows) == [("cart", "1.5"), ("click", None)]
+    with pytest.raises(SourceError, match=r"source\.events\.optional"):
+        read(spark, tmp_path, "csv", columns=columns)
+
+
+def test_the_same_with_parquet_and_an_id_that_does_not_change_with_it(spark, tmp_path: Path):
+    columns = {**COLUMNS, "price": "cost"}
+    row = {"type": "click", "time": "2024-01-02T03:04:05Z", "user": "u", "item": "i"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    (alone,) = read(spark, tmp_path, "parquet", columns=columns, optional=["price"])
+    pq.write_table(pa.Table.from_pylist([{**row, "cost": 1.5}]), tmp_path / "b.parquet")
+    rows = read(spark, tmp_path, "parquet", columns=columns, optional=["price"])
+    assert {row.price: row.event_id == alone.event_id for row in rows} == {None: True, "1.5": False}
+
+
+@pytest.mark.parametrize(("name", "why"), [("user_id", "every row needs it"), ("query", "does not map it")])
+def test_only_mapped_columns_that_a_row_may_lack_are_optional(spark, tmp_path: Path, name: str, why: str):
+    write(tmp_path / "a.jsonl", LINE)
+    with pytest.raises(ConfigError, match=why):
+        read(spark, tmp_path, optional=[name])
+
+
 def test_parquet_of_any_types(spark, tmp_path: Path):
     table = pa.table(
         {

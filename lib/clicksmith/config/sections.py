@@ -97,6 +97,9 @@ class FilesTableConfig(Section):
     event_types: dict[str, str] = Field(
         default_factory=dict, description="the file's event type -> the contract's"
     )
+    optional: tuple[str, ...] = Field(
+        default=(), description="contract columns whose column some files lack: null there"
+    )
     timestamp_unit: Literal["iso", "s", "ms", "us"] = "iso"
     delimiter: str = ","
 
@@ -108,6 +111,12 @@ class FilesConfig(Section):
     events: FilesTableConfig
     items: FilesTableConfig | None = None
     users: FilesTableConfig | None = None
+    incremental: bool = Field(
+        default=False,
+        description="each run ingests the event files that no run before it did, as a batch of their own; "
+        "false: all files anew whenever one has changed",
+    )
+    max_files: int = Field(default=100_000, ge=1, description="of a batch, in order of their names")
 
 
 SourceConfig = Annotated[

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
@@ -96,6 +98,13 @@ class Lake:
                     metadata=metadata,
                 )
         return None
+
+    def count_rows(self, snapshot: Snapshot) -> int:
+        """Rows of the whole table at the snapshot's version, from its files' statistics."""
+        delta = self.open(snapshot.table, snapshot.version)
+        assert delta is not None
+        files = pa.table(delta.get_add_actions(flatten=True))
+        return int(pc.sum(files["num_records"]).as_py() or 0)
 
     def get(self, table: Table, part: str | None = None) -> Snapshot:
         """Like `find`, but a missing table is an error that names the remedy."""

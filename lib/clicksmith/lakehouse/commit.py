@@ -72,8 +72,8 @@ def commit(
         table: where they go.
         lake: the lake.
         lineage: the run; its fingerprint marks the commit.
-        part: ``column=value``: replace only these rows; the column must be one that the table is
-            partitioned by, and all rows must have that value.
+        part: ``column=value``: replace only these rows, of which all of `df` must be; files by whose
+            statistics they hold none are not touched.
         counts: rows by what became of them, kept in the commit's metadata for the report.
 
     Raises:

@@ -33,12 +33,14 @@ class Intake:
         rejected_table: where the others go.
         checked: from `contract.check`, or None where the source has no such records.
         ruleset_version: of the rules that they were checked by.
+        part: of both tables, that is replaced; None replaces them whole.
     """
 
     table: Table
     rejected_table: Table
     checked: DataFrame | None
     ruleset_version: str
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,18 @@ def ingest(
     lake: Lake,
     lineage: Lineage,
     source: str,
+    ingest_id: str,
     max_rejected_fraction: float,
 ) -> dict[str, Counts]:
     """Commit every intake's rejected and accepted rows; the last table is committed last.
 
     Args:
         spark: the session.
-        intakes: one a table; the first commits first. The last one must not be empty.
+        intakes: one a table; the first commits first. The last one must not be empty, unless it is a part.
         lake: the lake.
-        lineage: the run; its id becomes ``ingest_id``.
-        source: the source's name.
+        lineage: the run.
+        source: the source's name, kept with each row.
+        ingest_id: the same, of the run or the batch.
         max_rejected_fraction: above it, of any table, nothing is accepted.
 
     Returns:
@@ -90,8 +94,8 @@ def ingest(
         intake.checked.persist(StorageLevel.DISK_ONLY) for intake in intakes if intake.checked is not None
     ]
     try:
-        counts = [_commit_rejected(spark, intake, lake, lineage, source) for intake in intakes]
-        if counts[-1].rows_in == 0:
+        counts = [_commit_rejected(spark, intake, lake, lineage, source, ingest_id) for intake in intakes]
+        if counts[-1].rows_in == 0 and intakes[-1].part is None:
             raise SourceError(
                 f"The source {source} holds no rows for {intakes[-1].table.name}.",
                 "Check what lies at its path.",
@@ -100,7 +104,7 @@ def ingest(
             if count.rejected > max_rejected_fraction * count.rows_in:
                 raise _too_many(spark, intake, lake, count, max_rejected_fraction)
         for intake, count in zip(intakes, counts, strict=True):
-            _commit_accepted(spark, intake, lake, lineage, source, count)
+            _commit_accepted(spark, intake, lake, lineage, source, ingest_id, count)
     finally:
         for frame in kept:
             frame.unpersist()
@@ -117,7 +121,7 @@ def _counts(row: dict[str, int]) -> Counts:
 
 
 def _commit_rejected(
-    spark: SparkSession, intake: Intake, lake: Lake, lineage: Lineage, source: str
+    spark: SparkSession, intake: Intake, lake: Lake, lineage: Lineage, source: str, ingest_id: str
 ) -> Counts:
     if intake.checked is None:
         commit(
@@ -127,25 +131,32 @@ def _commit_rejected(
             lineage,
         )
         return Counts()
-    if lineage.is_committed(lake, intake.rejected_table):  # a run that was killed later: only count
+    if lineage.is_committed(lake, intake.rejected_table, part=intake.part):
+        # By a run that was killed later: only count.
         return _counts(intake.checked.agg(*_metrics()).collect()[0].asDict())
     observation = Observation()
     observed = intake.checked.observe(observation, *_metrics())
-    rows = contract.rejected(observed, source, lineage.run_id, intake.ruleset_version)
-    written = commit(rows, intake.rejected_table, lake, lineage).num_rows
+    rows = contract.rejected(observed, source, ingest_id, intake.ruleset_version)
+    written = commit(rows, intake.rejected_table, lake, lineage, part=intake.part).num_rows
     counts = _counts(observation.get)
     _balance(intake.rejected_table, written, counts.rejected)
     return counts
 
 
 def _commit_accepted(
-    spark: SparkSession, intake: Intake, lake: Lake, lineage: Lineage, source: str, counts: Counts
+    spark: SparkSession,
+    intake: Intake,
+    lake: Lake,
+    lineage: Lineage,
+    source: str,
+    ingest_id: str,
+    counts: Counts,
 ) -> None:
     if intake.checked is None:
         rows = spark.createDataFrame([], spark_schema(intake.table))
     else:
-        rows = contract.accepted(intake.checked, intake.table, source, lineage.run_id)
-    written = commit(rows, intake.table, lake, lineage, counts=counts.as_dict()).num_rows
+        rows = contract.accepted(intake.checked, intake.table, source, ingest_id)
+    written = commit(rows, intake.table, lake, lineage, part=intake.part, counts=counts.as_dict()).num_rows
     _balance(intake.table, written, counts.accepted)
 
 
@@ -162,6 +173,9 @@ def _too_many(
     spark: SparkSession, intake: Intake, lake: Lake, counts: Counts, max_rejected_fraction: float
 ) -> ContractError:
     rows = read(spark, lake.get(intake.rejected_table))
+    if intake.part is not None:
+        column, _, value = intake.part.partition("=")
+        rows = rows.where(F.col(column) == value)
     by_reason = rows.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
     top = by_reason.orderBy(F.desc("count"), "reason").limit(_REASONS_SHOWN).collect()
     reasons = "; ".join(f"{row['reason']} ({row['count']:,})" for row in top)

@@ -10,6 +10,7 @@ import difflib
 import json
 import logging
 from collections.abc import Collection, Sequence
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +31,7 @@ from clicksmith import tables
 from clicksmith.config import FilesConfig, FilesTableConfig
 from clicksmith.errors import ConfigError, SourceError
 from clicksmith.sources import listing
-from clicksmith.sources.lines import parse_csv, parse_json
+from clicksmith.sources.lines import parse_csv, parse_json, restore_line
 from clicksmith.sources.raw import RawTables
 from clicksmith.tables.bronze import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 
@@ -41,8 +42,13 @@ _SAMPLE_LINES = 1_000
 _NANOS_UTC = pa.timestamp("ns", tz="UTC")
 
 
-def read(spark: SparkSession, settings: FilesConfig) -> RawTables:
+def read(spark: SparkSession, settings: FilesConfig, event_files: Collection[str] | None = None) -> RawTables:
     """Map files to raw tables.
+
+    Args:
+        spark: the session.
+        settings: the files and their mapping.
+        event_files: the only files of events to read, by name; None reads all.
 
     Raises:
         ConfigError: the mapping names no column of the contract, or lacks one that every row needs.
@@ -50,7 +56,7 @@ def read(spark: SparkSession, settings: FilesConfig) -> RawTables:
     """
     items, users = settings.items, settings.users
     return RawTables(
-        events=_read_table(spark, settings.events, "source.events", EVENT_COLUMNS),
+        events=_read_table(spark, settings.events, "source.events", EVENT_COLUMNS, event_files),
         items=None if items is None else _read_table(spark, items, "source.items", ITEM_COLUMNS),
         users=None if users is None else _read_table(spark, users, "source.users", USER_COLUMNS),
     )
@@ -68,17 +74,60 @@ def fingerprint(settings: FilesConfig) -> str:
 
 
 def _read_table(
-    spark: SparkSession, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
+    spark: SparkSession,
+    settings: FilesTableConfig,
+    purpose: str,
+    columns: Sequence[tables.Column],
+    names: Collection[str] | None = None,
 ) -> DataFrame:
     _check_mapping(settings, purpose, columns)
     files = listing.list_files(settings.path, f"{purpose}.path")
+    if names is not None:
+        files = _named(files, names, purpose)
     required = {settings.columns[c.name] for c in columns if not c.nullable and c.name in settings.columns}
     reader = {"jsonl": _read_json, "csv": _read_csv, "parquet": _read_parquet}[settings.format]
     return _map(reader(spark, files, settings, purpose, required), settings, purpose, columns)
 
 
+def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
+    """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON."""
+    purpose = "source.events"
+    _check_mapping(settings, purpose, EVENT_COLUMNS)
+    names = list(dict.fromkeys(settings.columns.values()))
+    lines = rejected.select(restore_line(F.col("raw")).alias("line"))
+    if settings.format == "csv":
+        files = listing.list_files(settings.path, f"{purpose}.path")
+        header_line = _first_line(next(file for file in files if file.size))
+        header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
+        parsed = parse_csv(lines, header, header_line, names, settings.delimiter)
+    else:
+        parsed = parse_json(lines, names)
+    return _map(parsed, settings, purpose, EVENT_COLUMNS)
+
+
+def event_sizes(settings: FilesConfig) -> dict[str, int]:
+    """Bytes of each file of events, by name. Needs no Spark."""
+    files = listing.list_files(settings.events.path, "source.events.path")
+    return {file.name: file.size for file in files}
+
+
+def _named(files: list[listing.SourceFile], names: Collection[str], purpose: str) -> list[listing.SourceFile]:
+    missing = set(names) - {file.name for file in files}
+    if missing:
+        raise SourceError(
+            f"{purpose}.path: {len(missing)} files of a batch that was begun are gone: {min(missing)} ...",
+            "Put them back, so that the batch can be ended.",
+        )
+    return [file for file in files if file.name in names]
+
+
 def _check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
     known = [column.name for column in columns]
+    required = [c.name for c in columns if not c.nullable]
+    for name in settings.optional:
+        if name in required or name not in settings.columns:
+            why = "every row needs it" if name in required else f"{purpose}.columns does not map it"
+            raise ConfigError(f"{purpose}.optional names {name!r}, but {why}.", "Take it out.")
     for key, mapping in (("columns", settings.columns), ("constants", settings.constants)):
         for name in mapping:
             if name not in known:
@@ -135,18 +184,42 @@ def _read_csv(
     purpose: str,
     required: Collection[str],
 ) -> DataFrame:
-    headers = {file.name: _first_line(file) for file in files if file.size}
-    first, header_line = next(iter(headers.items()))
-    for name, line in headers.items():
-        if line != header_line:
-            raise SourceError(
-                f"{purpose}.path: {name} has the header {line[:80]!r}, {first} has {header_line[:80]!r}.",
-                "Files of one table need the same columns in the same order; split or correct them.",
-            )
+    by_header: dict[str, list[listing.SourceFile]] = {}
+    for file in files:
+        if file.size:
+            by_header.setdefault(_first_line(file), []).append(file)
+    first, *others = by_header
+    if others and not settings.optional:
+        raise SourceError(
+            f"{purpose}.path: {by_header[others[0]][0].name} has the header {others[0][:80]!r}, "
+            f"{by_header[first][0].name} has {first[:80]!r}.",
+            "Files of one table need the same columns in the same order: split or correct them, or name in "
+            f"{purpose}.optional what some of them lack.",
+        )
+    frames = [_read_csv_files(spark, some, line, settings, purpose) for line, some in by_header.items()]
+    return reduce(DataFrame.unionByName, frames)
+
+
+def _read_csv_files(
+    spark: SparkSession,
+    files: list[listing.SourceFile],
+    header_line: str,
+    settings: FilesTableConfig,
+    purpose: str,
+) -> DataFrame:
+    """Files of one header."""
     header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
-    names = list(dict.fromkeys(settings.columns.values()))
-    _check_columns(names, header, purpose, f"the header of {first}")
-    return parse_csv(_read_lines(spark, files), header, header_line, names, settings.delimiter)
+    lacking = _lacking(settings, header)
+    names = [name for name in dict.fromkeys(settings.columns.values()) if name not in lacking]
+    _check_columns(names, header, purpose, f"the header of {files[0].name}")
+    parsed = parse_csv(_read_lines(spark, files), header, header_line, names, settings.delimiter)
+    return parsed.withColumns({name: F.lit(None).cast("string") for name in lacking})
+
+
+def _lacking(settings: FilesTableConfig, found: Collection[str]) -> set[str]:
+    """Mapped columns that are not there and need not be."""
+    needed = {source for name, source in settings.columns.items() if name not in settings.optional}
+    return set(settings.columns.values()) - needed - set(found)
 
 
 def _first_line(file: listing.SourceFile) -> str:
@@ -174,6 +247,7 @@ def _read_parquet(
 ) -> DataFrame:
     names = list(dict.fromkeys(settings.columns.values()))
     nanos: set[str] = set()
+    lacking: set[str] = set()
     for file in files:
         try:
             schema = pq.read_schema(file.path, filesystem=file.filesystem)
@@ -182,11 +256,15 @@ def _read_parquet(
                 f"{purpose}.path: {file.path} is no readable Parquet file: {str(error).splitlines()[0]}",
                 f"Remove it, or correct {purpose}.format.",
             ) from error
-        _check_columns(names, schema.names, purpose, file.name)
+        here = _lacking(settings, schema.names)
+        lacking |= here
+        _check_columns([name for name in names if name not in here], schema.names, purpose, file.name)
         nanos |= {field.name for field in schema if field.type in (pa.timestamp("ns"), _NANOS_UTC)}
     # Spark knows no nanoseconds and refuses such files (pandas writes them) unless it reads them as numbers.
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
-    frame = spark.read.parquet(*[file.uri for file in files])
+    reader = spark.read.option("mergeSchema", "true" if lacking else "false")
+    frame = reader.parquet(*[file.uri for file in files])
+    frame = frame.withColumns({name: F.lit(None) for name in lacking - set(frame.columns)})  # in no file yet
     texts = [_as_text(name, frame.schema[name].dataType, name in nanos).alias(name) for name in names]
     return frame.select(*texts, F.to_json(F.struct("*")).alias("_raw"))
 

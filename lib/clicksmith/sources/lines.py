@@ -16,6 +16,7 @@ NOT_JSON = "line: not one JSON object"
 WRONG_FIELDS = "line: not as many fields as the header"
 OPEN_QUOTE = "line: a quote is opened and not closed"
 
+_ENCODED = "base64:"
 _MAX_CSV_FIELDS = 20_000
 _END = "_end_of_line"
 
@@ -86,8 +87,14 @@ def _is_text() -> Column:
 
 
 def _raw() -> Column:
-    encoded = F.concat(F.lit("base64:"), F.base64(F.col("line").cast("binary")))
+    encoded = F.concat(F.lit(_ENCODED), F.base64(F.col("line").cast("binary")))
     return F.when(_is_text(), F.col("line")).otherwise(encoded).alias("_raw")
+
+
+def restore_line(raw: Column) -> Column:
+    """The line that a `_raw` was made of."""
+    encoded = F.unbase64(F.substr(raw, F.lit(len(_ENCODED) + 1))).cast("string")
+    return F.when(raw.startswith(_ENCODED), encoded).otherwise(raw)
 
 
 def _count(character: str) -> Column:

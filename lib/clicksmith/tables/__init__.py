@@ -1,6 +1,6 @@
 """The contract: every table's columns, types, keys and checks, declared once."""
 
-from clicksmith.tables.bronze import EVENT_TYPES, EVENTS, ITEMS, REJECTED, USERS
+from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, REJECTED, USERS
 from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
 from clicksmith.tables.gold import (
     ITEM_PROFILES,
@@ -23,6 +23,7 @@ ALL_TABLES = (
     BRONZE_EVENTS,
     BRONZE_ITEMS,
     BRONZE_USERS,
+    EVENT_FILES,
     EVENTS_REJECTED,
     ITEMS_REJECTED,
     USERS_REJECTED,
@@ -47,6 +48,7 @@ __all__ = [
     "BRONZE_USERS",
     "EVALUATION_METRICS",
     "EVENTS_REJECTED",
+    "EVENT_FILES",
     "EVENT_TYPES",
     "ITEMS_REJECTED",
     "ITEM_PROFILES",

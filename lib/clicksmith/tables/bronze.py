@@ -64,6 +64,18 @@ USER_COLUMNS = columns(
 ITEMS = Table("bronze.items", columns(ITEM_COLUMNS, PROVENANCE), ("item_id",), doc="a catalogue record")
 USERS = Table("bronze.users", columns(USER_COLUMNS, PROVENANCE), ("user_id",), doc="a user record")
 
+EVENT_FILES = Table(
+    name="bronze.event_files",
+    columns=columns(
+        Column("batch", pa.int64(), minimum=0),
+        Column("file", pa.string(), doc="its name below the source's folder"),
+        Column("num_bytes", pa.int64(), minimum=0),
+        Column("ingest_id", pa.string(), doc="of the batch's rows"),
+    ),
+    key=("file",),
+    doc="a source file and the batch that ingests it, written before its rows are",
+)
+
 REJECTED_COLUMNS = columns(
     Column("raw", pa.string(), nullable=True, doc="the row as received: its text, or JSON of its fields"),
     Column("reasons", pa.list_(pa.string()), doc="every rule that it broke"),

@@ -69,9 +69,12 @@ class Table:
     def skipping_columns(self) -> list[str]:
         """Columns whose least and greatest values each file keeps, so that readers can pass over files.
 
-        Keys and times. Of all columns, to gather them takes as long as the rest of the writing.
+        Keys, times, and the run by which rows are replaced. Of all columns, to gather them takes as long
+        as the rest of the writing.
         """
-        found = [c.name for c in self.columns if c.name in self.key or c.type == TIMESTAMP]
+        found = [
+            c.name for c in self.columns if c.name in self.key or c.type == TIMESTAMP or c.name == "ingest_id"
+        ]
         return [name for name in found if name not in self.partition_by]
 
     def __getitem__(self, name: str) -> Column:

@@ -1,0 +1,171 @@
+"""Any split of a stream into batches of files, in any order of arrival, gives the same silver tables."""
+
+import json
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import clean_events
+import ingest_events
+import replay_rejected
+from builders import at
+from clicksmith.config import Config
+from clicksmith.errors import ConfigError, ContractError, SourceError
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import (
+    BRONZE_EVENTS,
+    EVENTS_REJECTED,
+    SILVER_EVENTS,
+    SILVER_REJECTED,
+    SILVER_SESSIONS,
+    Table,
+)
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+NAMES = ("event_id", "event_type", "event_ts", "user_id", "item_id", "request_id")
+SILVER = (SILVER_EVENTS, SILVER_SESSIONS, SILVER_REJECTED)
+Build = Callable[..., Config]
+
+
+def stream(seed: int) -> list[str]:
+    """400 lines: sessions over days, repeats that come late, a bot, skewed clocks, lines that are none."""
+    draw = random.Random(seed)
+    rows: list[dict[str, Any]] = []
+    for number in range(360):
+        user = draw.choice(["u", "v", "w", "bot"])
+        when = at(draw.randrange(3), 60 * draw.randrange(24) + draw.randrange(40) / 2)
+        if user == "bot":
+            when = at(0, draw.random())
+        rows.append(
+            {
+                "event_id": str(number),
+                "event_type": draw.choice(["impression", "impression", "click", "purchase", "teleport"]),
+                "event_ts": (when + timedelta(seconds=draw.randrange(60))).isoformat(),
+                "user_id": user,
+                "item_id": draw.choice("abc"),
+                "request_id": draw.choice(["r", "s", None]),
+            }
+        )
+    repeated = [row | draw.choice([{}, {"event_id": row["event_id"] + "'"}]) for row in draw.sample(rows, 30)]
+    lines = [json.dumps(row) for row in rows + repeated] + ['{"event_id":'] * 10
+    draw.shuffle(lines)
+    return lines
+
+
+def settings(folder: Path, incremental: bool = True, **contract: Any) -> list[str]:
+    columns = {name: name for name in NAMES}
+    events = {"path": str(folder), "format": "jsonl", "columns": columns}
+    source = {"name": "files", "events": events, "incremental": incremental}
+    rules = {"max_rejected_fraction": 0.9, **contract}
+    sections = [f"source={json.dumps(source)}", f"contract={json.dumps(rules)}"]
+    return [*sections, "cleaning.max_events_per_minute=20"]
+
+
+def rows_of(lake: Lake, table: Table, *but: str) -> list[str]:
+    delta = lake.open(table)
+    assert delta is not None, table.name
+    return sorted(str(row) for row in delta.to_pyarrow_table().drop_columns(list(but)).to_pylist())
+
+
+def silver(lake: Lake) -> dict[str, list[str]]:
+    """All rows, but for the batch that brought them."""
+    return {t.name: rows_of(lake, t, *({"ingest_id"} & set(t.column_names))) for t in SILVER}
+
+
+def arrive(folder: Path, name: str, lines: list[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.json").write_text("".join(line + "\n" for line in lines))
+
+
+@pytest.fixture(scope="module")
+def whole(spark, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The silver tables of the stream as one file, ingested as a whole."""
+    from clicksmith.config import load_config
+
+    folder = tmp_path_factory.mktemp("whole")
+    arrive(folder / "in", "all", stream(1))
+    config = load_config(None, [f"lake.root={folder / 'lake'}", *settings(folder / "in", incremental=False)])
+    ingest_events.run(config)
+    clean_events.run(config)
+    found = silver(Lake.of(config))
+    assert all(found.values()), "each of the tables has rows to compare"
+    return found
+
+
+@pytest.mark.parametrize(("seed", "sizes"), [(2, [400]), (3, [1, 200, 199]), (4, [130, 3, 140, 127])])
+def test_splits_and_orders(
+    seed: int, sizes: list[int], whole: dict[str, list[str]], tmp_path: Path, make_config: Build, lake: Lake
+):
+    lines = random.Random(seed).sample(stream(1), 400)
+    config = make_config(*settings(tmp_path / "in"))
+    for number, size in enumerate(sizes):
+        arrive(tmp_path / "in", f"{random.Random(number).random()}", [lines.pop() for _ in range(size)])
+        ingest_events.run(config)
+        if number != 1:  # cleaning need not follow each batch
+            clean_events.run(config)
+    assert silver(lake) == whole
+    before = {table.name: lake.get(table).version for table in (BRONZE_EVENTS, *SILVER)}
+    ingest_events.run(config)
+    clean_events.run(config)
+    assert before == {table.name: lake.get(table).version for table in (BRONZE_EVENTS, *SILVER)}
+
+
+def test_rejected_events_are_replayed_once_a_rule_is_mended(tmp_path: Path, make_config: Build, lake: Lake):
+    lines = stream(1)
+    teleports = sum("teleport" in line for line in lines)
+    arrive(tmp_path / "in", "a", lines[:200])
+    arrive(tmp_path / "in", "b", lines[200:])
+    mended = make_config(*settings(tmp_path / "in", extra_event_types=["teleport"]))
+    ingest_events.run(make_config(*settings(tmp_path / "in")))
+    assert (len(rows_of(lake, BRONZE_EVENTS)), len(rows_of(lake, EVENTS_REJECTED))) == (
+        390 - teleports,
+        10 + teleports,
+    )
+    replay_rejected.run(mended)
+    bronze = rows_of(lake, BRONZE_EVENTS)
+    assert (len(bronze), len(rows_of(lake, EVENTS_REJECTED))) == (390, 10)
+    version = lake.get(BRONZE_EVENTS).version
+    replay_rejected.run(mended)
+    assert lake.get(BRONZE_EVENTS).version == version, "the same rules are not tried on the same rows twice"
+
+
+def test_a_batch_of_rubbish_is_stopped_and_done_again_with_mended_rules(
+    tmp_path: Path, make_config: Build, lake: Lake
+):
+    lines = stream(1)
+    good = [line for line in lines if "teleport" not in line and line != '{"event_id":']
+    teleports = [line for line in lines if "teleport" in line]
+    arrive(tmp_path / "in", "a", good)
+    strict = {"max_rejected_fraction": 0.05}
+    ingest_events.run(make_config(*settings(tmp_path / "in", **strict)))
+    arrive(tmp_path / "in", "b", teleports)
+    with pytest.raises(ContractError, match=r"broke the contract, more than the fraction 0.05.*event_type"):
+        ingest_events.run(make_config(*settings(tmp_path / "in", **strict)))
+    assert len(rows_of(lake, BRONZE_EVENTS)) == len(good)
+    mended = make_config(*settings(tmp_path / "in", extra_event_types=["teleport"], **strict))
+    ingest_events.run(mended)
+    assert len(rows_of(lake, BRONZE_EVENTS)) == len(good) + len(teleports)
+    assert rows_of(lake, EVENTS_REJECTED) == [], "the batch's earlier rejections were replaced"
+
+
+def test_only_batches_are_replayed(tmp_path: Path, make_config: Build):
+    arrive(tmp_path / "in", "a", stream(1))
+    config = make_config(*settings(tmp_path / "in", incremental=False))
+    ingest_events.run(config)
+    with pytest.raises(ConfigError, match="Run ingest_events again"):
+        replay_rejected.run(config)
+
+
+def test_files_of_a_begun_batch_must_stay(tmp_path: Path, make_config: Build):
+    arrive(tmp_path / "in", "a", ["no record"] * 9)
+    config = make_config(*settings(tmp_path / "in", max_rejected_fraction=0.1))
+    with pytest.raises(ContractError):
+        ingest_events.run(config)
+    (tmp_path / "in" / "a.json").rename(tmp_path / "in" / "b.json")
+    with pytest.raises(SourceError, match=r"gone: a\.json"):
+        ingest_events.run(config)
