@@ -81,7 +81,7 @@ def frames(spark):
 @pytest.fixture(scope="module")
 def examples(frames):
     settings = FeaturesConfig(max_brands=1, max_sample_weight=100.0)
-    df = conform(training_examples(*frames, CUT, settings), TRAINING_EXAMPLES)
+    df = conform(training_examples(*frames, CUT, settings, num_partitions=3, max_rows=4), TRAINING_EXAMPLES)
     return {row["example_id"]: row for row in df.collect()}
 
 
@@ -134,7 +134,8 @@ def test_a_planted_leak_would_be_seen(frames, examples):
     """Features do not move when everything from an impression on is changed."""
     events, items, users = frames
     later = events.filter("event_id NOT IN ('p3', 'p4', 'p5')")
-    df = training_examples(later, items, users, CUT, FeaturesConfig(max_brands=1, max_sample_weight=100.0))
+    settings = FeaturesConfig(max_brands=1, max_sample_weight=100.0)
+    df = training_examples(later, items, users, CUT, settings, num_partitions=1, max_rows=100)
     row = next(r for r in conform(df, TRAINING_EXAMPLES).collect() if r["example_id"] == "i1")
     changed = [name for name in row.asDict() if row[name] != examples["i1"][name]]
     assert changed == ["label_purchase"]

@@ -1,24 +1,37 @@
 """Training examples: an impression, what was known strictly before it, and its outcome.
 
-Point in time without an as-of join: impressions and outcomes are stacked and every feature is a
-window whose frame ends one microsecond before the row. One shuffle by user serves all user
-features and labels, one by item serves the item features.
+Point in time without an as-of join. One shuffle by (item, day) serves the item features: a day's rows look at
+what came before them in that day, and add what the item's days before it came to; no partition holds more
+than a day of an item, however many buy it. One shuffle by user serves the user features and the labels, in
+an Arrow kernel.
 """
 
-from pyspark.sql import Column, DataFrame, Window, WindowSpec
+from collections.abc import Iterator
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from clicksmith.config import FeaturesConfig
-from clicksmith.features.amounts import MICROS_PER_DAY, days_between, mean_of, micros
+from clicksmith.events.spill import whole_users
+from clicksmith.features import history
+from clicksmith.features.amounts import days_between, mean_of, micros
 from clicksmith.features.profiles import first_by
 from clicksmith.features.split import Cut
 
 OTHER_BRAND = "other"
-_OUTCOMES = ("click", "cart", "purchase")
 
 
 def training_examples(
-    events: DataFrame, items: DataFrame, users: DataFrame, cut: Cut, settings: FeaturesConfig
+    events: DataFrame,
+    items: DataFrame,
+    users: DataFrame,
+    cut: Cut,
+    settings: FeaturesConfig,
+    *,
+    num_partitions: int,
+    max_rows: int,
 ) -> DataFrame:
     """One row an impression, for gold.training_examples.
 
@@ -28,8 +41,10 @@ def training_examples(
         users: rows of bronze.users.
         cut: the global time cut; brands are counted strictly before it.
         settings: bounds.
+        num_partitions: of the shuffles; the rows do not depend on it.
+        max_rows: that a worker holds at once, see `whole_users`.
     """
-    stacked = events.filter(F.col("event_type").isin("impression", *_OUTCOMES)).select(
+    stacked = events.filter(F.col("event_type").isin("impression", *history.OUTCOMES)).select(
         "event_id",
         "event_type",
         "event_ts",
@@ -38,26 +53,22 @@ def training_examples(
         "session_id",
         "request_id",
         "placement",
-        "price",
         "propensity",
-        F.unix_micros("event_ts").alias("_us"),
-        (F.col("event_type") != "impression").alias("_outcome"),
-        micros(F.when(F.col("event_type") == "purchase", F.col("price"))).alias("_price"),
-        (F.col("event_type") == "purchase").alias("_bought"),
+        micros(F.when(F.col("event_type") == "purchase", F.col("price"))).alias("price_micros"),
     )
     attributes = _item_attributes(items, stacked, cut, settings)
-    rows = _item_features(stacked.join(attributes, "item_id", "left"))
-    rows = _labels(_user_features(rows.repartition("user_id"))).filter(~F.col("_outcome"))
     profile = users.select(
         "user_id",
         F.col("age_band").alias("user_age_band"),
         F.col("income_band").alias("user_income_band"),
         F.col("household").alias("user_household"),
     )
+    rows = _item_features(stacked, num_partitions).join(attributes, "item_id", "left")
+    # Before the shuffle by user: a join after it might part a user's rows that are many.
+    rows = rows.join(first_by(profile, "user_id"), "user_id", "left")
     weight = 1.0 / F.coalesce(F.col("propensity"), F.lit(1.0))
     return (
-        rows.join(F.broadcast(first_by(profile, "user_id")), "user_id", "left")
-        .withColumnRenamed("event_id", "example_id")
+        _user_features(rows, num_partitions, max_rows)
         .withColumn("hour_of_day", F.hour("event_ts"))
         .withColumn("day_of_week", F.weekday("event_ts") + 1)
         .withColumn("sample_weight", F.least(weight, F.lit(settings.max_sample_weight)))
@@ -65,19 +76,10 @@ def training_examples(
     )
 
 
-def _before(*keys: str) -> WindowSpec:
-    """All rows of the same keys up to one microsecond before the row."""
-    return Window.partitionBy(*keys).orderBy("_us").rangeBetween(Window.unboundedPreceding, -1)
-
-
-def _count_if(condition: Column) -> Column:
-    return F.count(F.when(condition, F.lit(1)))
-
-
 def _item_attributes(items: DataFrame, stacked: DataFrame, cut: Cut, settings: FeaturesConfig) -> DataFrame:
     """Category, subcategory and brand; a rare brand becomes `OTHER_BRAND`."""
     catalogue = first_by(items.select("item_id", "category", "subcategory", "brand"), "item_id")
-    trained = stacked.filter(F.col("_outcome") & (F.col("event_ts") < F.lit(cut.cut_ts)))
+    trained = stacked.filter((F.col("event_type") != "impression") & (F.col("event_ts") < F.lit(cut.cut_ts)))
     frequent = (
         trained.groupBy("item_id")
         .agg(F.count("*").alias("n"))
@@ -99,54 +101,50 @@ def _item_attributes(items: DataFrame, stacked: DataFrame, cut: Cut, settings: F
     )
 
 
-def _item_features(rows: DataFrame) -> DataFrame:
-    before = _before("item_id")
-    return (
-        rows.withColumn("item_num_purchases", _count_if(F.col("_bought")).over(before))
-        .withColumn("_price_count", F.count("_price").over(before))
-        .withColumn("item_price", mean_of(F.sum("_price").over(before), F.col("_price_count")))
-        .withColumn("item_days_since_first", days_between(F.min("_us").over(before), F.col("_us")))
+def _item_features(rows: DataFrame, num_partitions: int) -> DataFrame:
+    bought = F.col("event_type") == "purchase"
+    rows = rows.withColumns({"_us": F.unix_micros("event_ts"), "_day": F.to_date("event_ts")}).repartition(
+        num_partitions, "item_id", "_day"
+    )
+    figures = {
+        "purchases": F.count(F.when(bought, F.lit(1))),
+        "price_sum": F.sum("price_micros"),
+        "price_count": F.count("price_micros"),
+        "first_us": F.min("_us"),
+    }
+    days = rows.groupBy("item_id", "_day").agg(*[value.alias(name) for name, value in figures.items()])
+    days_before = Window.partitionBy("item_id").orderBy("_day").rowsBetween(Window.unboundedPreceding, -1)
+    carried = days.select(
+        "item_id",
+        "_day",
+        *[
+            (F.min(name) if name == "first_us" else F.sum(name)).over(days_before).alias(f"_carried_{name}")
+            for name in figures
+        ],
+    )
+    earlier = Window.partitionBy("item_id", "_day").orderBy("_us").rangeBetween(Window.unboundedPreceding, -1)
+    today = rows.withColumns({f"_today_{name}": value.over(earlier) for name, value in figures.items()})
+    joined = today.join(carried, ["item_id", "_day"])
+    price_count = _added("price_count")
+    first_us = F.least("_carried_first_us", "_today_first_us")
+    return joined.withColumns(
+        {
+            "item_num_purchases": _added("purchases"),
+            "item_price": mean_of(_added("price_sum"), price_count),
+            "item_days_since_first": days_between(first_us, F.col("_us")),
+        }
     )
 
 
-def _user_features(rows: DataFrame) -> DataFrame:
-    user, in_category, with_item = (
-        _before("user_id"),
-        _before("user_id", "item_category"),
-        _before("user_id", "item_id"),
-    )
-    month = Window.partitionBy("user_id").orderBy("_us").rangeBetween(-30 * MICROS_PER_DAY, -1)
-    outcome_us = F.when(F.col("_outcome"), F.col("_us"))
-    rows = (
-        rows.withColumn("user_num_events", _count_if(F.col("_outcome")).over(user))
-        .withColumn("user_num_purchases_30d", _count_if(F.col("_bought")).over(month))
-        .withColumn("user_mean_price", mean_of(F.sum("_price").over(user), F.count("_price").over(user)))
-        .withColumn("user_days_since_last", days_between(F.max(outcome_us).over(user), F.col("_us")))
-    )
-    return (
-        rows.withColumn("_in_category", _count_if(F.col("_outcome")).over(in_category))
-        .withColumn(
-            "user_category_share",
-            F.when(
-                F.col("item_category").isNotNull() & (F.col("user_num_events") > 0),
-                F.col("_in_category") / F.col("user_num_events"),
-            ).otherwise(0.0),
-        )
-        .withColumn("user_item_num_purchases", _count_if(F.col("_bought")).over(with_item))
-        .withColumn(
-            "user_item_days_since_last", days_between(F.max(outcome_us).over(with_item), F.col("_us"))
-        )
-    )
+def _added(name: str) -> Column:
+    return sum((F.coalesce(f"_{part}_{name}", F.lit(0)) for part in ("carried", "today")), F.lit(0))
 
 
-def _labels(rows: DataFrame) -> DataFrame:
-    """An outcome counts for an impression when it follows it in the same session, on the same item."""
-    after = (
-        Window.partitionBy("user_id", "session_id", "item_id")
-        .orderBy("_us")
-        .rangeBetween(Window.currentRow, Window.unboundedFollowing)
-    )
-    for kind in _OUTCOMES:
-        happened = F.max((F.col("event_type") == kind).cast("int")).over(after) == 1
-        rows = rows.withColumn(f"label_{kind}", happened)
-    return rows
+def _user_features(rows: DataFrame, num_partitions: int, max_rows: int) -> DataFrame:
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for table in whole_users(batches, max_rows):
+            yield from history.with_history(table).to_batches(max_chunksize=50_000)
+
+    schema = from_arrow_schema(history.SCHEMA, prefer_timestamp_ntz=False)
+    columns = rows.select("event_id", "event_type", "price_micros", *history.PASSED_ON)
+    return columns.repartition(num_partitions, "user_id").mapInArrow(run, schema)
