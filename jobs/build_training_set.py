@@ -42,11 +42,14 @@ def run(config: Config) -> None:
     logger.info("train before %s, test from %s", cut.cut_ts.date(), cut.test_ts.date())
     commit(sequences(events, cut, config.features), SEQUENCES, lake, lineage)
     commit(vocabulary(events, cut, config.features), VOCABULARY, lake, lineage)
-    planned = config.spark.rows_per_partition
-    num_rows = lake.count_rows(inputs["events"])
-    num_partitions = max(config.spark.shuffle_partitions, -(-num_rows // planned))
     examples = training_examples(
-        events, items, users, cut, config.features, num_partitions=num_partitions, max_rows=2 * planned
+        events,
+        items,
+        users,
+        cut,
+        config.features,
+        num_partitions=config.spark.partitions_for(lake.count_rows(inputs["events"])),
+        max_rows=config.spark.rows_at_once,
     )
     commit(examples, TRAINING_EXAMPLES, lake, lineage)
 

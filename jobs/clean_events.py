@@ -26,14 +26,13 @@ def run(config: Config) -> None:
     spark = open_session(config)
     events = read(spark, source)
     num_rows = lake.count_rows(source)
-    planned = config.spark.rows_per_partition
     result = clean_events(
         events,
         config.cleaning,
         num_rows,
         digest(config.cleaning)[:16],
-        num_partitions=max(config.spark.shuffle_partitions, -(-num_rows // planned)),
-        max_rows=2 * planned,
+        num_partitions=config.spark.partitions_for(num_rows),
+        max_rows=config.spark.rows_at_once,
     )
     commit(result.rejected, SILVER_REJECTED, lake, lineage)
     commit(result.sessions, SILVER_SESSIONS, lake, lineage)

@@ -1,10 +1,12 @@
 """The data plane beside a public engine; one JSON line a figure.
 
 Parts, in their order:
-    clean    bronze.events to silver on two cores, beside DuckDB with the same rules and the same output
-    scale    the same for growing numbers of events: time an event, and memory
+    clean      bronze.events to silver on two cores, beside DuckDB with the same rules and the same output
+    features   silver.events to gold.training_examples, beside DuckDB with the same output
+    scale      cleaning of growing numbers of events: time an event, and memory
 
-The events are simulated with all their dirt and ingested, once a size; `--folder` keeps them.
+The events are simulated with all their dirt and ingested; `--folder` keeps them. Those of the part scale are
+copies of the least number's, each copy with users of its own.
 """
 
 import argparse
@@ -27,12 +29,21 @@ from deltalake import DeltaTable
 from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS, Table
+from clicksmith.tables import (
+    BRONZE_EVENTS,
+    BRONZE_ITEMS,
+    BRONZE_USERS,
+    SILVER_EVENTS,
+    SILVER_REJECTED,
+    SILVER_SESSIONS,
+    TRAINING_EXAMPLES,
+    Table,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-PARTS = ("clean", "scale")
+PARTS = ("clean", "features", "scale")
 WARM_EVENTS = 250_000
 CHECKED = {
     "events": "count(*), sum(hash(event_id, session_id, epoch_us(event_ts)))",
@@ -41,6 +52,10 @@ CHECKED = {
     "rejected": "count(*), sum(hash(event_id))",
 }
 """Of each output: its rows, and a sum that does not depend on their order."""
+
+CHECKED["examples"] = "count(*), " + ", ".join(
+    f'sum(hash(example_id, "{name}"))' for name in TRAINING_EXAMPLES.column_names
+)
 
 
 def config_for(folder: Path, num_events: int) -> Config:
@@ -125,20 +140,87 @@ def clean_with_duckdb(config: Config, target: Path) -> dict[str, float]:
         "per_user": rules.max_events_per_user,
         "per_minute": rules.max_events_per_minute,
     }
+    source = Lake.of(config).uri(BRONZE_EVENTS)
+    return run_peer("clean_peer.py", target, source, str(target), json.dumps(bounds))
+
+
+def run_peer(script: str, target: Path, *arguments: str) -> dict[str, float]:
+    """What a script of the peer's says that it took."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    script = Path(__file__).with_name("clean_peer.py")
-    source = Lake.of(config).uri(BRONZE_EVENTS)
-    command = [sys.executable, str(script), source, str(target), json.dumps(bounds)]
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return figures
 
 
+def features(config: Config) -> dict[str, float]:
+    """Time of the training examples, read and written, in a new session, and the most memory that it held."""
+    from clicksmith.features.examples import training_examples
+    from clicksmith.features.split import find_cut
+    from clicksmith.lakehouse.commit import commit, read
+    from clicksmith.lakehouse.lineage import Lineage
+    from clicksmith.lakehouse.session import open_session
+
+    lake = Lake.of(config)
+    shutil.rmtree(lake.uri(TRAINING_EXAMPLES), ignore_errors=True)
+    spark = open_session(config)
+    events, items, users = (read(spark, lake.get(t)) for t in (SILVER_EVENTS, BRONZE_ITEMS, BRONZE_USERS))
+    cut = find_cut(events, config.features)
+    with watch_memory() as peak:
+        started = time.perf_counter()
+        examples = training_examples(
+            events,
+            items,
+            users,
+            cut,
+            config.features,
+            num_partitions=config.spark.partitions_for(lake.count_rows(lake.get(SILVER_EVENTS))),
+            max_rows=config.spark.rows_at_once,
+        )
+        commit(examples, TRAINING_EXAMPLES, lake, Lineage("bench", "bench", ""))
+        seconds = time.perf_counter() - started
+    return {
+        "seconds": seconds,
+        "peak_mb": peak[0],
+        "cut_us": cut.cut_ts.timestamp() * 1e6,
+        "test_us": cut.test_ts.timestamp() * 1e6,
+    }
+
+
+def compare_features(folder: Path, num_events: int) -> None:
+    """Both, and their outputs, which must be equal in each column."""
+    config = config_for(folder, num_events)
+    lake, target = Lake.of(config), folder / "duckdb"
+    in_own_process(prepare, config)
+    if lake.find(SILVER_EVENTS) is None:
+        in_own_process(clean, config, config)
+    ours = in_own_process(features, config)
+    tables = {"events": SILVER_EVENTS, "items": BRONZE_ITEMS, "users": BRONZE_USERS}
+    arguments = {
+        **{name: files_of(lake, table) for name, table in tables.items()},
+        "cut_us": round(ours["cut_us"]),
+        "test_us": round(ours["test_us"]),
+        "max_brands": config.features.max_brands,
+        "max_weight": config.features.max_sample_weight,
+        "target": str(target),
+    }
+    theirs = run_peer("features_peer.py", target, json.dumps(arguments))
+    mine = checksums({"examples": files_of(lake, TRAINING_EXAMPLES)})
+    other = checksums({"examples": [f"{target}/examples/*.parquet"]})
+    if mine != other:
+        raise SystemExit(f"The examples differ (rows, checksums): ours {mine}, DuckDB's {other}.")
+    for figure, unit in (("seconds", "s"), ("peak_mb", "MB")):
+        print_line("data", f"features.{figure}", ours[figure], unit, "duckdb", theirs[figure])
+
+
 def checksums(files: dict[str, list[str]]) -> dict[str, tuple[int, int]]:
     """Of Parquet files by output, see `CHECKED`."""
+    duckdb.sql("SET TimeZone = 'UTC'")
     return {
-        name: duckdb.sql(f"SELECT {CHECKED[name]} FROM read_parquet({paths!r})").fetchall()[0]
+        name: duckdb.sql(
+            f"SELECT {CHECKED[name]} FROM read_parquet({paths!r}, hive_partitioning = true)"
+        ).fetchall()[0]
         for name, paths in files.items()
     }
 
@@ -163,24 +245,46 @@ def compare_clean(folder: Path, num_events: int) -> None:
         raise SystemExit(f"The outputs differ (rows, checksum): ours {mine}, DuckDB's {other}.")
     for figure, unit in (("seconds", "s"), ("peak_mb", "MB")):
         print_line("data", f"clean.{figure}", ours[figure], unit, "duckdb", theirs[figure])
-    print_line("data", "clean.events", lake.get(BRONZE_EVENTS).num_rows or 0, "rows")
+    print_line("data", "clean.events", lake.count_rows(lake.get(BRONZE_EVENTS)), "rows")
+
+
+def multiply(config: Config, base: Config) -> None:
+    """bronze.events of one lake, in as many copies as another needs, each with users and ids of its own."""
+    from pyspark.sql import functions as F
+
+    from clicksmith.lakehouse.commit import commit, read
+    from clicksmith.lakehouse.lineage import Lineage
+    from clicksmith.lakehouse.session import open_session
+
+    assert config.simulate is not None and base.simulate is not None
+    lake = Lake.of(config)
+    if lake.find(BRONZE_EVENTS) is not None:
+        return
+    spark = open_session(config)
+    copies = spark.range(config.simulate.num_events // base.simulate.num_events, numPartitions=1)
+    events = read(spark, Lake.of(base).get(BRONZE_EVENTS)).crossJoin(F.broadcast(copies))
+    own = {name: F.concat(name, F.lit("#"), "id") for name in ("event_id", "user_id", "request_id")}
+    commit(events.withColumns(own), BRONZE_EVENTS, lake, Lineage("bench", "copies", ""))
 
 
 def scale(folder: Path, sizes: list[int]) -> None:
     """Time an event at each size over that at the smallest, and memory."""
     first: float | None = None
-    warm = config_for(folder, WARM_EVENTS)
-    in_own_process(prepare, warm)
+    warm, base = config_for(folder, WARM_EVENTS), config_for(folder, sizes[0])
+    for each in (warm, base):
+        in_own_process(prepare, each)
     for num_events in sizes:
         config = config_for(folder, num_events)
-        in_own_process(prepare, config)
+        in_own_process(multiply, config, base)
         figures = in_own_process(clean, config, warm)
-        rows = Lake.of(config).get(BRONZE_EVENTS).num_rows or 0
-        each = figures["seconds"] / rows
-        first = each if first is None else first
-        print_line("data", f"scale.{num_events}.us_an_event", each * 1e6, "us")
+        lake = Lake.of(config)
+        seconds_an_event = figures["seconds"] / lake.count_rows(lake.get(BRONZE_EVENTS))
+        first = seconds_an_event if first is None else first
+        print_line("data", f"scale.{num_events}.us_an_event", seconds_an_event * 1e6, "us")
         print_line("data", f"scale.{num_events}.peak_mb", figures["peak_mb"], "MB")
-        print_line("data", f"scale.{num_events}.growth", each / first, "1")
+        print_line("data", f"scale.{num_events}.growth", seconds_an_event / first, "1")
+        if num_events != sizes[0]:
+            shutil.rmtree(lake.root)
 
 
 def main() -> None:
@@ -189,7 +293,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
-    parser.add_argument("--events", type=int, default=20_000_000, help="of the part clean")
+    parser.add_argument("--events", type=int, default=20_000_000, help="of the parts clean and features")
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=[5_000_000, 20_000_000, 80_000_000, 200_000_000]
     )
@@ -199,6 +303,8 @@ def main() -> None:
         folder = arguments.folder or Path(scratch)
         if "clean" in arguments.parts:
             compare_clean(folder, arguments.events)
+        if "features" in arguments.parts:
+            compare_features(folder, arguments.events)
         if "scale" in arguments.parts:
             scale(folder, arguments.sizes)
 

@@ -29,12 +29,21 @@ class SparkConfig(Section):
     driver_memory: str = "2g"
     shuffle_partitions: int = Field(default=8, ge=1)
     rows_per_partition: int = Field(
-        default=1_000_000, ge=1, description="of the shuffle by user that cleans events"
+        default=1_000_000, ge=1, description="of the shuffles by user that clean events and build examples"
     )
     rows_per_synthesis_task: int = Field(
         default=250_000, ge=1, description="of the writer of synthetic samples; fewer where cores would idle"
     )
     extra: dict[str, str] = Field(default_factory=dict, description="any other spark.* setting")
+
+    def partitions_for(self, num_rows: int) -> int:
+        """Partitions of a shuffle by user."""
+        return max(self.shuffle_partitions, -(-num_rows // self.rows_per_partition))
+
+    @property
+    def rows_at_once(self) -> int:
+        """That a worker holds in memory; a partition of more goes by way of the disk."""
+        return 2 * self.rows_per_partition
 
 
 class RayConfig(Section):
