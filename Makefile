@@ -48,6 +48,10 @@ test: setup $(VENV)/.dev ## all tests (ARGS="-k name" selects some)
 bench-generators: $(VENV)/.dev $(VENV)-peers/.mostlyai ## tabular generators beside a public one (half an hour)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/generators.py --peer-python $(VENV)-peers/bin/python $(ARGS)
 
+.PHONY: bench-data
+bench-data: $(VENV)/.dev ## cleaning and features beside DuckDB, and growth to 200 million events (an hour)
+	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/data.py $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## style
 	@$(PY) -m ruff check $(CODE)

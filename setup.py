@@ -12,6 +12,7 @@ RAY = [
 REPORT = ["jinja2>=3.1,<4"]
 DEV = [
     "pytest>=8,<10",
+    "duckdb>=1.3,<3",
     "hypothesis>=6.100,<7",
     "ruff==0.17.6",
     "mypy==2.4.1",

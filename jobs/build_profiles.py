@@ -4,11 +4,11 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.features.profiles import item_profiles, user_profiles
 from clicksmith.features.split import find_cut
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import BRONZE_ITEMS, BRONZE_USERS, ITEM_PROFILES, SILVER_EVENTS, USER_PROFILES

@@ -4,12 +4,12 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.features.examples import training_examples
 from clicksmith.features.sequences import sequences, vocabulary
 from clicksmith.features.split import find_cut
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import (

@@ -4,10 +4,10 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.events.clean import clean_events
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import digest, trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS

@@ -4,12 +4,12 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.evaluation.collect import measure_generators, publish
 from clicksmith.evaluation.gate import log_decisions, read_decisions
 from clicksmith.evaluation.rows import metrics_table, read_metrics
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES

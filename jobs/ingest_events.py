@@ -4,11 +4,11 @@ import logging
 import sys
 
 from clicksmith.config import Config, FilesConfig
-from clicksmith.config.job import run_job
 from clicksmith.events.contract import check, ruleset_version
 from clicksmith.lakehouse.batches import Batch, next_batch
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.intake import Intake, ingest
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.sources.files import event_sizes

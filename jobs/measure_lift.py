@@ -4,9 +4,9 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS, VOCABULARY

@@ -4,10 +4,10 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.events.contract import check, ruleset_version
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import read
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.replay import replay
 from clicksmith.lakehouse.session import open_session

@@ -15,7 +15,8 @@ import train_generator
 import train_recommender
 import write_report
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
+from clicksmith.lakehouse.job import run_job
+from clicksmith.lakehouse.runs import record_run
 
 logger = logging.getLogger("clicksmith.jobs.run_pipeline")
 
@@ -38,7 +39,8 @@ def run(config: Config) -> None:
     for number, step in enumerate(STEPS, start=1):
         logger.info("[%d/%d] %s", number, len(STEPS), step.__name__)
         started = time.monotonic()
-        step.run(config)
+        with record_run(step.__name__, config):
+            step.run(config)
         logger.info("[%d/%d] %s took %.1f s", number, len(STEPS), step.__name__, time.monotonic() - started)
 
 

@@ -4,8 +4,8 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.errors import ConfigError
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.seeds import derive_seed

@@ -4,7 +4,6 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.errors import NotFittedError
 from clicksmith.generators.artefact import (
     generator_folder,
@@ -15,6 +14,7 @@ from clicksmith.generators.artefact import (
 )
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.seeds import derive_seed

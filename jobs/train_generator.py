@@ -4,9 +4,9 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.generators.artefact import generator_folder, read_card, trace_generator
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.job import run_job
 from clicksmith.tables import TRAINING_EXAMPLES
 
 logger = logging.getLogger("clicksmith.jobs.train_generator")

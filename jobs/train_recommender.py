@@ -4,8 +4,8 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lakehouse.job import run_job
 from clicksmith.tables import SEQUENCES, TRAINING_EXAMPLES, VOCABULARY
 from clicksmith.training.ranker import ranker_run
 from clicksmith.training.runs import train_once

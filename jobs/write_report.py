@@ -4,9 +4,9 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.config.job import run_job
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.job import run_job
 from clicksmith.reporting.data import gather
 from clicksmith.reporting.html import page_bytes, verdict_line
 

@@ -13,8 +13,8 @@ from clicksmith.config import (
     load_config,
     parse_arguments,
 )
-from clicksmith.config.job import run_job
 from clicksmith.errors import ConfigError, LakeError
+from clicksmith.lakehouse.job import run_job
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 

@@ -12,6 +12,7 @@ from clicksmith.tables import (
     ALL_TABLES,
     BRONZE_EVENTS,
     EVALUATION_METRICS,
+    EVENT_FILES,
     SILVER_EVENTS,
     SILVER_REJECTED,
     SILVER_SESSIONS,
@@ -27,6 +28,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
 
 def test_every_table_exists_with_its_contract(finished_lake: Path):
     for table in ALL_TABLES:
+        # Which files a batch holds is written down where source.incremental is.
+        assert Lake(str(finished_lake)).open(table) is not None or table is EVENT_FILES
         found = pipeline.rows(finished_lake, table)
         assert found.column_names == table.column_names
         for column in table.columns:

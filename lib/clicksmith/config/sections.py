@@ -109,8 +109,25 @@ class FilesTableConfig(Section):
     optional: tuple[str, ...] = Field(
         default=(), description="contract columns whose column some files lack: null there"
     )
+    missing_values: tuple[str, ...] = Field(
+        default=(), description="texts that stand for no value, such as NA"
+    )
+    fallbacks: dict[str, str] = Field(
+        default_factory=dict,
+        description="contract column -> the one that stands in where it is missing, by NAME:VALUE",
+    )
     timestamp_unit: Literal["iso", "s", "ms", "us"] = "iso"
+    timestamp_date: str | None = Field(
+        default=None,
+        description="the file's column with a date, from whose midnight (UTC) event_ts counts in its unit",
+    )
     delimiter: str = ","
+
+    @property
+    def file_columns(self) -> list[str]:
+        """The columns of the files that are read."""
+        dated = [] if self.timestamp_date is None else [self.timestamp_date]
+        return list(dict.fromkeys([*self.columns.values(), *dated]))
 
 
 class FilesConfig(Section):

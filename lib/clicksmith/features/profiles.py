@@ -81,7 +81,10 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
         F.min(F.unix_micros("event_ts")).alias("_first_us"),
         F.max(F.when(engaged, F.unix_micros("event_ts"))).alias("_last_us"),
     )
-    overall = totals.agg((F.sum("num_purchases") / (F.sum("_shown") / MICROS)).alias("_overall"))
+    overall = totals.agg(
+        # Null where nothing was shown.
+        F.try_divide(F.sum("num_purchases"), F.sum("_shown") / MICROS).alias("_overall")
+    )
     catalogue = first_by(
         items.select("item_id", "title", "category", "subcategory", "brand", "price"), "item_id"
     )

@@ -6,6 +6,7 @@ the newest commit of each of its outputs carries its fingerprint.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,11 @@ class Lake:
         except TableNotFoundError:
             return None
         except Exception as error:
-            raise LakeError(f"Cannot open {table.name} at {uri}: {error}.") from error
+            raise LakeError(
+                f"Cannot open {table.name} at {uri}: {str(error).splitlines()[0]}.",
+                "If a file of its _delta_log is damaged, put a copy back; or remove the table, and run "
+                "the jobs that make it again.",
+            ) from error
 
     def find(self, table: Table, part: str | None = None) -> Snapshot | None:
         """The newest commit of ours to a table, or to a part of it.
@@ -81,12 +86,22 @@ class Lake:
 
         Returns:
             The snapshot, pinned to the table's newest version, or None where there is none.
+
+        Raises:
+            LakeError: the table cannot be opened, or something else has written rows to it since.
         """
         delta = self.open(table)
         if delta is None:
             return None
-        for commit in delta.history():
+        for commit in _history(delta):
             metadata = _user_metadata(commit)
+            if metadata is None and commit.get("operation") in _WRITES:
+                raise LakeError(
+                    f"{table.name} at {self.uri(table)}: version {commit['version']} ({commit['operation']}) "
+                    "was not written by clicksmith.",
+                    f"Set it back with RESTORE TABLE delta.`{self.uri(table)}` TO VERSION AS OF "
+                    f"{commit['version'] - 1}, and keep other writers out.",
+                )
             if metadata is not None and (part is None or metadata.get("part") == part):
                 rows = commit.get("operationMetrics", {}).get("numOutputRows")
                 return Snapshot(
@@ -116,6 +131,21 @@ class Lake:
                 "Run the jobs before this one first, or set lake.root to the right lake.",
             )
         return snapshot
+
+
+_WRITES = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE", "COPY INTO")
+"""Operations that change rows; those of maintenance do not."""
+
+
+def _history(delta: DeltaTable) -> Iterator[dict[str, Any]]:
+    """Commits, newest first, without those that a RESTORE has undone."""
+    newest = delta.version()
+    for commit in delta.history():
+        if commit["version"] > newest:
+            continue
+        yield commit
+        if commit.get("operation") == "RESTORE":
+            newest = int(commit["operationParameters"]["version"])
 
 
 def models_root(config: Config) -> str:

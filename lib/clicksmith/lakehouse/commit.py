@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage
+from clicksmith.lakehouse.runs import explain, note_commit
 from clicksmith.tables import Table
 
 logger = logging.getLogger(__name__)
@@ -113,12 +114,16 @@ def commit(
             f"{table.name}: the commit of {lineage.run_id} was superseded by {after.metadata['run_id']}.",
             "Another run writes to the same lake; run this job again once it has ended.",
         )
+    note_commit(after)
     logger.info("%s: version %d, %s rows", table.name, after.version, f"{after.num_rows or 0:,}")
     return after
 
 
 def _explain(error: Exception, table: Table) -> ContractError | LakeError:
     message = str(error)
+    explained = explain(error)
+    if explained is not None:
+        return LakeError(f"{table.name}: {explained.problem}", explained.remedy)
     if _GUARD in message:
         start = message.index(_GUARD) + len(_GUARD)
         return ContractError(

@@ -22,6 +22,7 @@ from pyspark.sql.types import (
     DateType,
     LongType,
     MapType,
+    StringType,
     StructType,
     TimestampNTZType,
     TimestampType,
@@ -93,7 +94,7 @@ def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
     """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON."""
     purpose = "source.events"
     _check_mapping(settings, purpose, EVENT_COLUMNS)
-    names = list(dict.fromkeys(settings.columns.values()))
+    names = settings.file_columns
     lines = rejected.select(restore_line(F.col("raw")).alias("line"))
     if settings.format == "csv":
         files = listing.list_files(settings.path, f"{purpose}.path")
@@ -123,6 +124,18 @@ def _named(files: list[listing.SourceFile], names: Collection[str], purpose: str
 
 def _check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
     known = [column.name for column in columns]
+    if settings.timestamp_date is not None and settings.timestamp_unit == "iso":
+        raise ConfigError(
+            f"{purpose}.timestamp_date is {settings.timestamp_date!r}, but {purpose}.timestamp_unit is iso.",
+            "Set the unit in which event_ts counts from the date: s, ms or us.",
+        )
+    given = {*settings.columns, *settings.constants}
+    for name, other in settings.fallbacks.items():
+        if name not in given or other not in given:
+            raise ConfigError(
+                f"{purpose}.fallbacks: {name!r} falls back to {other!r}, but not both are mapped.",
+                f"Map both in {purpose}.columns.",
+            )
     required = [c.name for c in columns if not c.nullable]
     for name in settings.optional:
         if name in required or name not in settings.columns:
@@ -167,7 +180,7 @@ def _read_json(
     sample = lines.limit(_SAMPLE_LINES).where(F.is_valid_utf8("line"))
     keys = sample.select(F.explode(F.json_object_keys("line")).alias("key")).distinct().limit(_SAMPLE_LINES)
     found = [row.key for row in keys.collect()]
-    names = list(dict.fromkeys(settings.columns.values()))
+    names = settings.file_columns
     if found:  # else no line is an object, and each is rejected with its reason
         where = f"{settings.path} (in its first {_SAMPLE_LINES} lines)"
         _check_columns(sorted(required), found, purpose, where)
@@ -210,7 +223,7 @@ def _read_csv_files(
     """Files of one header."""
     header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
     lacking = _lacking(settings, header)
-    names = [name for name in dict.fromkeys(settings.columns.values()) if name not in lacking]
+    names = [name for name in settings.file_columns if name not in lacking]
     _check_columns(names, header, purpose, f"the header of {files[0].name}")
     parsed = parse_csv(_read_lines(spark, files), header, header_line, names, settings.delimiter)
     return parsed.withColumns({name: F.lit(None).cast("string") for name in lacking})
@@ -245,7 +258,7 @@ def _read_parquet(
     purpose: str,
     required: Collection[str],
 ) -> DataFrame:
-    names = list(dict.fromkeys(settings.columns.values()))
+    names = settings.file_columns
     nanos: set[str] = set()
     lacking: set[str] = set()
     for file in files:
@@ -291,11 +304,15 @@ def _map(
     mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
     for name, source in settings.columns.items():
         value = F.col(_quoted(source))
+        if settings.missing_values and isinstance(frame.schema[source].dataType, StringType):
+            value = F.when(~value.isin(*settings.missing_values), value)
         if name == "event_type" and settings.event_types:
             value = _translate(value, settings.event_types)
         if name == "event_ts" and settings.timestamp_unit != "iso":
             value = _from_number(value, frame.schema[source].dataType, settings, purpose)
         mapped[name] = value
+    for name, other in settings.fallbacks.items():
+        mapped[name] = F.coalesce(mapped[name], F.concat(F.lit(f"{other}:"), mapped[other]))
     if columns[0].name == "event_id" and "event_id" not in mapped:
         content = [mapped[c.name].alias(c.name) for c in columns if c.name in mapped]
         mapped["event_id"] = F.md5(F.to_json(F.struct(*content)))
@@ -318,4 +335,7 @@ def _from_number(value: Column, kind: DataType, settings: FilesTableConfig, purp
             f"Set {purpose}.timestamp_unit to iso.",
         )
     micros = F.try_multiply(value.try_cast("decimal(38,6)"), F.lit(_MICROS[unit]).cast("decimal(7,0)"))
+    if settings.timestamp_date is not None:
+        midnight = F.col(_quoted(settings.timestamp_date)).try_cast("date").cast("timestamp")
+        micros = micros + F.unix_micros(midnight)
     return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), value)

@@ -11,6 +11,7 @@ from clicksmith.tables.gold import (
     USER_PROFILES,
     VOCABULARY,
 )
+from clicksmith.tables.ops import JOB_RUNS
 from clicksmith.tables.schema import Column, Table
 from clicksmith.tables.silver import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 
@@ -39,6 +40,7 @@ ALL_TABLES = (
     SYNTHETIC_EXAMPLES,
     EVALUATION_METRICS,
     VERDICTS,
+    JOB_RUNS,
 )
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "EVENT_TYPES",
     "ITEMS_REJECTED",
     "ITEM_PROFILES",
+    "JOB_RUNS",
     "SEQUENCES",
     "SILVER_EVENTS",
     "SILVER_REJECTED",

@@ -1,13 +1,19 @@
-"""What every job's ``main`` does around its ``run``: arguments, logging, exit code."""
+"""What every job's ``main`` does around its ``run``: arguments, logging, a row of ops.job_runs, exit code.
+
+Needs no Spark: the row is written by delta-rs in every job, so that jobs without a JVM leave one too, and the
+table has one kind of writer.
+"""
 
 import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from clicksmith.config.load import parse_arguments
 from clicksmith.config.models import Config
 from clicksmith.errors import ClicksmithError
+from clicksmith.lakehouse.runs import record_run
 
 EXIT_USER_ERROR = 2
 
@@ -40,7 +46,9 @@ def run_job(run: Callable[[Config], None], description: str | None, argv: Sequen
     logger = logging.getLogger("clicksmith")
     started = time.monotonic()
     try:
-        run(parse_arguments(argv, description))
+        config = parse_arguments(argv, description)
+        with record_run(Path(run.__code__.co_filename).stem, config):
+            run(config)
     except ClicksmithError as error:
         logger.error("%s", error)
         return EXIT_USER_ERROR

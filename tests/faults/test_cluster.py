@@ -1,0 +1,87 @@
+"""A standalone Spark cluster of two workers: the bytes of local mode, and an executor that is killed."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
+from faults import clicks, standalone
+
+pytestmark = [pytest.mark.slow, pytest.mark.spark]
+
+SILVER = (SILVER_EVENTS, SILVER_SESSIONS, SILVER_REJECTED)
+PARTITIONS = "spark.rows_per_partition=20000"
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where executors keep their shuffle files."""
+    return tmp_path_factory.mktemp("scratch")
+
+
+@pytest.fixture(scope="module")
+def address(scratch: Path) -> Iterator[str]:
+    with standalone.cluster(scratch) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clicks") / "in"
+    clicks.write_clicks(folder, 200_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake cleaned in local mode."""
+    lake = tmp_path_factory.mktemp("local") / "lake"
+    for job in ("ingest_events", "clean_events"):
+        standalone.run_job(job, clicks.settings(lake, source, PARTITIONS, "spark.master=local[2]"))
+    return lake
+
+
+def contents(lake: Path) -> dict[str, list[str]]:
+    """Hashes of each silver table's data files."""
+    found = {}
+    for table in SILVER:
+        delta = Lake(str(lake)).open(table)
+        assert delta is not None, table.name
+        files = [Path(uri.removeprefix("file://")) for uri in delta.file_uris()]
+        found[table.name] = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return found
+
+
+def test_a_cluster_writes_the_bytes_of_local_mode(address: str, source: Path, local: Path, tmp_path: Path):
+    on_cluster = clicks.settings(tmp_path / "lake", source, PARTITIONS, f"spark.master={address}")
+    for job in ("ingest_events", "clean_events"):
+        standalone.run_job(job, on_cluster)
+    assert contents(tmp_path / "lake") == contents(local)
+
+
+def test_an_executor_killed_in_mid_shuffle_costs_nothing(
+    address: str, scratch: Path, source: Path, local: Path, tmp_path: Path
+):
+    settings = clicks.settings(tmp_path / "lake", source, PARTITIONS, f"spark.master={address}")
+    standalone.run_job("ingest_events", settings)
+    process = standalone.start_job("clean_events", settings)
+    deadline = time.monotonic() + 120
+    while shuffled(scratch) < 1_000_000:
+        assert time.monotonic() < deadline and process.poll() is None, "no shuffle was seen"
+        time.sleep(0.02)
+    first, _ = standalone.executors()
+    first.kill()
+    log = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, log[-4000:]
+    assert {t.name: clicks.rows(tmp_path / "lake", t) for t in SILVER} == {
+        t.name: clicks.rows(local, t) for t in SILVER
+    }
+
+
+def shuffled(scratch: Path) -> int:
+    """Bytes of the shuffle files there are."""
+    return sum(path.stat().st_size for path in scratch.glob("**/shuffle_*.data"))
