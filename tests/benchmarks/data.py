@@ -3,6 +3,7 @@
 Parts, in their order:
     clean      bronze.events to silver on two cores, beside DuckDB with the same rules and the same output
     features   silver.events to gold.training_examples, beside DuckDB with the same output
+    skew       both when a user has 5 % of all events and an item 20 %, beside the same without
     scale      cleaning of growing numbers of events: time an event, and memory
 
 The events are simulated with all their dirt and ingested; `--folder` keeps them. Those of the part scale are
@@ -43,7 +44,7 @@ from clicksmith.tables import (
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-PARTS = ("clean", "features", "scale")
+PARTS = ("clean", "features", "skew", "scale")
 WARM_EVENTS = 250_000
 CHECKED = {
     "events": "count(*), sum(hash(event_id, session_id, epoch_us(event_ts)))",
@@ -248,6 +249,44 @@ def compare_clean(folder: Path, num_events: int) -> None:
     print_line("data", "clean.events", lake.count_rows(lake.get(BRONZE_EVENTS)), "rows")
 
 
+def make_hot(config: Config, base: Config) -> None:
+    """bronze of one lake, with 5 % of the events given to one user and 20 % to one item."""
+    from pyspark.sql import functions as F
+
+    from clicksmith.lakehouse.commit import commit, read
+    from clicksmith.lakehouse.lineage import Lineage
+    from clicksmith.lakehouse.session import open_session
+
+    lake, spark, lineage = Lake.of(config), open_session(config), Lineage("bench", "hot", "")
+    if lake.find(BRONZE_EVENTS) is not None:
+        return
+    draw = F.pmod(F.xxhash64("event_id"), F.lit(100))
+    hot = {
+        "user_id": F.when(draw < 5, F.lit("hot")).otherwise(F.col("user_id")),
+        "item_id": F.when((draw >= 80) & F.col("item_id").isNotNull(), F.lit("hot")).otherwise(
+            F.col("item_id")
+        ),
+    }
+    for table in (BRONZE_ITEMS, BRONZE_USERS, BRONZE_EVENTS):
+        rows = read(spark, Lake.of(base).get(table))
+        commit(rows.withColumns(hot) if table is BRONZE_EVENTS else rows, table, lake, lineage)
+
+
+def skew(folder: Path, num_events: int) -> None:
+    """Time and memory with hot keys, over those without."""
+    warm, base = config_for(folder, WARM_EVENTS), config_for(folder, num_events)
+    for each in (warm, base):
+        in_own_process(prepare, each)
+    hot = base.model_copy(update={"lake": base.lake.model_copy(update={"root": str(folder / "hot")})})
+    in_own_process(make_hot, hot, base)
+    for job, plain, skewed in (
+        ("clean", in_own_process(clean, base, warm), in_own_process(clean, hot, warm)),
+        ("features", in_own_process(features, base), in_own_process(features, hot)),
+    ):
+        for figure, unit in (("seconds", "s"), ("peak_mb", "MB")):
+            print_line("data", f"skew.{job}.{figure}", skewed[figure], unit, "without", plain[figure])
+
+
 def multiply(config: Config, base: Config) -> None:
     """bronze.events of one lake, in as many copies as another needs, each with users and ids of its own."""
     from pyspark.sql import functions as F
@@ -294,9 +333,8 @@ def main() -> None:
     )
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--events", type=int, default=20_000_000, help="of the parts clean and features")
-    parser.add_argument(
-        "--sizes", type=int, nargs="*", default=[5_000_000, 20_000_000, 80_000_000, 200_000_000]
-    )
+    sizes = [5_000_000, 20_000_000, 80_000_000, 200_000_000]
+    parser.add_argument("--sizes", type=int, nargs="*", default=sizes, help="of scale; skew takes the first")
     parser.add_argument("--folder", type=Path, help="keeps the simulated events for another run")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -305,6 +343,8 @@ def main() -> None:
             compare_clean(folder, arguments.events)
         if "features" in arguments.parts:
             compare_features(folder, arguments.events)
+        if "skew" in arguments.parts:
+            skew(folder, arguments.sizes[0])
         if "scale" in arguments.parts:
             scale(folder, arguments.sizes)
 

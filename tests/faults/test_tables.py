@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,14 +99,14 @@ def test_a_second_writer(config: Config, ingested: tuple[Path, list[str]], spark
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", str(disk)], check=False)
     if mounted.returncode:
         pytest.skip("mounting a small disk needs the right to")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk(small_disk: Path, ingested: tuple[Path, list[str]], make_config: Callable[..., Config]):
+def test_a_full_disk(small_disk: Path, ingested: tuple[Path, list[str]]):
     folder, expected = ingested
     config = load_config(None, clicks.settings(small_disk / "lake", folder / "in"))
     with pytest.raises(LakeError, match=r"No space left on device.*Free disk space"):

@@ -11,6 +11,7 @@ from clicksmith.config.sections import (
     GeneratorConfig,
     LakeConfig,
     LiftConfig,
+    MaintenanceConfig,
     RankerConfig,
     RayConfig,
     Section,
@@ -50,6 +51,7 @@ class Config(Section):
     ranker: RankerConfig = RankerConfig()
     sequential: SequentialConfig = SequentialConfig()
     lift: LiftConfig = LiftConfig()
+    maintenance: MaintenanceConfig = MaintenanceConfig()
 
     @model_validator(mode="after")
     def _arms_name_generators(self) -> "Config":

@@ -188,6 +188,17 @@ class FeaturesConfig(Section):
     max_sample_weight: float = Field(default=1000.0, gt=0)
 
 
+class MaintenanceConfig(Section):
+    """Table care by maintain_tables."""
+
+    target_file_mb: int = Field(default=128, ge=1, description="smaller files are put together up to this")
+    retention_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="a file that left a table longer ago is removed, unless a version in use needs it",
+    )
+
+
 class GeneratorConfig(Section):
     """One generator to train. `preset` chooses the model and its paper's recipe."""
 

@@ -57,6 +57,7 @@ class Lineage:
             "fingerprint": self.fingerprint,
             "config_hash": self.config_hash,
             "inputs": self.input_versions,
+            "input_tables": {name: snapshot.table.name for name, snapshot in self.inputs.items()},
             "counts": dict(counts or {}),
             "library_version": clicksmith.__version__,
         }

@@ -43,6 +43,13 @@ def read_bytes(uri: str) -> bytes:
         raise LakeError(f"Cannot read {uri}: {error}.") from None
 
 
+def find_files(uri: str, name: str) -> list[str]:
+    """Files of a name below a folder, which need not exist, as URIs in order."""
+    filesystem, path = resolve(uri)
+    found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+    return sorted(join(uri, info.path[len(path) :]) for info in found if info.base_name == name)
+
+
 def write_bytes(uri: str, content: bytes) -> None:
     """Write a file whole: under another name first, then moved into place."""
     filesystem, path = resolve(uri)

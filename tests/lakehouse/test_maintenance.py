@@ -1,0 +1,76 @@
+"""Care changes files, never rows, nor what is pinned, nor what jobs take for done."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import clean_events
+import ingest_events
+import maintain_tables
+from clicksmith.config import Config
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lakehouse.runs import record_run
+from clicksmith.tables import BRONZE_EVENTS, JOB_RUNS, SILVER_EVENTS
+from faults import clicks
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def config(spark, tmp_path: Path, make_config: Callable[..., Config]) -> Config:
+    """Of a lake that was cleaned twice, with other rules, after three batches."""
+    clicks.write_clicks(tmp_path / "in", 300, num_files=3)
+    settings = clicks.settings(tmp_path / "lake", tmp_path / "in", incremental=True)
+    source = settings[1].replace('"incremental": true', '"incremental": true, "max_files": 1')
+    config = make_config(*settings[2:], source, "maintenance.retention_days=0")
+    for _ in range(3):
+        with record_run("ingest_events", config):
+            ingest_events.run(config)
+    clean_events.run(config)
+    clean_events.run(config.model_copy(update={"cleaning": type(config.cleaning)(session_gap_minutes=7)}))
+    return config
+
+
+def files(lake: Lake, table) -> set[str]:
+    delta = lake.open(table)
+    assert delta is not None
+    return {Path(uri).name for uri in delta.file_uris()}
+
+
+def on_disk(lake: Lake, table) -> set[str]:
+    return {path.name for path in Path(lake.uri(table)).glob("*.parquet")}
+
+
+def test_small_files_become_few_and_old_ones_go(config: Config):
+    lake = Lake.of(config)
+    root = Path(lake.root)
+    tables = (BRONZE_EVENTS, SILVER_EVENTS)
+    before = {table.name: clicks.rows(root, table) for table in tables}
+    fingerprints = {table.name: lake.get(table).fingerprint for table in tables}
+    assert len(files(lake, BRONZE_EVENTS)) >= 3
+    maintain_tables.run(config)
+    assert len(files(lake, BRONZE_EVENTS)) == 1
+    assert len(files(lake, JOB_RUNS)) == 1
+    for table in tables:
+        assert clicks.rows(root, table) == before[table.name]
+        assert lake.get(table).fingerprint == fingerprints[table.name]
+    assert on_disk(lake, SILVER_EVENTS) == files(lake, SILVER_EVENTS), "what no version in use needs is gone"
+    versions = {table.name: lake.get(table).version for table in tables}
+    maintain_tables.run(config)
+    ingest_events.run(config)
+    assert {table.name: lake.get(table).version for table in tables} == versions, "nothing is done twice"
+
+
+def test_versions_in_use_stay_readable(config: Config):
+    lake = Lake.of(config)
+    first = lake.open(SILVER_EVENTS, 0)
+    assert first is not None
+    rows, names = first.to_pyarrow_table(), {Path(uri).name for uri in first.file_uris()}
+    card = {"training_table": {"name": SILVER_EVENTS.name, "version": 0}}
+    storage.write_json(storage.join(models_root(config), "generators", "g-1", "card.json"), card)
+    maintain_tables.run(config)
+    assert names <= on_disk(lake, SILVER_EVENTS)
+    again = lake.open(SILVER_EVENTS, 0)
+    assert again is not None and again.to_pyarrow_table().equals(rows)
