@@ -1,10 +1,11 @@
-"""Build the training set: silver to gold.training_examples, gold.sequences and gold.vocabulary."""
+"""Build the training set: silver to gold.training_examples, sequences, search_pairs and vocabulary."""
 
 import logging
 import sys
 
 from clicksmith.config import Config
 from clicksmith.features.examples import training_examples
+from clicksmith.features.search import search_pairs
 from clicksmith.features.sequences import sequences, vocabulary
 from clicksmith.features.split import find_cut
 from clicksmith.lakehouse.catalog import Lake
@@ -15,6 +16,7 @@ from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import (
     BRONZE_ITEMS,
     BRONZE_USERS,
+    SEARCH_PAIRS,
     SEQUENCES,
     SILVER_EVENTS,
     TRAINING_EXAMPLES,
@@ -25,7 +27,7 @@ logger = logging.getLogger("clicksmith.jobs.build_training_set")
 
 
 def run(config: Config) -> None:
-    """Build examples, sequences and vocabulary around one time cut, unless that is already done."""
+    """Build all of it around one time cut, unless that is already done."""
     lake = Lake.of(config)
     inputs = {
         "events": lake.get(SILVER_EVENTS),
@@ -33,7 +35,7 @@ def run(config: Config) -> None:
         "users": lake.get(BRONZE_USERS),
     }
     lineage = trace("build_training_set", config, {"features": config.features}, inputs)
-    if lineage.is_committed(lake, SEQUENCES, VOCABULARY, TRAINING_EXAMPLES):
+    if lineage.is_committed(lake, SEQUENCES, SEARCH_PAIRS, VOCABULARY, TRAINING_EXAMPLES):
         logger.info("already done for these inputs and this configuration")
         return
     spark = open_session(config)
@@ -41,6 +43,7 @@ def run(config: Config) -> None:
     cut = find_cut(events, config.features)
     logger.info("train before %s, test from %s", cut.cut_ts.date(), cut.test_ts.date())
     commit(sequences(events, cut, config.features), SEQUENCES, lake, lineage)
+    commit(search_pairs(events, cut), SEARCH_PAIRS, lake, lineage)
     commit(vocabulary(events, cut, config.features), VOCABULARY, lake, lineage)
     examples = training_examples(
         events,

@@ -29,6 +29,7 @@ JOBS = (
     ("train_recommender", "ray"),
     ("measure_lift", "ray"),
     ("write_report", "spark"),
+    ("maintain_tables", "spark"),
 )
 
 

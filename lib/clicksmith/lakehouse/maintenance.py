@@ -1,7 +1,7 @@
 """Table care: many small files into few, and files that no version in use needs removed.
 
-A killed run leaves files that no version names; the next one removes them when they are old enough. Rows never
-change, nor do the marks by which a job knows that its work is done.
+Files that a killed run left and no version names go as well once they are old enough. Rows never change, nor
+do the marks by which a job knows that its work is done.
 """
 
 import logging

@@ -4,6 +4,7 @@ from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, RE
 from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
 from clicksmith.tables.gold import (
     ITEM_PROFILES,
+    SEARCH_PAIRS,
     SEQUENCES,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
@@ -35,6 +36,7 @@ ALL_TABLES = (
     ITEM_PROFILES,
     TRAINING_EXAMPLES,
     SEQUENCES,
+    SEARCH_PAIRS,
     VOCABULARY,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
@@ -55,6 +57,7 @@ __all__ = [
     "ITEMS_REJECTED",
     "ITEM_PROFILES",
     "JOB_RUNS",
+    "SEARCH_PAIRS",
     "SEQUENCES",
     "SILVER_EVENTS",
     "SILVER_REJECTED",

@@ -135,6 +135,25 @@ SEQUENCES = Table(
     doc="a user's events within a split's time span",
 )
 
+SEARCH_PAIRS = Table(
+    name="gold.search_pairs",
+    columns=columns(
+        Column("query", pa.string(), doc="in lower case, with single spaces"),
+        Column("item_id", pa.string()),
+        Column("grade", pa.int32(), minimum=0, maximum=3, doc="0 shown, 1 clicked, 2 in the cart, 3 bought"),
+        Column("num_impressions", pa.int64(), minimum=1, doc="requests that showed the item for the query"),
+        Column("num_clicks", pa.int64(), minimum=0, doc="of these"),
+        Column("num_carts", pa.int64(), minimum=0),
+        Column("num_purchases", pa.int64(), minimum=0),
+        Column("mean_position", pa.float64(), nullable=True, minimum=0.0),
+        Column("source", pa.string(), doc="log"),
+        Column("split", pa.string(), allowed=SPLITS),
+    ),
+    key=("query", "item_id", "split"),
+    partition_by=("split",),
+    doc="an item that was shown for a query",
+)
+
 VOCABULARY = Table(
     name="gold.vocabulary",
     columns=columns(

@@ -1,0 +1,63 @@
+"""Search pairs: what was shown for a query, and what became of it."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from clicksmith.features.split import Cut
+
+GRADES = {"click": 1, "cart": 2, "purchase": 3}
+"""Of a shown item by the deepest event that followed; 0 where none did."""
+
+
+def search_pairs(events: DataFrame, cut: Cut) -> DataFrame:
+    """One row a query, item and split, for gold.search_pairs.
+
+    A request is a search when one of its events has a query; its impressions are what was shown for it, and
+    its clicks, carts and purchases what became of them. Events without a request tell of no list.
+
+    Args:
+        events: rows of silver.events.
+        cut: the global time cut; a pair of two splits is a row in each.
+    """
+    requests = events.where(F.col("request_id").isNotNull()).select(
+        "user_id",
+        "request_id",
+        "event_type",
+        "event_ts",
+        "item_id",
+        "position",
+        _normal("query").alias("query"),
+    )
+    queries = requests.groupBy("user_id", "request_id").agg(
+        F.min("query").alias("query"), F.min("event_ts").alias("searched_ts")
+    )
+    shown = (
+        requests.where(F.col("item_id").isNotNull())
+        .groupBy("user_id", "request_id", "item_id")
+        .agg(
+            F.max((F.col("event_type") == "impression").cast("int")).alias("was_shown"),
+            F.min("position").alias("position"),
+            *[F.max((F.col("event_type") == kind).cast("int")).alias(kind) for kind in GRADES],
+        )
+    )
+    lists = shown.where("was_shown = 1").join(
+        queries.where(F.col("query").isNotNull()), ["user_id", "request_id"]
+    )
+    grade = F.greatest(F.lit(0), *[F.col(kind) * worth for kind, worth in GRADES.items()])
+    return (
+        lists.withColumn("split", cut.split_of(F.col("searched_ts")))
+        .groupBy("query", "item_id", "split")
+        .agg(
+            F.max(grade).alias("grade"),
+            F.count(F.lit(1)).alias("num_impressions"),
+            *[F.sum(kind).alias(f"num_{kind}s") for kind in GRADES],
+            F.avg("position").alias("mean_position"),
+        )
+        .withColumn("source", F.lit("log"))
+    )
+
+
+def _normal(name: str) -> Column:
+    """A query in lower case with single spaces; blank ones are null."""
+    text = F.trim(F.regexp_replace(F.lower(name), r"\s+", " "))
+    return F.when(F.length(text) > 0, text)

@@ -1,0 +1,40 @@
+"""Search pairs by hand."""
+
+import pytest
+
+from builders import at, event, rows_of
+from clicksmith.features.search import search_pairs
+from clicksmith.features.split import Cut
+from clicksmith.lakehouse.commit import conform
+from clicksmith.tables import SEARCH_PAIRS, SILVER_EVENTS
+
+pytestmark = pytest.mark.spark
+
+EVENTS = [
+    event("s1", "search", at(0), item=None, session_id="u/1", request_id="r1", query="  Red   Shoes "),
+    event("i1", "impression", at(0, 1), item="a", session_id="u/1", request_id="r1", position=0),
+    event("i2", "impression", at(0, 1), item="b", session_id="u/1", request_id="r1", position=1),
+    event("c1", "click", at(0, 2), item="b", session_id="u/1", request_id="r1"),
+    event("p1", "purchase", at(0, 9), item="b", session_id="u/1", request_id="r1"),
+    event("s2", "search", at(1), user="v", item=None, session_id="v/1", request_id="r1", query="red shoes"),
+    event("i3", "impression", at(1, 1), user="v", item="b", session_id="v/1", request_id="r1", position=4),
+    event("c2", "cart", at(1, 2), user="v", item="never shown", session_id="v/1", request_id="r1"),
+    event("i4", "impression", at(45), item="a", session_id="u/2", request_id="r3", query="red shoes"),
+    event("c3", "click", at(45, 1), item="a", session_id="u/2", request_id="r3"),
+    event("i5", "impression", at(2), item="a", session_id="u/3", request_id="r4"),
+    event("s3", "search", at(3), item=None, session_id="u/4", request_id="r5", query="   "),
+    event("i6", "impression", at(3), item="a", session_id="u/4", request_id="r5"),
+    event("s4", "search", at(3), item=None, session_id="u/5", query="no request"),
+]
+
+
+def test_shown_clicked_and_bought(spark):
+    events = spark.createDataFrame(rows_of(SILVER_EVENTS, EVENTS))
+    rows = conform(search_pairs(events, Cut(at(40), at(50))), SEARCH_PAIRS).collect()
+    found = {(row.item_id, row.split): row.asDict() for row in rows}
+    assert {row.query for row in rows} == {"red shoes"}
+    assert found.keys() == {("a", "train"), ("b", "train"), ("a", "validation")}
+    names = ("grade", "num_impressions", "num_clicks", "num_carts", "num_purchases", "mean_position")
+    assert [found["b", "train"][name] for name in names] == [3, 2, 1, 0, 1, 2.5]
+    assert [found["a", "train"][name] for name in names] == [0, 1, 0, 0, 0, 0.0]
+    assert [found["a", "validation"][name] for name in names] == [1, 1, 1, 0, 0, None]
