@@ -24,6 +24,7 @@ from clicksmith.tables import (
     EVALUATION_METRICS,
     EVENTS_REJECTED,
     ITEMS_REJECTED,
+    JOB_RUNS,
     SILVER_REJECTED,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
@@ -74,6 +75,7 @@ class ReportData:
         recommenders: the same of the recommenders.
         tables: what each table and part was made by.
         reasons: table name to (reason, rows), the most frequent first.
+        runs: of ops.job_runs, the longest done run of each job.
         versions: of the libraries, by name.
     """
 
@@ -85,6 +87,7 @@ class ReportData:
     recommenders: Sequence[Mapping[str, Any]]
     tables: Sequence[TableFacts]
     reasons: Mapping[str, Sequence[tuple[str, int]]]
+    runs: Sequence[Mapping[str, Any]]
     versions: Mapping[str, str]
 
 
@@ -111,6 +114,7 @@ def gather(config: Config) -> ReportData:
             for table in (EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED, SILVER_REJECTED)
             if (reasons := _reasons(lake, table))
         },
+        runs=_runs(lake),
         versions=_versions(),
     )
 
@@ -199,6 +203,15 @@ def _reasons(lake: Lake, table: Table, top: int = 10) -> list[tuple[str, int]]:
         for entry in pc.value_counts(flat).to_pylist():
             counts[entry["values"]] += entry["counts"]
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top]
+
+
+def _runs(lake: Lake) -> list[dict[str, Any]]:
+    """The longest done run of each job, by their starts: one that found its work done tells nothing."""
+    delta = lake.open(JOB_RUNS)
+    found = [] if delta is None else delta.to_pyarrow_table().to_pylist()
+    done = sorted((run for run in found if run["outcome"] == "done"), key=lambda run: run["seconds"])
+    longest = {run["job"]: run for run in done}
+    return sorted(longest.values(), key=lambda run: str(run["started_ts"]))
 
 
 def _versions() -> dict[str, str]:

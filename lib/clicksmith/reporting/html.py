@@ -33,6 +33,7 @@ def render(data: ReportData) -> str:
         recommenders=sections.recommenders(data.recommenders),
         flow=sections.flow(data.tables),
         reasons=data.reasons,
+        runs=sections.runs(data.runs),
         tables=data.tables,
         models=sections.models([*data.generators, *data.recommenders]),
         versions=data.versions,

@@ -1,5 +1,6 @@
 """The figures of each part of the page, as rows ready to show."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -207,6 +208,26 @@ def flow(tables: Sequence[TableFacts]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def runs(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What each job took and committed; `share` of the longest run's time."""
+    longest = max((run["seconds"] for run in found), default=1.0)
+    return [
+        {
+            "job": run["job"],
+            "started": f"{run['started_ts']:%Y-%m-%d %H:%M}",
+            "seconds": f"{run['seconds']:,.1f}",
+            "share": round(100 * run["seconds"] / longest),
+            "memory": f"{run['peak_memory_mb']:,.0f}",
+            "commits": [
+                f"{commit['table']}{' ' + commit['part'] if commit['part'] else ''}"
+                + ("" if commit["rows"] is None else f": {commit['rows']:,}")
+                for commit in json.loads(run["commits"])
+            ],
+        }
+        for run in found
+    ]
 
 
 def models(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -36,6 +36,7 @@ code,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .legend span{display:inline-block;margin-right:16px;font-size:14px}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:50%;margin-right:6px;vertical-align:-1px}
 .legend i.box{border-radius:2px}
+.time{min-width:120px}.time i{display:inline-block;height:11px;min-width:1px;border-radius:2px;background:var(--calm)}
 details{margin:10px 0}summary{cursor:pointer;color:var(--calm)}
 pre{background:var(--wash);border:1px solid var(--line);border-radius:6px;padding:14px;overflow-x:auto;
 font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
@@ -212,6 +213,23 @@ misses most come first.</p>
 </tbody></table></div>
 {% endfor %}
 </section>
+
+{% if runs %}
+<section id="runs">
+<h2>The jobs</h2>
+<p>The longest run of each; one that finds its work done takes a moment and writes nothing.</p>
+<div class="scroll"><table>
+<thead><tr><th scope="col">Job</th><th scope="col" class="left">Started, UTC</th><th scope="col">Seconds</th>
+<th scope="col" class="left time"></th><th scope="col">MB <small>without Spark's and Ray's</small></th>
+<th scope="col" class="left">Rows written</th></tr></thead><tbody>
+{% for run in runs %}
+<tr><td>{{ run.job }}</td><td class="left">{{ run.started }}</td><td>{{ run.seconds }}</td>
+<td class="left time"><i style="width:{{ run.share }}%"></i></td><td>{{ run.memory }}</td>
+<td class="left">{% for commit in run.commits %}<small>{{ commit }}</small>{% endfor %}</td></tr>
+{% endfor %}
+</tbody></table></div>
+</section>
+{% endif %}
 
 <section id="lineage">
 <h2>Where it comes from</h2>
