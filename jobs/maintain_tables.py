@@ -8,7 +8,7 @@ from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.maintenance import maintain, pinned_versions
 from clicksmith.lakehouse.session import open_session
-from clicksmith.tables import ALL_TABLES
+from clicksmith.tables import ALL_TABLES, JOB_RUNS
 
 logger = logging.getLogger("clicksmith.jobs.maintain_tables")
 
@@ -17,7 +17,7 @@ def run(config: Config) -> None:
     """Care for every table that the lake has."""
     lake, spark = Lake.of(config), open_session(config)
     pinned = pinned_versions(lake, config)
-    for table in ALL_TABLES:
+    for table in (*ALL_TABLES, JOB_RUNS):
         care = maintain(spark, lake, table, config.maintenance, pinned)
         if care is not None:
             logger.info(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.tables import ALL_TABLES, JOB_RUNS, Table
+from clicksmith.tables import ALL_TABLES, Table
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf" / "smoke.yaml"
@@ -23,9 +23,6 @@ _GENERATORS = (
     " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 60, batch_size: 100, max_rows: 2000,"
     " checkpoint_every: 20}}"
 )
-OF_DATA = tuple(table for table in ALL_TABLES if table is not JOB_RUNS)
-"""The tables that are the same after any number of runs."""
-
 TINY = (
     "source.household_fraction=0.01",
     f"generators={_GENERATORS}",
@@ -110,13 +107,15 @@ def _has_rows(delta: DeltaTable) -> bool:
 
 def versions(lake: Path) -> dict[str, int]:
     """Each table's newest version."""
-    opened = {table.name: Lake(str(lake)).open(table) for table in OF_DATA}
+    opened = {table.name: Lake(str(lake)).open(table) for table in ALL_TABLES}
     return {name: delta.version() for name, delta in opened.items() if delta is not None}
 
 
 def differing_tables(one: Path, other: Path) -> list[str]:
     """Tables whose rows differ between two lakes."""
-    return [table.name for table in OF_DATA if rows(one, table).to_pylist() != rows(other, table).to_pylist()]
+    return [
+        table.name for table in ALL_TABLES if rows(one, table).to_pylist() != rows(other, table).to_pylist()
+    ]
 
 
 def model_weights(lake: Path) -> dict[str, str]:

@@ -42,8 +42,8 @@ ALL_TABLES = (
     SYNTHETIC_EXAMPLES,
     EVALUATION_METRICS,
     VERDICTS,
-    JOB_RUNS,
 )
+"""Those that hold data; ops.job_runs tells of the jobs, and no job makes it."""
 
 __all__ = [
     "ALL_TABLES",
