@@ -186,6 +186,10 @@ class FeaturesConfig(Section):
     max_brands: int = Field(default=100, ge=1, description="frequent brands kept by name")
     min_item_events: int = Field(default=1, ge=1, description="rarer ids share index 0 of the vocabulary")
     max_sample_weight: float = Field(default=1000.0, gt=0)
+    max_session_items: int = Field(
+        default=50, ge=2, description="newest of a session that count as visited together"
+    )
+    max_pairs: int = Field(default=50, ge=1, description="most similar items kept of each item")
 
 
 class MaintenanceConfig(Section):

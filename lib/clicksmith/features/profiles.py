@@ -1,11 +1,12 @@
 """User and item profiles as of the cut."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from clicksmith.features.amounts import MICROS, days_between, mean_of, micros
+from clicksmith.tables.gold import WINDOWS
 
 _OUTCOMES = ("click", "cart", "purchase")
 _PRIOR_IMPRESSIONS = 100.0
@@ -30,6 +31,12 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
         _count("purchase").alias("num_purchases"),
         F.countDistinct("item_id").alias("num_distinct_items"),
         F.max(F.when(F.col("event_type") != "impression", F.unix_micros("event_ts"))).alias("_last_us"),
+        *[
+            F.count(F.when(F.col("event_type").isin(*_OUTCOMES) & _within(days, as_of), F.lit(1))).alias(
+                f"num_outcomes_{days}d"
+            )
+            for days in WINDOWS
+        ],
         F.coalesce(
             F.sum(F.when(bought, micros(F.col("price")) * F.coalesce(F.col("quantity"), F.lit(1)))), F.lit(0)
         ).alias("_spend"),
@@ -78,6 +85,13 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
         F.sum(F.when(bought, micros(F.col("price")))).alias("_price_sum"),
         F.count(F.when(bought, F.col("price"))).alias("_price_count"),
         F.coalesce(F.sum(F.when(shown, weight)), F.lit(0)).alias("_shown"),
+        *[
+            F.count(F.when((F.col("event_type") == kind) & _within(days, as_of), F.lit(1))).alias(
+                f"num_{kind}s_{days}d"
+            )
+            for kind in ("impression", "purchase")
+            for days in WINDOWS
+        ],
         F.min(F.unix_micros("event_ts")).alias("_first_us"),
         F.max(F.when(engaged, F.unix_micros("event_ts"))).alias("_last_us"),
     )
@@ -92,7 +106,7 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
     ranks = totals.filter("num_purchases > 0").select(
         "item_id", F.row_number().over(by_popularity).alias("popularity_rank")
     )
-    counts = ["num_impressions", "num_clicks", "num_purchases", "num_users"]
+    counts = [name for name in totals.columns if name.startswith("num_")]
     return (
         catalogue.join(totals, "item_id", "full")
         .join(ranks, "item_id", "left")
@@ -120,6 +134,45 @@ def first_by(records: DataFrame, key: str) -> DataFrame:
     others = [name for name in records.columns if name != key]
     chosen = records.groupBy(key).agg(F.min(F.struct(*others)).alias("_chosen"))
     return chosen.select(key, *(F.col("_chosen")[name].alias(name) for name in others))
+
+
+def item_pairs(events: DataFrame, as_of: datetime, *, max_items: int, max_pairs: int) -> DataFrame:
+    """Items with outcomes in the same sessions before `as_of`, for gold.item_pairs.
+
+    Similarity is the cosine of the items' sets of sessions (Linden et al., 2003).
+
+    Args:
+        events: rows of silver.events.
+        as_of: only events strictly before it are counted.
+        max_items: newest of a session: pairs grow with its square, and who visits more is no person.
+        max_pairs: most similar, of an item.
+    """
+    past = events.filter((F.col("event_ts") < F.lit(as_of)) & F.col("event_type").isin(*_OUTCOMES))
+    visits = past.groupBy("session_id", "item_id").agg(F.max("event_ts").alias("last_ts"))
+    newest = F.reverse(F.array_sort(F.collect_list(F.struct("last_ts", "item_id"))))
+    sessions = visits.groupBy("session_id").agg(F.slice(newest, 1, max_items)["item_id"].alias("items"))
+    items = sessions.select("items", F.explode("items").alias("item_id"))
+    own = items.groupBy("item_id").agg(F.count(F.lit(1)).alias("num_own"))
+    both = (
+        items.select("item_id", F.explode("items").alias("other_item_id"))
+        .filter("item_id <> other_item_id")
+        .groupBy("item_id", "other_item_id")
+        .agg(F.count(F.lit(1)).alias("num_sessions"))
+    )
+    others = own.select(F.col("item_id").alias("other_item_id"), F.col("num_own").alias("num_other"))
+    by_similarity = Window.partitionBy("item_id").orderBy(F.col("cosine").desc(), "other_item_id")
+    return (
+        both.join(own, "item_id")
+        .join(others, "other_item_id")
+        .withColumn("cosine", F.col("num_sessions") / F.sqrt(F.col("num_own") * F.col("num_other")))
+        .withColumn("rank", F.row_number().over(by_similarity))
+        .filter(F.col("rank") <= max_pairs)
+        .withColumn("as_of_ts", F.lit(as_of))
+    )
+
+
+def _within(days: int, as_of: datetime) -> Column:
+    return F.col("event_ts") >= F.lit(as_of - timedelta(days=days))
 
 
 def _count(event_type: str) -> Column:

@@ -3,6 +3,7 @@
 from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, REJECTED, USERS
 from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
 from clicksmith.tables.gold import (
+    ITEM_PAIRS,
     ITEM_PROFILES,
     SEARCH_PAIRS,
     SEQUENCES,
@@ -34,6 +35,7 @@ ALL_TABLES = (
     SILVER_SESSIONS,
     USER_PROFILES,
     ITEM_PROFILES,
+    ITEM_PAIRS,
     TRAINING_EXAMPLES,
     SEQUENCES,
     SEARCH_PAIRS,
@@ -55,6 +57,7 @@ __all__ = [
     "EVENT_FILES",
     "EVENT_TYPES",
     "ITEMS_REJECTED",
+    "ITEM_PAIRS",
     "ITEM_PROFILES",
     "JOB_RUNS",
     "SEARCH_PAIRS",

@@ -6,6 +6,9 @@ from clicksmith.tables.schema import TIMESTAMP, Column, Table, columns
 
 SPLITS = ("train", "validation", "test")
 
+WINDOWS = (1, 7, 30, 90)
+"""Days before as_of_ts."""
+
 USER_PROFILES = Table(
     name="gold.user_profiles",
     columns=columns(
@@ -26,6 +29,10 @@ USER_PROFILES = Table(
             nullable=True,
             minimum=0.0,
             doc="days; any event but an impression",
+        ),
+        *(
+            Column(f"num_outcomes_{days}d", pa.int64(), minimum=0, doc="clicks, carts and purchases")
+            for days in WINDOWS
         ),
         Column("total_spend", pa.float64(), minimum=0.0),
         Column("mean_price", pa.float64(), nullable=True, doc="of purchases"),
@@ -51,6 +58,8 @@ ITEM_PROFILES = Table(
         Column("num_clicks", pa.int64(), minimum=0),
         Column("num_purchases", pa.int64(), minimum=0),
         Column("num_users", pa.int64(), minimum=0, doc="distinct purchasers or clickers"),
+        *(Column(f"num_impressions_{days}d", pa.int64(), minimum=0) for days in WINDOWS),
+        *(Column(f"num_purchases_{days}d", pa.int64(), minimum=0) for days in WINDOWS),
         Column("conversion", pa.float64(), nullable=True, doc="smoothed, weighted by 1/propensity"),
         Column("days_since_first", pa.float64(), nullable=True, minimum=0.0),
         Column("days_since_last", pa.float64(), nullable=True, minimum=0.0),
@@ -58,6 +67,20 @@ ITEM_PROFILES = Table(
     ),
     key=("item_id",),
     doc="an item as of the cut",
+)
+
+ITEM_PAIRS = Table(
+    name="gold.item_pairs",
+    columns=columns(
+        Column("item_id", pa.string()),
+        Column("other_item_id", pa.string()),
+        Column("as_of_ts", TIMESTAMP, doc="only events strictly before it are counted"),
+        Column("num_sessions", pa.int64(), minimum=1, doc="with an outcome of both"),
+        Column("cosine", pa.float64(), minimum=0.0, maximum=1.0, doc="num_sessions / sqrt of the items' own"),
+        Column("rank", pa.int64(), minimum=1, doc="among the item's pairs, 1 is the most similar"),
+    ),
+    key=("item_id", "other_item_id"),
+    doc="two items visited together, as of the cut",
 )
 
 # What a generator learns and a ranker reads. All of it was known before the impression.
