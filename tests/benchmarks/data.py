@@ -1,7 +1,7 @@
 """The data plane beside a public engine; one JSON line a figure.
 
 Parts, in their order:
-    clean      bronze.events to silver on two cores, beside DuckDB with the same rules and the same output
+    clean      bronze.events to silver on two cores, beside DuckDB and Polars with the same rules and output
     features   silver.events to gold.training_examples, beside DuckDB with the same output
     skew       both when a user has 5 % of all events and an item 20 %, beside the same without
     scale      cleaning of growing numbers of events: time an event, and memory
@@ -145,6 +145,12 @@ def clean_with_duckdb(config: Config, target: Path) -> dict[str, float]:
     return run_peer("clean_peer.py", target, source, str(target), json.dumps(bounds))
 
 
+def clean_with_polars(config: Config, target: Path) -> dict[str, float]:
+    """The same with Polars and no Spark."""
+    source = Lake.of(config).uri(BRONZE_EVENTS)
+    return run_peer("clean_polars_peer.py", target, source, str(target), config.cleaning.model_dump_json())
+
+
 def run_peer(script: str, target: Path, *arguments: str) -> dict[str, float]:
     """What a script of the peer's says that it took."""
     shutil.rmtree(target, ignore_errors=True)
@@ -238,14 +244,15 @@ def compare_clean(folder: Path, num_events: int) -> None:
         in_own_process(prepare, each)
     lake, target = Lake.of(config), folder / "duckdb"
     ours = in_own_process(clean, config, warm)
-    theirs = clean_with_duckdb(config, target)
     tables = {"events": SILVER_EVENTS, "sessions": SILVER_SESSIONS, "rejected": SILVER_REJECTED}
     mine = checksums({name: files_of(lake, table) for name, table in tables.items()})
-    other = checksums({name: [f"{target}/{name}/*.parquet"] for name in tables})
-    if mine != other:
-        raise SystemExit(f"The outputs differ (rows, checksum): ours {mine}, DuckDB's {other}.")
-    for figure, unit in (("seconds", "s"), ("peak_mb", "MB")):
-        print_line("data", f"clean.{figure}", ours[figure], unit, "duckdb", theirs[figure])
+    for peer, clean_with in (("duckdb", clean_with_duckdb), ("polars", clean_with_polars)):
+        theirs = clean_with(config, target)
+        other = checksums({name: [f"{target}/{name}/*.parquet"] for name in tables})
+        if mine != other:
+            raise SystemExit(f"The outputs differ (rows, checksum): ours {mine}, {peer}'s {other}.")
+        for figure, unit in (("seconds", "s"), ("peak_mb", "MB")):
+            print_line("data", f"clean.{figure}", ours[figure], unit, peer, theirs[figure])
     print_line("data", "clean.events", lake.count_rows(lake.get(BRONZE_EVENTS)), "rows")
 
 
