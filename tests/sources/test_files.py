@@ -290,3 +290,36 @@ def test_the_fingerprint_is_of_names_and_content_not_of_the_place(tmp_path: Path
     assert files.fingerprint(config(tmp_path / "two")) != one
     (tmp_path / "one" / "deep" / "a.jsonl").rename(tmp_path / "one" / "deep" / "b.jsonl")
     assert files.fingerprint(config(tmp_path / "one")) != one
+
+
+def test_missing_values_fallbacks_and_times_since_a_date(spark, tmp_path: Path):
+    write(tmp_path / "a.csv", "who,visit,what,offset,day", "NA,7,i,1500.5,2016-05-09", "u,8,NA,0,no day")
+    found = read(
+        spark,
+        tmp_path / "a.csv",
+        "csv",
+        columns={"user_id": "who", "session_id": "visit", "item_id": "what", "event_ts": "offset"},
+        constants={"event_type": "click"},
+        missing_values=["NA"],
+        fallbacks={"user_id": "session_id"},
+        timestamp_unit="ms",
+        timestamp_date="day",
+    )
+    known, unknown = sorted(found, key=lambda row: row.session_id)
+    assert (known.user_id, known.item_id) == ("session_id:7", "i")
+    assert known.event_ts == "2016-05-09 00:00:01.5005"
+    assert (unknown.user_id, unknown.item_id) == ("u", None)
+    assert unknown.event_ts == "0", "what cannot be mapped stays, to be rejected with its reason"
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({"timestamp_date": "day"}, "timestamp_unit is iso"),
+        ({"fallbacks": {"user_id": "session_id"}}, "falls back to 'session_id'"),
+    ],
+)
+def test_options_that_do_not_fit_the_mapping(spark, tmp_path: Path, more: dict, found: str):
+    write(tmp_path / "a.jsonl", LINE)
+    with pytest.raises(ConfigError, match=found):
+        read(spark, tmp_path, **more)

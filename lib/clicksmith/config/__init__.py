@@ -1,28 +1,30 @@
 """Configuration: pydantic models, YAML files and ``--set`` overrides."""
 
-from clicksmith.config.load import load_config, parse_arguments
-from clicksmith.config.models import Config
-from clicksmith.config.sections import (
-    ArmConfig,
+from clicksmith.config.data import (
     CleaningConfig,
     CompleteJourneyConfig,
     ContractConfig,
     FeaturesConfig,
     FilesConfig,
     FilesTableConfig,
+    MaintenanceConfig,
+    MovieLensConfig,
+    OpenBanditConfig,
+    SourceConfig,
+)
+from clicksmith.config.load import load_config, parse_arguments
+from clicksmith.config.models import Config
+from clicksmith.config.sections import (
+    ArmConfig,
     GateConfig,
     GeneratorConfig,
     LakeConfig,
     LiftConfig,
-    MaintenanceConfig,
     MixConfig,
-    MovieLensConfig,
-    OpenBanditConfig,
     RangeConfig,
     RankerConfig,
     RayConfig,
     SequentialConfig,
-    SourceConfig,
     SparkConfig,
     SynthesisConfig,
 )

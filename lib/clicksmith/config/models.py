@@ -2,21 +2,23 @@
 
 from pydantic import Field, model_validator
 
-from clicksmith.config.sections import (
+from clicksmith.config.data import (
     CleaningConfig,
     CompleteJourneyConfig,
     ContractConfig,
     FeaturesConfig,
+    MaintenanceConfig,
+    SourceConfig,
+)
+from clicksmith.config.sections import (
     GateConfig,
     GeneratorConfig,
     LakeConfig,
     LiftConfig,
-    MaintenanceConfig,
     RankerConfig,
     RayConfig,
     Section,
     SequentialConfig,
-    SourceConfig,
     SparkConfig,
     SynthesisConfig,
 )

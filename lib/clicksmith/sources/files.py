@@ -6,7 +6,6 @@ takes them for one.
 """
 
 import csv
-import difflib
 import json
 import logging
 from collections.abc import Collection, Sequence
@@ -22,7 +21,6 @@ from pyspark.sql.types import (
     DateType,
     LongType,
     MapType,
-    StringType,
     StructType,
     TimestampNTZType,
     TimestampType,
@@ -30,15 +28,15 @@ from pyspark.sql.types import (
 
 from clicksmith import tables
 from clicksmith.config import FilesConfig, FilesTableConfig
-from clicksmith.errors import ConfigError, SourceError
+from clicksmith.errors import SourceError
 from clicksmith.sources import listing
 from clicksmith.sources.lines import parse_csv, parse_json, restore_line
+from clicksmith.sources.mapping import check_columns, check_mapping, lacking_columns, map_columns, quoted
 from clicksmith.sources.raw import RawTables
 from clicksmith.tables.bronze import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 
 logger = logging.getLogger(__name__)
 
-_MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _SAMPLE_LINES = 1_000
 _NANOS_UTC = pa.timestamp("ns", tz="UTC")
 
@@ -81,19 +79,19 @@ def _read_table(
     columns: Sequence[tables.Column],
     names: Collection[str] | None = None,
 ) -> DataFrame:
-    _check_mapping(settings, purpose, columns)
+    check_mapping(settings, purpose, columns)
     files = listing.list_files(settings.path, f"{purpose}.path")
     if names is not None:
         files = _named(files, names, purpose)
     required = {settings.columns[c.name] for c in columns if not c.nullable and c.name in settings.columns}
     reader = {"jsonl": _read_json, "csv": _read_csv, "parquet": _read_parquet}[settings.format]
-    return _map(reader(spark, files, settings, purpose, required), settings, purpose, columns)
+    return map_columns(reader(spark, files, settings, purpose, required), settings, purpose, columns)
 
 
 def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
     """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON."""
     purpose = "source.events"
-    _check_mapping(settings, purpose, EVENT_COLUMNS)
+    check_mapping(settings, purpose, EVENT_COLUMNS)
     names = settings.file_columns
     lines = rejected.select(restore_line(F.col("raw")).alias("line"))
     if settings.format == "csv":
@@ -103,7 +101,7 @@ def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
         parsed = parse_csv(lines, header, header_line, names, settings.delimiter)
     else:
         parsed = parse_json(lines, names)
-    return _map(parsed, settings, purpose, EVENT_COLUMNS)
+    return map_columns(parsed, settings, purpose, EVENT_COLUMNS)
 
 
 def event_sizes(settings: FilesConfig) -> dict[str, int]:
@@ -120,48 +118,6 @@ def _named(files: list[listing.SourceFile], names: Collection[str], purpose: str
             "Put them back, so that the batch can be ended.",
         )
     return [file for file in files if file.name in names]
-
-
-def _check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
-    known = [column.name for column in columns]
-    if settings.timestamp_date is not None and settings.timestamp_unit == "iso":
-        raise ConfigError(
-            f"{purpose}.timestamp_date is {settings.timestamp_date!r}, but {purpose}.timestamp_unit is iso.",
-            "Set the unit in which event_ts counts from the date: s, ms or us.",
-        )
-    given = {*settings.columns, *settings.constants}
-    for name, other in settings.fallbacks.items():
-        if name not in given or other not in given:
-            raise ConfigError(
-                f"{purpose}.fallbacks: {name!r} falls back to {other!r}, but not both are mapped.",
-                f"Map both in {purpose}.columns.",
-            )
-    required = [c.name for c in columns if not c.nullable]
-    for name in settings.optional:
-        if name in required or name not in settings.columns:
-            why = "every row needs it" if name in required else f"{purpose}.columns does not map it"
-            raise ConfigError(f"{purpose}.optional names {name!r}, but {why}.", "Take it out.")
-    for key, mapping in (("columns", settings.columns), ("constants", settings.constants)):
-        for name in mapping:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or known
-                raise ConfigError(
-                    f"{purpose}.{key}: the contract has no column {name!r};", f"nearest: {near[0]!r}."
-                )
-    given = {*settings.columns, *settings.constants, "event_id"}
-    missing = [column.name for column in columns if not column.nullable and column.name not in given]
-    if missing:
-        raise ConfigError(f"{purpose}.columns maps nothing to {', '.join(missing)}, which every row needs.")
-
-
-def _check_columns(wanted: Collection[str], found: Collection[str], purpose: str, where: str) -> None:
-    for name in wanted:
-        if name not in found:
-            near = difflib.get_close_matches(name, list(found), n=1, cutoff=0.4)
-            hint = f"The nearest there is {near[0]!r}" if near else f"It has {', '.join(sorted(found)[:20])}"
-            raise SourceError(
-                f"{purpose}.columns: {where} has no column {name!r}.", f"{hint}; correct the mapping."
-            )
 
 
 def _read_lines(spark: SparkSession, files: list[listing.SourceFile]) -> DataFrame:
@@ -183,7 +139,7 @@ def _read_json(
     names = settings.file_columns
     if found:  # else no line is an object, and each is rejected with its reason
         where = f"{settings.path} (in its first {_SAMPLE_LINES} lines)"
-        _check_columns(sorted(required), found, purpose, where)
+        check_columns(sorted(required), found, purpose, where)
         rare = [name for name in names if name not in found]
         if rare:
             logger.warning("%s.columns: %s are not in %s", purpose, ", ".join(rare), where)
@@ -222,17 +178,11 @@ def _read_csv_files(
 ) -> DataFrame:
     """Files of one header."""
     header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
-    lacking = _lacking(settings, header)
+    lacking = lacking_columns(settings, header)
     names = [name for name in settings.file_columns if name not in lacking]
-    _check_columns(names, header, purpose, f"the header of {files[0].name}")
+    check_columns(names, header, purpose, f"the header of {files[0].name}")
     parsed = parse_csv(_read_lines(spark, files), header, header_line, names, settings.delimiter)
     return parsed.withColumns({name: F.lit(None).cast("string") for name in lacking})
-
-
-def _lacking(settings: FilesTableConfig, found: Collection[str]) -> set[str]:
-    """Mapped columns that are not there and need not be."""
-    needed = {source for name, source in settings.columns.items() if name not in settings.optional}
-    return set(settings.columns.values()) - needed - set(found)
 
 
 def _first_line(file: listing.SourceFile) -> str:
@@ -269,9 +219,9 @@ def _read_parquet(
                 f"{purpose}.path: {file.path} is no readable Parquet file: {str(error).splitlines()[0]}",
                 f"Remove it, or correct {purpose}.format.",
             ) from error
-        here = _lacking(settings, schema.names)
+        here = lacking_columns(settings, schema.names)
         lacking |= here
-        _check_columns([name for name in names if name not in here], schema.names, purpose, file.name)
+        check_columns([name for name in names if name not in here], schema.names, purpose, file.name)
         nanos |= {field.name for field in schema if field.type in (pa.timestamp("ns"), _NANOS_UTC)}
     # Spark knows no nanoseconds and refuses such files (pandas writes them) unless it reads them as numbers.
     spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
@@ -282,60 +232,13 @@ def _read_parquet(
     return frame.select(*texts, F.to_json(F.struct("*")).alias("_raw"))
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
 def _as_text(name: str, kind: DataType, is_nanos: bool) -> Column:
     """Text, or a timestamp where the file has one."""
-    value = F.col(_quoted(name))
+    value = F.col(quoted(name))
     if is_nanos and isinstance(kind, LongType):
-        return F.timestamp_micros(F.expr(f"{_quoted(name)} div 1000"))
+        return F.timestamp_micros(F.expr(f"{quoted(name)} div 1000"))
     if isinstance(kind, TimestampType | TimestampNTZType | DateType):
         return value.cast("timestamp")
     if isinstance(kind, StructType | ArrayType | MapType):
         return F.to_json(value)
     return value.cast("string")
-
-
-def _map(
-    frame: DataFrame, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
-) -> DataFrame:
-    mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
-    for name, source in settings.columns.items():
-        value = F.col(_quoted(source))
-        if settings.missing_values and isinstance(frame.schema[source].dataType, StringType):
-            value = F.when(~value.isin(*settings.missing_values), value)
-        if name == "event_type" and settings.event_types:
-            value = _translate(value, settings.event_types)
-        if name == "event_ts" and settings.timestamp_unit != "iso":
-            value = _from_number(value, frame.schema[source].dataType, settings, purpose)
-        mapped[name] = value
-    for name, other in settings.fallbacks.items():
-        mapped[name] = F.coalesce(mapped[name], F.concat(F.lit(f"{other}:"), mapped[other]))
-    if columns[0].name == "event_id" and "event_id" not in mapped:
-        content = [mapped[c.name].alias(c.name) for c in columns if c.name in mapped]
-        mapped["event_id"] = F.md5(F.to_json(F.struct(*content)))
-    problem = F.col("_problem") if "_problem" in frame.columns else F.lit(None).cast("string")
-    selected = [value.alias(name) for name, value in mapped.items()]
-    return frame.select(*selected, F.col("_raw"), problem.alias("_problem"))
-
-
-def _translate(value: Column, names: dict[str, str]) -> Column:
-    pairs = [F.lit(text) for pair in names.items() for text in pair]
-    return F.coalesce(F.try_element_at(F.create_map(*pairs), value), value)
-
-
-def _from_number(value: Column, kind: DataType, settings: FilesTableConfig, purpose: str) -> Column:
-    """Seconds, milliseconds or microseconds since 1970 to a time's text; text that is no number stays."""
-    unit = settings.timestamp_unit
-    if isinstance(kind, TimestampType):
-        raise ConfigError(
-            f"{purpose}.timestamp_unit is {unit!r}, but {settings.columns['event_ts']!r} holds timestamps.",
-            f"Set {purpose}.timestamp_unit to iso.",
-        )
-    micros = F.try_multiply(value.try_cast("decimal(38,6)"), F.lit(_MICROS[unit]).cast("decimal(7,0)"))
-    if settings.timestamp_date is not None:
-        midnight = F.col(_quoted(settings.timestamp_date)).try_cast("date").cast("timestamp")
-        micros = micros + F.unix_micros(midnight)
-    return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), value)

@@ -1,0 +1,146 @@
+"""The sections of a configuration about data: sources, the contract, cleaning, features, table care."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clicksmith.config.sections import Section
+
+
+class CompleteJourneyConfig(Section):
+    """dunnhumby's The Complete Journey, from a PyPI wheel."""
+
+    name: Literal["complete_journey"] = "complete_journey"
+    household_fraction: float = Field(
+        default=1.0, gt=0, le=1, description="share of households, by hash of their id"
+    )
+    converted_impression_rate: float = Field(
+        default=0.5, gt=0, le=1, description="share kept of impressions bought"
+    )
+    other_impression_rate: float = Field(
+        default=0.001, gt=0, le=1, description="share kept of all other impressions"
+    )
+
+
+class OpenBanditConfig(Section):
+    """ZOZO's Open Bandit Data, from a PyPI wheel."""
+
+    name: Literal["open_bandit"] = "open_bandit"
+    policy: Literal["random", "bts"] = "random"
+    campaign: Literal["all", "men", "women"] = "all"
+
+
+class MovieLensConfig(Section):
+    """MovieLens 100k, from a PyPI wheel."""
+
+    name: Literal["movielens_100k"] = "movielens_100k"
+
+
+class FilesTableConfig(Section):
+    """A set of files and how their columns map to the contract."""
+
+    path: str = Field(description="a file, folder or glob")
+    format: Literal["jsonl", "csv", "parquet"]
+    columns: dict[str, str] = Field(description="contract column -> column of the file")
+    constants: dict[str, str] = Field(
+        default_factory=dict, description="contract column -> the same value in each row"
+    )
+    event_types: dict[str, str] = Field(
+        default_factory=dict, description="the file's event type -> the contract's"
+    )
+    optional: tuple[str, ...] = Field(
+        default=(), description="contract columns whose column some files lack: null there"
+    )
+    missing_values: tuple[str, ...] = Field(
+        default=(), description="texts that stand for no value, such as NA"
+    )
+    fallbacks: dict[str, str] = Field(
+        default_factory=dict,
+        description="contract column -> the one that stands in where it is missing, by NAME:VALUE",
+    )
+    timestamp_unit: Literal["iso", "s", "ms", "us"] = "iso"
+    timestamp_date: str | None = Field(
+        default=None,
+        description="the file's column with a date, from whose midnight (UTC) event_ts counts in its unit",
+    )
+    delimiter: str = ","
+
+    @property
+    def file_columns(self) -> list[str]:
+        """The columns of the files that are read."""
+        dated = [] if self.timestamp_date is None else [self.timestamp_date]
+        return list(dict.fromkeys([*self.columns.values(), *dated]))
+
+
+class FilesConfig(Section):
+    """Any JSON lines, CSV or Parquet files."""
+
+    name: Literal["files"] = "files"
+    events: FilesTableConfig
+    items: FilesTableConfig | None = None
+    users: FilesTableConfig | None = None
+    incremental: bool = Field(
+        default=False,
+        description="each run ingests the event files that no run before it did, as a batch of their own; "
+        "false: all files anew whenever one has changed",
+    )
+    max_files: int = Field(default=100_000, ge=1, description="of a batch, in order of their names")
+
+
+SourceConfig = Annotated[
+    CompleteJourneyConfig | OpenBanditConfig | MovieLensConfig | FilesConfig, Field(discriminator="name")
+]
+
+
+class ContractConfig(Section):
+    """The bounds that a raw record must keep."""
+
+    earliest_date: date = Field(default=date(1995, 1, 1), description="events before it are rejected")
+    latest_date: date = Field(default=date(2050, 1, 1), description="events on or after it are rejected")
+    extra_event_types: tuple[str, ...] = ()
+    max_rejected_fraction: float = Field(default=0.05, ge=0, le=1, description="above it ingestion stops")
+
+
+class CleaningConfig(Section):
+    """Dedup, bots, clocks, sessions."""
+
+    session_gap_minutes: float = Field(default=30.0, gt=0)
+    max_events_per_minute: int = Field(
+        default=3000, ge=1, description="a user above it in any minute is a bot"
+    )
+    max_events_per_user: int = Field(default=1_000_000, ge=1, description="a user above it is a bot")
+    max_clock_skew_minutes: float = Field(
+        default=10.0,
+        ge=0,
+        description="an outcome this much before its own impression is moved to it, else rejected",
+    )
+
+
+class FeaturesConfig(Section):
+    """The time cut and what is built around it."""
+
+    cut_date: date | None = Field(
+        default=None, description="test and validation start here; null: by cut_fraction"
+    )
+    cut_fraction: float = Field(default=0.8, gt=0, lt=1, description="share of the time span that trains")
+    validation_fraction: float = Field(default=0.3, gt=0, lt=1, description="share of the time after the cut")
+    max_sequence_length: int = Field(default=100, ge=2)
+    max_brands: int = Field(default=100, ge=1, description="frequent brands kept by name")
+    min_item_events: int = Field(default=1, ge=1, description="rarer ids share index 0 of the vocabulary")
+    max_sample_weight: float = Field(default=1000.0, gt=0)
+    max_session_items: int = Field(
+        default=50, ge=2, description="newest of a session that count as visited together"
+    )
+    max_pairs: int = Field(default=50, ge=1, description="most similar items kept of each item")
+
+
+class MaintenanceConfig(Section):
+    """Table care by maintain_tables."""
+
+    target_file_mb: int = Field(default=128, ge=1, description="smaller files are put together up to this")
+    retention_days: float = Field(
+        default=30.0,
+        ge=0,
+        description="a file that left a table longer ago is removed, unless a version in use needs it",
+    )

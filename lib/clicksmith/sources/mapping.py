@@ -1,0 +1,113 @@
+"""From a file's columns to the contract's, by the configuration alone."""
+
+import difflib
+from collections.abc import Collection, Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType, TimestampType
+
+from clicksmith import tables
+from clicksmith.config import FilesTableConfig
+from clicksmith.errors import ConfigError, SourceError
+
+_MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
+
+def check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
+    """Refuse a mapping that cannot give rows of the contract. Raises `ConfigError`."""
+    known = [column.name for column in columns]
+    if settings.timestamp_date is not None and settings.timestamp_unit == "iso":
+        raise ConfigError(
+            f"{purpose}.timestamp_date is {settings.timestamp_date!r}, but {purpose}.timestamp_unit is iso.",
+            "Set the unit in which event_ts counts from the date: s, ms or us.",
+        )
+    given = {*settings.columns, *settings.constants}
+    for name, other in settings.fallbacks.items():
+        if name not in given or other not in given:
+            raise ConfigError(
+                f"{purpose}.fallbacks: {name!r} falls back to {other!r}, but not both are mapped.",
+                f"Map both in {purpose}.columns.",
+            )
+    required = [c.name for c in columns if not c.nullable]
+    for name in settings.optional:
+        if name in required or name not in settings.columns:
+            why = "every row needs it" if name in required else f"{purpose}.columns does not map it"
+            raise ConfigError(f"{purpose}.optional names {name!r}, but {why}.", "Take it out.")
+    for key, mapping in (("columns", settings.columns), ("constants", settings.constants)):
+        for name in mapping:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or known
+                raise ConfigError(
+                    f"{purpose}.{key}: the contract has no column {name!r};", f"nearest: {near[0]!r}."
+                )
+    given = {*settings.columns, *settings.constants, "event_id"}
+    missing = [column.name for column in columns if not column.nullable and column.name not in given]
+    if missing:
+        raise ConfigError(f"{purpose}.columns maps nothing to {', '.join(missing)}, which every row needs.")
+
+
+def check_columns(wanted: Collection[str], found: Collection[str], purpose: str, where: str) -> None:
+    """Refuse files that lack wanted columns; the error names the nearest. Raises `SourceError`."""
+    for name in wanted:
+        if name not in found:
+            near = difflib.get_close_matches(name, list(found), n=1, cutoff=0.4)
+            hint = f"The nearest there is {near[0]!r}" if near else f"It has {', '.join(sorted(found)[:20])}"
+            raise SourceError(
+                f"{purpose}.columns: {where} has no column {name!r}.", f"{hint}; correct the mapping."
+            )
+
+
+def lacking_columns(settings: FilesTableConfig, found: Collection[str]) -> set[str]:
+    """Mapped columns that are not there and need not be."""
+    needed = {source for name, source in settings.columns.items() if name not in settings.optional}
+    return set(settings.columns.values()) - needed - set(found)
+
+
+def map_columns(
+    frame: DataFrame, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
+) -> DataFrame:
+    """The files' columns under the contract's names, in the contract's words and times."""
+    mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
+    for name, source in settings.columns.items():
+        value = F.col(quoted(source))
+        if settings.missing_values and isinstance(frame.schema[source].dataType, StringType):
+            value = F.when(~value.isin(*settings.missing_values), value)
+        if name == "event_type" and settings.event_types:
+            value = _translate(value, settings.event_types)
+        if name == "event_ts" and settings.timestamp_unit != "iso":
+            value = _from_number(value, frame.schema[source].dataType, settings, purpose)
+        mapped[name] = value
+    for name, other in settings.fallbacks.items():
+        mapped[name] = F.coalesce(mapped[name], F.concat(F.lit(f"{other}:"), mapped[other]))
+    if columns[0].name == "event_id" and "event_id" not in mapped:
+        content = [mapped[c.name].alias(c.name) for c in columns if c.name in mapped]
+        mapped["event_id"] = F.md5(F.to_json(F.struct(*content)))
+    problem = F.col("_problem") if "_problem" in frame.columns else F.lit(None).cast("string")
+    selected = [value.alias(name) for name, value in mapped.items()]
+    return frame.select(*selected, F.col("_raw"), problem.alias("_problem"))
+
+
+def _translate(value: Column, names: dict[str, str]) -> Column:
+    pairs = [F.lit(text) for pair in names.items() for text in pair]
+    return F.coalesce(F.try_element_at(F.create_map(*pairs), value), value)
+
+
+def _from_number(value: Column, kind: DataType, settings: FilesTableConfig, purpose: str) -> Column:
+    """Seconds, milliseconds or microseconds since 1970 to a time's text; text that is no number stays."""
+    unit = settings.timestamp_unit
+    if isinstance(kind, TimestampType):
+        raise ConfigError(
+            f"{purpose}.timestamp_unit is {unit!r}, but {settings.columns['event_ts']!r} holds timestamps.",
+            f"Set {purpose}.timestamp_unit to iso.",
+        )
+    micros = F.try_multiply(value.try_cast("decimal(38,6)"), F.lit(_MICROS[unit]).cast("decimal(7,0)"))
+    if settings.timestamp_date is not None:
+        midnight = F.col(quoted(settings.timestamp_date)).try_cast("date").cast("timestamp")
+        micros = micros + F.unix_micros(midnight)
+    return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), value)
+
+
+def quoted(name: str) -> str:
+    """A column's name for Spark, whatever characters it holds."""
+    return "`" + name.replace("`", "``") + "`"
