@@ -28,7 +28,7 @@ import psutil
 from deltalake import DeltaTable
 
 from benchmarks.lines import print_line
-from clicksmith.config import Config, load_config
+from clicksmith.config import Config, LakeConfig, load_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import (
     BRONZE_EVENTS,
@@ -284,7 +284,7 @@ def skew(folder: Path, num_events: int) -> None:
     warm, base = config_for(folder, WARM_EVENTS), config_for(folder, num_events)
     for each in (warm, base):
         in_own_process(prepare, each)
-    hot = base.model_copy(update={"lake": base.lake.model_copy(update={"root": str(folder / "hot")})})
+    hot = base.model_copy(update={"lake": LakeConfig(root=str(folder / "hot"))})
     in_own_process(make_hot, hot, base)
     for job, plain, skewed in (
         ("clean", in_own_process(clean, base, warm), in_own_process(clean, hot, warm)),
@@ -320,7 +320,8 @@ def scale(folder: Path, sizes: list[int]) -> None:
     for each in (warm, base):
         in_own_process(prepare, each)
     for num_events in sizes:
-        config = config_for(folder, num_events)
+        copies = folder / f"copies_{num_events}"
+        config = config_for(folder, num_events).model_copy(update={"lake": LakeConfig(root=str(copies))})
         in_own_process(multiply, config, base)
         figures = in_own_process(clean, config, warm)
         lake = Lake.of(config)
@@ -329,8 +330,7 @@ def scale(folder: Path, sizes: list[int]) -> None:
         print_line("data", f"scale.{num_events}.us_an_event", seconds_an_event * 1e6, "us")
         print_line("data", f"scale.{num_events}.peak_mb", figures["peak_mb"], "MB")
         print_line("data", f"scale.{num_events}.growth", seconds_an_event / first, "1")
-        if num_events != sizes[0]:
-            shutil.rmtree(lake.root)
+        shutil.rmtree(copies)
 
 
 def main() -> None:

@@ -72,6 +72,37 @@ def test_bots_are_rejected_with_the_count():
     assert ("h", "kept") in found
 
 
+def test_a_hand_is_not_that_fast():
+    rows = [event(str(i), "click", at(0, i / 1000), user="bot", item=str(i)) for i in range(4)]
+    found = clean([*rows, event("h", "click", at(0), user="human")], max_outcomes_per_second=3)
+    assert found["0", "rejected"]["reasons"] == ["bot: 4 outcomes in one second, at most 3 allowed"]
+    assert ("h", "kept") in found
+    assert ("0", "kept") in clean(rows)
+
+
+def test_who_takes_all_that_is_shown_is_a_bot():
+    def user(name: str, num_clicks: int) -> list:
+        shown = [event(f"{name}i{i}", "impression", at(i), user=name, item=str(i)) for i in range(4)]
+        return shown + [
+            event(f"{name}c{i}", "click", at(i), user=name, item=str(i)) for i in range(num_clicks)
+        ]
+
+    rules = {"max_outcomes_per_impression": 0.5, "min_impressions": 4}
+    found = clean([*user("bot", 3), *user("human", 2)], **rules)
+    assert found["boti0", "rejected"]["reasons"] == ["bot: 0.75 outcomes an impression, at most 0.5 allowed"]
+    assert {("humani0", "kept"), ("humanc1", "kept")} <= found.keys()
+    assert ("boti0", "kept") in clean(user("bot", 3), **rules | {"min_impressions": 5})
+
+
+def test_a_double_click_is_one():
+    rows = [event(str(second), "click", at(0, second / 60)) for second in (0, 1, 2, 5)]
+    rows += [event("other", "click", at(0, 1 / 60), item="b"), event("cart", "cart", at(0, 1 / 60))]
+    found = clean(rows, near_duplicate_seconds=1.0)
+    assert {name for name, _ in found} == {"0", "5", "other", "cart"}
+    assert partition(rows, near_duplicate_seconds=1.0).num_duplicates == 2
+    assert partition(rows).num_duplicates == 0
+
+
 def test_an_outcome_before_its_impression_is_moved_or_rejected():
     found = clean(
         [

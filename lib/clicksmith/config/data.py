@@ -110,6 +110,22 @@ class CleaningConfig(Section):
         default=3000, ge=1, description="a user above it in any minute is a bot"
     )
     max_events_per_user: int = Field(default=1_000_000, ge=1, description="a user above it is a bot")
+    max_outcomes_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        description="a user with more clicks, carts and purchases in one second is a bot; null: any",
+    )
+    max_outcomes_per_impression: float | None = Field(
+        default=None,
+        gt=0,
+        description="a user above it, with at least min_impressions, is a bot; null: any ratio",
+    )
+    min_impressions: int = Field(default=100, ge=1, description="of a user whose ratio is judged")
+    near_duplicate_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="an event that repeats type, item and request within it is a duplicate: a double click",
+    )
     max_clock_skew_minutes: float = Field(
         default=10.0,
         ge=0,

@@ -27,6 +27,7 @@ SCHEMAS = {
 """Of the tables of `Cleaned`."""
 
 _CONTENT = ("event_type", "item_id", "event_ts", "session_id", "request_id", "query", "price", "quantity")
+_NEAR = ("user_id", "event_type", "item_id", "request_id", "query")
 _ORDER = ("event_ts", "event_id", *_CONTENT[:2], *_CONTENT[3:], "position", "properties", "ingest_id")
 _OUTCOMES = ("click", "cart", "purchase")
 _REQUEST = ("_user", "request_id", "item_id")
@@ -61,6 +62,8 @@ def clean_partition(events: pa.Table, settings: CleaningConfig) -> Cleaned:
     assert isinstance(frame, pl.DataFrame)
     # A row with a repeated id must not shadow another row's content, hence two steps.
     unique = _keep_first(_keep_first(frame, ("user_id", "event_id")), ("user_id", *_CONTENT))
+    if settings.near_duplicate_seconds > 0:
+        unique = _drop_near(unique, settings.near_duplicate_seconds)
     unique = unique.with_columns(_user=number_texts(unique["user_id"]))
     bots = _bot_reasons(unique, settings)
     unique, clocks = _correct_clocks(unique, settings)
@@ -96,20 +99,48 @@ def _keep_first(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return frame.filter(is_first)
 
 
+def _drop_near(frame: pl.DataFrame, seconds: float) -> pl.DataFrame:
+    """Without rows that follow one of the same key, kept or not, within so many seconds."""
+    ordered = frame.with_row_index("_row").sort(*_NEAR, *_ORDER, nulls_last=True)
+    silence = pl.col("event_ts").diff().over(_NEAR)
+    near = ordered.filter(silence <= pl.duration(microseconds=round(seconds * 1e6)))["_row"]
+    is_kept = np.ones(len(frame), bool)
+    is_kept[near.to_numpy()] = False
+    return frame.filter(is_kept)
+
+
 def _bot_reasons(frame: pl.DataFrame, settings: CleaningConfig) -> pl.DataFrame:
-    """Rows of users with too many events, in all or in any minute: one line a row and reason."""
-    minute = pl.col("event_ts").dt.epoch("us") // _MINUTE_US
-    minutes = frame.group_by("_user", minute.alias("minute")).len()
-    busy = minutes.group_by("_user").agg(per_user=pl.col("len").sum(), per_minute=pl.col("len").max())
+    """Rows of users who break a rule of rate, ratio or speed: one line a row and rule."""
+    us, is_outcome = pl.col("event_ts").dt.epoch("us"), pl.col("event_type").is_in(_OUTCOMES)
+    minutes = frame.group_by("_user", (us // _MINUTE_US).alias("minute")).len()
+    users = minutes.group_by("_user").agg(per_user=pl.col("len").sum(), per_minute=pl.col("len").max())
+    found = [
+        _over(users, "per_user", settings.max_events_per_user, "bot: {} events, at most {} allowed"),
+        _over(
+            users,
+            "per_minute",
+            settings.max_events_per_minute,
+            "bot: {} events in one minute, at most {} allowed",
+        ),
+    ]
+    if settings.max_outcomes_per_second is not None:
+        seconds = frame.filter(is_outcome).group_by("_user", (us // 1_000_000).alias("second")).len()
+        fastest = seconds.group_by("_user").agg(per_second=pl.col("len").max())
+        text = "bot: {} outcomes in one second, at most {} allowed"
+        found.append(_over(fastest, "per_second", settings.max_outcomes_per_second, text))
+    if settings.max_outcomes_per_impression is not None:
+        shown = (pl.col("event_type") == "impression").sum()
+        ratios = frame.group_by("_user").agg(shown=shown, ratio=(is_outcome.sum() / shown).round(3))
+        ratios = ratios.filter(pl.col("shown") >= settings.min_impressions)
+        text = "bot: {} outcomes an impression, at most {} allowed"
+        found.append(_over(ratios, "ratio", settings.max_outcomes_per_impression, text))
     rows = frame.select("_user", _row=pl.int_range(pl.len()))
-    texts = ("bot: {} events, at most {} allowed", "bot: {} events in one minute, at most {} allowed")
-    limits = (settings.max_events_per_user, settings.max_events_per_minute)
-    found = []
-    for name, text, limit in zip(("per_user", "per_minute"), texts, limits, strict=True):
-        over = busy.filter(pl.col(name) > limit)
-        reason = pl.format(text, name, pl.lit(limit))
-        found.append(rows.join(over.select("_user", reason=reason), on="_user").select("_row", "reason"))
-    return pl.concat(found)
+    return pl.concat([rows.join(users, on="_user").select("_row", "reason") for users in found])
+
+
+def _over(users: pl.DataFrame, figure: str, limit: float, text: str) -> pl.DataFrame:
+    over = users.filter(pl.col(figure) > limit)
+    return over.select("_user", reason=pl.format(text, figure, pl.lit(limit)))
 
 
 def _correct_clocks(frame: pl.DataFrame, settings: CleaningConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
