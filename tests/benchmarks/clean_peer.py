@@ -1,6 +1,6 @@
 """Run as a process of its own: clean and sessionise the same events with DuckDB, to the same output.
 
-Arguments: a folder with bronze.events as Parquet files, a folder to write to, and the rules' bounds as JSON.
+Arguments: the files of bronze.events as JSON, a folder to write to, and the rules' bounds as JSON.
 Writes events, sessions and rejected, each a folder of Parquet files; the last line says what it took.
 
 Written as one would for speed: users in parts of some 2.5 million rows, so that nothing spills (one statement
@@ -104,12 +104,12 @@ OUTPUTS = {"events": "FROM kept", "sessions": SUMMARY, "rejected": "FROM cleaned
 
 def main() -> None:
     """Time all of it, reading and writing included."""
-    source, target, rules = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    source, target, rules = json.loads(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     started = time.perf_counter()
     connection = duckdb.connect(config={"threads": THREADS, "memory_limit": MEMORY})
     connection.execute("SET preserve_insertion_order = false; SET TimeZone = 'UTC'")
     connection.execute(f"SET temp_directory = '{target}/spill'")
-    bronze = f"FROM read_parquet('{source}/**/*.parquet')"
+    bronze = f"FROM read_parquet({source!r})"
     num_rows = connection.execute(f"SELECT count(*) {bronze}").fetchall()[0][0]
     num_parts = -(-num_rows // ROWS_PER_PART)
     for name in OUTPUTS:

@@ -1,6 +1,6 @@
 """Run as a process of its own: the same cleaning without Spark, Polars over parts of the users.
 
-Arguments: a folder with bronze.events as Parquet files, a folder to write to, and `cleaning` as JSON. It runs
+Arguments: the files of bronze.events as JSON, a folder to write to, and `cleaning` as JSON. It runs
 this project's own kernel: what Spark adds on one machine is the difference.
 """
 
@@ -22,10 +22,10 @@ ROWS_PER_PART = 1_000_000
 
 def main() -> None:
     """Time all of it, reading and writing included."""
-    source, target = Path(sys.argv[1]), Path(sys.argv[2])
+    source, target = json.loads(sys.argv[1]), Path(sys.argv[2])
     settings = CleaningConfig.model_validate_json(sys.argv[3])
     started = time.perf_counter()
-    bronze = pl.scan_parquet(sorted(source.glob("**/*.parquet"))).select(COLUMNS)
+    bronze = pl.scan_parquet(source).select(COLUMNS)
     num_parts = -(-bronze.select(pl.len()).collect().item() // ROWS_PER_PART)
     # Parted once, on disk: to filter all rows for each part would read them as often.
     for name in (*kernel.SCHEMAS, "parts"):

@@ -141,13 +141,13 @@ def clean_with_duckdb(config: Config, target: Path) -> dict[str, float]:
         "per_user": rules.max_events_per_user,
         "per_minute": rules.max_events_per_minute,
     }
-    source = Lake.of(config).uri(BRONZE_EVENTS)
+    source = json.dumps(files_of(Lake.of(config), BRONZE_EVENTS))
     return run_peer("clean_peer.py", target, source, str(target), json.dumps(bounds))
 
 
 def clean_with_polars(config: Config, target: Path) -> dict[str, float]:
     """The same with Polars and no Spark."""
-    source = Lake.of(config).uri(BRONZE_EVENTS)
+    source = json.dumps(files_of(Lake.of(config), BRONZE_EVENTS))
     return run_peer("clean_polars_peer.py", target, source, str(target), config.cleaning.model_dump_json())
 
 
