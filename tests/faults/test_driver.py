@@ -25,7 +25,7 @@ def drive(number: int, moment: str, settings: list[str]) -> "subprocess.Complete
 
 
 def test_killed_at_every_commit(tmp_path: Path):
-    """One lake, killed before the second commit that a run makes, then after the second of the next, and so on.
+    """One lake, killed before the second commit of a run, then after the second of the next, and so on.
 
     Of three commits in a row one is cut off from what follows, and one is prevented and done by the next run.
     """
