@@ -30,6 +30,7 @@ from deltalake import DeltaTable
 from benchmarks.lines import print_line
 from clicksmith.config import Config, LakeConfig, load_config
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.reporting import plots
 from clicksmith.tables import (
     BRONZE_EVENTS,
     BRONZE_ITEMS,
@@ -315,7 +316,7 @@ def multiply(config: Config, base: Config) -> None:
 
 def scale(folder: Path, sizes: list[int]) -> None:
     """Time an event at each size over that at the smallest, and memory."""
-    first: float | None = None
+    curve: list[tuple[float, float]] = []
     warm, base = config_for(folder, WARM_EVENTS), config_for(folder, sizes[0])
     for each in (warm, base):
         in_own_process(prepare, each)
@@ -326,11 +327,18 @@ def scale(folder: Path, sizes: list[int]) -> None:
         figures = in_own_process(clean, config, warm)
         lake = Lake.of(config)
         seconds_an_event = figures["seconds"] / lake.count_rows(lake.get(BRONZE_EVENTS))
-        first = seconds_an_event if first is None else first
-        print_line("data", f"scale.{num_events}.us_an_event", seconds_an_event * 1e6, "us")
+        curve.append((num_events / 1e6, seconds_an_event * 1e6))
+        print_line("data", f"scale.{num_events}.us_an_event", curve[-1][1], "us")
         print_line("data", f"scale.{num_events}.peak_mb", figures["peak_mb"], "MB")
-        print_line("data", f"scale.{num_events}.growth", seconds_an_event / first, "1")
+        print_line("data", f"scale.{num_events}.growth", curve[-1][1] / curve[0][1], "1")
         shutil.rmtree(copies)
+    Path(__file__).with_name("scale.svg").write_text(plot(curve))
+
+
+def plot(curve: list[tuple[float, float]]) -> str:
+    """Microseconds an event over millions of events, as an SVG file."""
+    svg = plots.lines("Cleaning", {"microseconds an event, over millions of events": curve})
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 
 def main() -> None:
