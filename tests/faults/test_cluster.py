@@ -1,12 +1,16 @@
 """A standalone Spark cluster of two workers: the bytes of local mode, and an executor that is killed."""
 
 import hashlib
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import clean_events
+import ingest_events
+from clicksmith.config import load_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 from faults import clicks, standalone
@@ -37,12 +41,20 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake cleaned in local mode."""
+def local(spark, source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake cleaned in local mode, by the tests' session."""
     lake = tmp_path_factory.mktemp("local") / "lake"
-    for job in ("ingest_events", "clean_events"):
-        standalone.run_job(job, clicks.settings(lake, source, PARTITIONS, "spark.master=local[2]"))
+    config = load_config(None, clicks.settings(lake, source, PARTITIONS))
+    ingest_events.run(config)
+    clean_events.run(config)
     return lake
+
+
+@pytest.fixture
+def settings(address: str, source: Path, local: Path, tmp_path: Path) -> list[str]:
+    """Of jobs on the cluster, on a lake that has the same bronze layer and no silver one."""
+    shutil.copytree(local / "bronze", tmp_path / "lake" / "bronze")
+    return clicks.settings(tmp_path / "lake", source, PARTITIONS, f"spark.master={address}")
 
 
 def contents(lake: Path) -> dict[str, list[str]]:
@@ -66,18 +78,14 @@ def pages(file: Path) -> bytes:
     return content[: -8 - int.from_bytes(content[-8:-4], "little")]
 
 
-def test_a_cluster_writes_the_bytes_of_local_mode(address: str, source: Path, local: Path, tmp_path: Path):
-    on_cluster = clicks.settings(tmp_path / "lake", source, PARTITIONS, f"spark.master={address}")
-    for job in ("ingest_events", "clean_events"):
-        standalone.run_job(job, on_cluster)
+def test_a_cluster_writes_the_bytes_of_local_mode(settings: list[str], local: Path, tmp_path: Path):
+    standalone.run_job("clean_events", settings)
     assert contents(tmp_path / "lake") == contents(local)
 
 
 def test_an_executor_killed_in_mid_shuffle_costs_nothing(
-    address: str, scratch: Path, source: Path, local: Path, tmp_path: Path
+    settings: list[str], scratch: Path, local: Path, tmp_path: Path
 ):
-    settings = clicks.settings(tmp_path / "lake", source, PARTITIONS, f"spark.master={address}")
-    standalone.run_job("ingest_events", settings)
     process = standalone.start_job("clean_events", settings)
     deadline = time.monotonic() + 120
     while shuffled(scratch) < 1_000_000:
