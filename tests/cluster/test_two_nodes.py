@@ -25,7 +25,7 @@ from training.toy_lake import toy_examples, write_examples
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 STEPS = 160
-OPTIONS = "preset: tabular_gan, num_steps: 160, batch_size: 100, checkpoint_every: 20, min_users: 1"
+OPTIONS = "preset: tabular_gan, num_steps: 160, batch_size: 500, checkpoint_every: 20, min_users: 1"
 MIXED = f"generators={{g: {{{OPTIONS}}}}}"
 EXACT = f"generators={{g: {{{OPTIONS}, mixed_precision: false}}}}"
 
@@ -40,7 +40,7 @@ def cluster() -> Iterator[nodes.TwoNodes]:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("two_nodes") / "lake"
-    write_examples(Lake(str(root)), toy_examples(3000))
+    write_examples(Lake(str(root)), toy_examples(20000))
     return root
 
 
@@ -147,7 +147,7 @@ def test_a_run_goes_on_with_other_numbers_of_workers(
         reached = max(steps)
     card, weights = result_of(lake, tmp_path, EXACT)
     assert [start["num_workers"] for start in card["starts"]] == [2, 1, 2]
-    assert_close((card, weights), exact_truth, nats=1e-3, distance=1e-4)
+    assert_close((card, weights), exact_truth, nats=1e-3, distance=0.01)
     assert not all(torch.equal(weights[name], exact_truth[1][name]) for name in weights), (
         "one worker sums otherwise"
     )
