@@ -208,7 +208,8 @@ def _reasons(lake: Lake, table: Table, top: int = 10) -> list[tuple[str, int]]:
 def _runs(lake: Lake) -> list[dict[str, Any]]:
     """The longest done run of each job, by their starts: one that found its work done tells nothing."""
     delta = lake.open(JOB_RUNS)
-    found = [] if delta is None else delta.to_pyarrow_table().to_pylist()
+    # Not to_pyarrow_table: of a table of many files it may abort this process when that ends.
+    found: list[dict[str, Any]] = [] if delta is None else pa.table(delta.scan()).to_pylist()
     done = sorted((run for run in found if run["outcome"] == "done"), key=lambda run: run["seconds"])
     longest = {run["job"]: run for run in done}
     return sorted(longest.values(), key=lambda run: str(run["started_ts"]))
