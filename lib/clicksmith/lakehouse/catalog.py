@@ -88,21 +88,19 @@ class Lake:
             The snapshot, pinned to the table's newest version, or None where there is none.
 
         Raises:
-            LakeError: the table cannot be opened, or something else has written rows to it since.
+            LakeError: the table cannot be opened, or something else has written rows to it after that commit.
         """
         delta = self.open(table)
         if delta is None:
             return None
+        foreign: dict[str, Any] | None = None
         for commit in _history(delta):
             metadata = _user_metadata(commit)
-            if metadata is None and commit.get("operation") in _WRITES:
-                raise LakeError(
-                    f"{table.name} at {self.uri(table)}: version {commit['version']} ({commit['operation']}) "
-                    "was not written by clicksmith.",
-                    f"Set it back with RESTORE TABLE delta.`{self.uri(table)}` TO VERSION AS OF "
-                    f"{commit['version'] - 1}, and keep other writers out.",
-                )
-            if metadata is not None and (part is None or metadata.get("part") == part):
+            if metadata is None:
+                foreign = commit if commit.get("operation") in _WRITES else foreign
+            elif part is None or metadata.get("part") == part:
+                if foreign is not None:
+                    raise self._written_by_others(table, foreign)
                 rows = commit.get("operationMetrics", {}).get("numOutputRows")
                 return Snapshot(
                     table=table,
@@ -113,6 +111,14 @@ class Lake:
                     metadata=metadata,
                 )
         return None
+
+    def _written_by_others(self, table: Table, commit: dict[str, Any]) -> LakeError:
+        uri, version = self.uri(table), commit["version"]
+        return LakeError(
+            f"{table.name} at {uri}: version {version} ({commit['operation']}) was not written by clicksmith.",
+            f"Set it back with RESTORE TABLE delta.`{uri}` TO VERSION AS OF {version - 1}, and keep other "
+            "writers out.",
+        )
 
     def count_rows(self, snapshot: Snapshot) -> int:
         """Rows of the whole table at the snapshot's version, from its files' statistics."""
