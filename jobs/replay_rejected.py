@@ -31,7 +31,7 @@ def run(config: Config) -> None:
     checked = check(reread_events(config, read(spark, source)), EVENT_COLUMNS, config.contract)
     rules = ruleset_version(EVENT_COLUMNS, config.contract)
     counts = replay(spark, checked, lake, lineage, config.source.name, rules)
-    logger.info("%s", ", ".join(f"{key}={value:,}" for key, value in counts.items()))
+    logger.info("%s", ", ".join(f"{key}={value:,}" for key, value in counts.as_dict().items()))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from clicksmith.config import CleaningConfig
 from clicksmith.events import kernel
 from clicksmith.events.spill import whole_users
 from clicksmith.features import history
-from clicksmith.tables import BRONZE_EVENTS
+from clicksmith.tables import BRONZE_EVENTS, OUTCOMES
 
 Rows = list[dict[str, Any]]
 
@@ -133,7 +133,7 @@ def expected(row: dict[str, Any], rows: Rows) -> dict[str, Any]:
         "user_category_share": len(in_category) / len(past) if past and category else 0.0,
         "user_item_num_purchases": sum(other["event_type"] == "purchase" for other in with_item),
         "user_item_days_since_last": days_since(with_item),
-        **{f"label_{kind}": follows(kind) for kind in history.OUTCOMES},
+        **{f"label_{kind}": follows(kind) for kind in OUTCOMES},
     }
 
 

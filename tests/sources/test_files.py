@@ -323,3 +323,14 @@ def test_options_that_do_not_fit_the_mapping(spark, tmp_path: Path, more: dict, 
     write(tmp_path / "a.jsonl", LINE)
     with pytest.raises(ConfigError, match=found):
         read(spark, tmp_path, **more)
+
+
+def test_rejected_csv_lines_are_read_again_under_a_header_that_lacks_an_optional_column(
+    spark, tmp_path: Path
+):
+    write(tmp_path / "a.csv", "type,time,user,item", "teleport,2024-01-02T03:04:05Z,u,i")
+    columns = {**COLUMNS, "price": "cost"}
+    settings = config(tmp_path / "a.csv", "csv", columns=columns, optional=["price"]).events
+    rejected = spark.createDataFrame([("teleport,2024-01-02T03:04:05Z,u,i",)], "raw string")
+    (row,) = files.reread(settings, rejected).collect()
+    assert (row.event_type, row.user_id, row.price) == ("teleport", "u", None)

@@ -98,13 +98,13 @@ def clean_events(
     found = {
         row["kind"]: row["n"] for row in packed.groupBy("kind").agg(F.sum("num_rows").alias("n")).collect()
     }
-    counts = {
-        "rows_in": num_rows,
+    placed = {
         "accepted": found.get("events", 0),
         "deduplicated": found.get(_DUPLICATES, 0),
         "rejected": found.get("rejected", 0),
     }
-    if num_rows != sum(counts.values()) - num_rows:
+    counts = {"rows_in": num_rows, **placed}
+    if num_rows != sum(placed.values()):
         raise ContractError(
             f"clean_events lost rows: {counts} do not balance.", "This is a bug; please report it."
         )

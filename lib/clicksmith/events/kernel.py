@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from clicksmith.config import CleaningConfig
 from clicksmith.events.sessions import number_texts, sessionise
-from clicksmith.tables import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
+from clicksmith.tables import OUTCOMES, SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 
 SCHEMAS = {
     "events": SILVER_EVENTS.arrow_schema,
@@ -29,7 +29,6 @@ SCHEMAS = {
 _CONTENT = ("event_type", "item_id", "event_ts", "session_id", "request_id", "query", "price", "quantity")
 _NEAR = ("user_id", "event_type", "item_id", "request_id", "query")
 _ORDER = ("event_ts", "event_id", *_CONTENT[:2], *_CONTENT[3:], "position", "properties", "ingest_id")
-_OUTCOMES = ("click", "cart", "purchase")
 _REQUEST = ("_user", "request_id", "item_id")
 _MINUTE_US = 60_000_000
 
@@ -68,10 +67,9 @@ def clean_partition(events: pa.Table, settings: CleaningConfig) -> Cleaned:
     bots = _bot_reasons(unique, settings)
     unique, clocks = _correct_clocks(unique, settings)
     broken = pl.concat([bots, clocks]).group_by("_row", maintain_order=True).agg("reason")
-    is_kept = np.ones(len(unique), bool)
-    is_kept[broken["_row"].to_numpy()] = False
     rejected = unique[broken["_row"]].with_columns(reasons=broken["reason"])
-    kept, sessions = sessionise(_in_order(unique.filter(is_kept)), settings.session_gap_minutes)
+    kept = _in_order(_without(unique, broken["_row"]))
+    kept, sessions = sessionise(kept, settings.session_gap_minutes)
     return Cleaned(
         events=_to_arrow(kept, "events"),
         sessions=_to_arrow(sessions, "sessions"),
@@ -94,9 +92,7 @@ def _keep_first(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     alike = frame.select(key).hash_rows().is_duplicated()
     candidates = frame.with_row_index("_row").filter(alike).sort(_ORDER, nulls_last=True)
     later = candidates.filter(~pl.struct(key).is_first_distinct())["_row"]
-    is_first = np.ones(len(frame), bool)
-    is_first[later.to_numpy()] = False
-    return frame.filter(is_first)
+    return _without(frame, later)
 
 
 def _drop_near(frame: pl.DataFrame, seconds: float) -> pl.DataFrame:
@@ -104,14 +100,18 @@ def _drop_near(frame: pl.DataFrame, seconds: float) -> pl.DataFrame:
     ordered = frame.with_row_index("_row").sort(*_NEAR, *_ORDER, nulls_last=True)
     silence = pl.col("event_ts").diff().over(_NEAR)
     near = ordered.filter(silence <= pl.duration(microseconds=round(seconds * 1e6)))["_row"]
+    return _without(frame, near)
+
+
+def _without(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     is_kept = np.ones(len(frame), bool)
-    is_kept[near.to_numpy()] = False
+    is_kept[rows.to_numpy()] = False
     return frame.filter(is_kept)
 
 
 def _bot_reasons(frame: pl.DataFrame, settings: CleaningConfig) -> pl.DataFrame:
     """Rows of users who break a rule of rate, ratio or speed: one line a row and rule."""
-    us, is_outcome = pl.col("event_ts").dt.epoch("us"), pl.col("event_type").is_in(_OUTCOMES)
+    us, is_outcome = pl.col("event_ts").dt.epoch("us"), pl.col("event_type").is_in(OUTCOMES)
     minutes = frame.group_by("_user", (us // _MINUTE_US).alias("minute")).len()
     users = minutes.group_by("_user").agg(per_user=pl.col("len").sum(), per_minute=pl.col("len").max())
     found = [
@@ -149,7 +149,7 @@ def _correct_clocks(frame: pl.DataFrame, settings: CleaningConfig) -> tuple[pl.D
     part = frame.select(
         *_REQUEST, "event_type", _row=pl.int_range(pl.len()), us=pl.col("event_ts").dt.epoch()
     )
-    outcomes = part.filter(requested & kind.is_in(_OUTCOMES))
+    outcomes = part.filter(requested & kind.is_in(OUTCOMES))
     shown = part.filter(requested & (kind == "impression")).join(
         outcomes.select(_REQUEST), on=_REQUEST, how="semi", nulls_equal=True
     )

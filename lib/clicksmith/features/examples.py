@@ -19,6 +19,7 @@ from clicksmith.features import history
 from clicksmith.features.amounts import days_between, mean_of, micros
 from clicksmith.features.profiles import first_by
 from clicksmith.features.split import Cut
+from clicksmith.tables import OUTCOMES
 
 OTHER_BRAND = "other"
 
@@ -44,7 +45,7 @@ def training_examples(
         num_partitions: of the shuffles; the rows do not depend on it.
         max_rows: that a worker holds at once, see `whole_users`.
     """
-    stacked = events.filter(F.col("event_type").isin("impression", *history.OUTCOMES)).select(
+    stacked = events.filter(F.col("event_type").isin("impression", *OUTCOMES)).select(
         "event_id",
         "event_type",
         "event_ts",

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from clicksmith.events.sessions import number_texts
 from clicksmith.features.amounts import MICROS, MICROS_PER_DAY
-from clicksmith.tables import TRAINING_EXAMPLES
+from clicksmith.tables import OUTCOMES, TRAINING_EXAMPLES
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-OUTCOMES = ("click", "cart", "purchase")
 PASSED_ON = (
     "user_id",
     "item_id",

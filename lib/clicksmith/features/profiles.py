@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from clicksmith.features.amounts import MICROS, days_between, mean_of, micros
+from clicksmith.tables import OUTCOMES
 from clicksmith.tables.gold import WINDOWS
 
-_OUTCOMES = ("click", "cart", "purchase")
 _PRIOR_IMPRESSIONS = 100.0
 """Strength of the prior of an item's conversion, in impressions."""
 
@@ -32,7 +32,7 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
         F.countDistinct("item_id").alias("num_distinct_items"),
         F.max(F.when(F.col("event_type") != "impression", F.unix_micros("event_ts"))).alias("_last_us"),
         *[
-            F.count(F.when(F.col("event_type").isin(*_OUTCOMES) & _within(days, as_of), F.lit(1))).alias(
+            _count_if(F.col("event_type").isin(*OUTCOMES) & _within(days, as_of)).alias(
                 f"num_outcomes_{days}d"
             )
             for days in WINDOWS
@@ -49,7 +49,7 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
     profiles = totals.crossJoin(F.broadcast(borders)).withColumn(
         "mean_price", mean_of(F.col("_price_sum"), F.col("_price_count"))
     )
-    mix = _category_mix(past.filter(F.col("event_type").isin(*_OUTCOMES)), items)
+    mix = _category_mix(past.filter(F.col("event_type").isin(*OUTCOMES)), items)
     attributes = users.select("user_id", "age_band", "gender", "income_band", "household")
     return (
         profiles.join(mix, "user_id", "left")
@@ -74,7 +74,7 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
     """
     past = events.filter((F.col("event_ts") < F.lit(as_of)) & F.col("item_id").isNotNull())
     bought = F.col("event_type") == "purchase"
-    engaged = F.col("event_type").isin(*_OUTCOMES)
+    engaged = F.col("event_type").isin(*OUTCOMES)
     shown = F.col("event_type") == "impression"
     weight = micros(1.0 / F.coalesce(F.col("propensity"), F.lit(1.0)))
     totals = past.groupBy("item_id").agg(
@@ -86,9 +86,7 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
         F.count(F.when(bought, F.col("price"))).alias("_price_count"),
         F.coalesce(F.sum(F.when(shown, weight)), F.lit(0)).alias("_shown"),
         *[
-            F.count(F.when((F.col("event_type") == kind) & _within(days, as_of), F.lit(1))).alias(
-                f"num_{kind}s_{days}d"
-            )
+            _count_if((F.col("event_type") == kind) & _within(days, as_of)).alias(f"num_{kind}s_{days}d")
             for kind in ("impression", "purchase")
             for days in WINDOWS
         ],
@@ -147,7 +145,7 @@ def item_pairs(events: DataFrame, as_of: datetime, *, max_items: int, max_pairs:
         max_items: newest of a session: pairs grow with its square, and who visits more is no person.
         max_pairs: most similar, of an item.
     """
-    past = events.filter((F.col("event_ts") < F.lit(as_of)) & F.col("event_type").isin(*_OUTCOMES))
+    past = events.filter((F.col("event_ts") < F.lit(as_of)) & F.col("event_type").isin(*OUTCOMES))
     visits = past.groupBy("session_id", "item_id").agg(F.max("event_ts").alias("last_ts"))
     newest = F.reverse(F.array_sort(F.collect_list(F.struct("last_ts", "item_id"))))
     sessions = visits.groupBy("session_id").agg(F.slice(newest, 1, max_items)["item_id"].alias("items"))
@@ -176,7 +174,11 @@ def _within(days: int, as_of: datetime) -> Column:
 
 
 def _count(event_type: str) -> Column:
-    return F.count(F.when(F.col("event_type") == event_type, F.lit(1)))
+    return _count_if(F.col("event_type") == event_type)
+
+
+def _count_if(condition: Column) -> Column:
+    return F.count(F.when(condition, F.lit(1)))
 
 
 def _category_mix(outcomes: DataFrame, items: DataFrame) -> DataFrame:

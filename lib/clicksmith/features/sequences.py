@@ -5,13 +5,12 @@ from pyspark.sql import functions as F
 
 from clicksmith.config import FeaturesConfig
 from clicksmith.features.split import Cut
-
-_OUTCOMES = ("click", "cart", "purchase")
+from clicksmith.tables import OUTCOMES
 
 
 def sequences(events: DataFrame, cut: Cut, settings: FeaturesConfig) -> DataFrame:
     """One row a user and split, for gold.sequences: its newest outcomes, oldest first."""
-    outcomes = events.filter(F.col("event_type").isin(*_OUTCOMES) & F.col("item_id").isNotNull())
+    outcomes = events.filter(F.col("event_type").isin(*OUTCOMES) & F.col("item_id").isNotNull())
     newest = Window.partitionBy("user_id", "split").orderBy(
         F.col("event_ts").desc(), F.col("event_id").desc()
     )

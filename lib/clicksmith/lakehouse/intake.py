@@ -100,15 +100,20 @@ def ingest(
                 f"The source {source} holds no rows for {intakes[-1].table.name}.",
                 "Check what lies at its path.",
             )
-        for intake, count in zip(intakes, counts, strict=True):
-            if count.rejected > max_rejected_fraction * count.rows_in:
-                raise _too_many(spark, intake, lake, count, max_rejected_fraction)
-        for intake, count in zip(intakes, counts, strict=True):
-            _commit_accepted(spark, intake, lake, lineage, source, ingest_id, count)
+        for intake, found in zip(intakes, counts, strict=True):
+            if found.rejected > max_rejected_fraction * found.rows_in:
+                raise _too_many(spark, intake, lake, found, max_rejected_fraction)
+        for intake, found in zip(intakes, counts, strict=True):
+            _commit_accepted(spark, intake, lake, lineage, source, ingest_id, found)
     finally:
         for frame in kept:
             frame.unpersist()
-    return {intake.table.name: count for intake, count in zip(intakes, counts, strict=True)}
+    return {intake.table.name: found for intake, found in zip(intakes, counts, strict=True)}
+
+
+def count(checked: DataFrame) -> Counts:
+    """What becomes of checked records."""
+    return _counts(checked.agg(*_metrics()).collect()[0].asDict())
 
 
 def _metrics() -> list[Column]:
@@ -133,7 +138,7 @@ def _commit_rejected(
         return Counts()
     if lineage.is_committed(lake, intake.rejected_table, part=intake.part):
         # By a run that was killed later: only count.
-        return _counts(intake.checked.agg(*_metrics()).collect()[0].asDict())
+        return count(intake.checked)
     observation = Observation()
     observed = intake.checked.observe(observation, *_metrics())
     rows = contract.rejected(observed, source, ingest_id, intake.ruleset_version)

@@ -6,20 +6,20 @@ rows is replaced by what is left of it. Killed in between and run again, the sam
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from clicksmith.errors import LakeError
 from clicksmith.events import contract
 from clicksmith.lakehouse.batches import begun_batch
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit
+from clicksmith.lakehouse.intake import Counts, count
 from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED
 
 
 def replay(
     spark: SparkSession, checked: DataFrame, lake: Lake, lineage: Lineage, source: str, ruleset_version: str
-) -> dict[str, int]:
+) -> Counts:
     """Move what breaks no rule any more from bronze.events_rejected to bronze.events.
 
     Args:
@@ -31,7 +31,7 @@ def replay(
         ruleset_version: of the rules that they were checked by.
 
     Returns:
-        rows_in, accepted and rejected.
+        What became of the rows.
 
     Raises:
         LakeError: a batch was begun and not ended: its rejected rows may change yet.
@@ -45,12 +45,8 @@ def replay(
     checked = checked.persist(StorageLevel.DISK_ONLY)
     accepted = contract.accepted(checked, BRONZE_EVENTS, source, lineage.run_id)
     rejected = contract.rejected(checked, source, lineage.run_id, ruleset_version)
-    counts = {
-        "rows_in": checked.count(),
-        "accepted": accepted.count(),
-        "rejected": checked.where(F.size("reasons") > 0).count(),
-    }
-    commit(accepted, BRONZE_EVENTS, lake, lineage, f"ingest_id={lineage.run_id}", counts)
+    counts = count(checked)
+    commit(accepted, BRONZE_EVENTS, lake, lineage, f"ingest_id={lineage.run_id}", counts.as_dict())
     commit(rejected, EVENTS_REJECTED, lake, lineage)
     checked.unpersist()
     return counts

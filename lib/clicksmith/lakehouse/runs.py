@@ -120,8 +120,6 @@ def _write(lake: Lake, row: dict[str, Any]) -> None:
     try:
         if row["outcome"] == "failed" and not storage.exists(lake.root):
             return  # a mistaken root is not made by mistake
-        if "://" not in lake.root:
-            storage.resolve(lake.root)[0].create_dir(lake.root, recursive=True)
         table = pa.Table.from_pylist([row], JOB_RUNS.arrow_schema)
         write_deltalake(lake.uri(JOB_RUNS), table, mode="append")
     except Exception as error:

@@ -44,9 +44,16 @@ def read_bytes(uri: str) -> bytes:
 
 
 def find_files(uri: str, name: str) -> list[str]:
-    """Files of a name below a folder, which need not exist, as URIs in order."""
+    """Files of a name below a folder, which need not exist, as URIs in order.
+
+    Raises:
+        LakeError: it cannot be listed.
+    """
     filesystem, path = resolve(uri)
-    found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+    try:
+        found = filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+    except OSError as error:
+        raise LakeError(f"Cannot list {uri}: {error}.") from None
     return sorted(join(uri, info.path[len(path) :]) for info in found if info.base_name == name)
 
 

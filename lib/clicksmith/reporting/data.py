@@ -11,14 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from pyarrow import fs
 
 import clicksmith
 from clicksmith.config import Config
-from clicksmith.errors import LakeError
 from clicksmith.evaluation.rows import Metric, read_metrics
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.tables import (
     ALL_TABLES,
     EVALUATION_METRICS,
@@ -135,16 +133,13 @@ def _verdict(lake: Lake) -> dict[str, Any] | None:
 def _cards(config: Config, lake: Lake, kind: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The newest card of each wanted model: of the current table, seed and settings."""
     examples = lake.find(TRAINING_EXAMPLES)
-    root = storage.join(config.ray.storage_path or storage.join(lake.root, "_models"), kind)
-    if examples is None or not storage.exists(root):
+    if examples is None:
         return []
     found: dict[str, dict[str, Any]] = {}
-    for folder in _folders(root):
-        uri = storage.join(root, folder, "card.json")
-        if storage.exists(uri):
-            card = storage.read_json(uri)
-            if card.get("name") in wanted and _is_current(card, config, wanted[card["name"]], examples):
-                found[card["name"]] = card
+    for uri in storage.find_files(storage.join(models_root(config), kind), "card.json"):
+        card = storage.read_json(uri)
+        if card.get("name") in wanted and _is_current(card, config, wanted[card["name"]], examples):
+            found[card["name"]] = card
     return [found[name] for name in wanted if name in found]
 
 
@@ -155,15 +150,6 @@ def _is_current(card: Mapping[str, Any], config: Config, section: Any, examples:
     # The sequential model reads another table, whose own fingerprint changes with the same inputs.
     same_table = table["name"] != examples.table.name or table["fingerprint"] == examples.fingerprint
     return bool(same_settings and same_table and card["seed"] == config.seed)
-
-
-def _folders(uri: str) -> list[str]:
-    filesystem, path = storage.resolve(uri)
-    try:
-        entries = filesystem.get_file_info(fs.FileSelector(path))
-    except OSError as error:
-        raise LakeError(f"Cannot list {uri}: {error}.") from None
-    return sorted(entry.base_name for entry in entries if entry.type == fs.FileType.Directory)
 
 
 def _parts(config: Config, table: Table) -> list[str | None]:

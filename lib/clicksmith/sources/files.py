@@ -92,15 +92,12 @@ def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
     """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON."""
     purpose = "source.events"
     check_mapping(settings, purpose, EVENT_COLUMNS)
-    names = settings.file_columns
     lines = rejected.select(restore_line(F.col("raw")).alias("line"))
     if settings.format == "csv":
-        files = listing.list_files(settings.path, f"{purpose}.path")
-        header_line = _first_line(next(file for file in files if file.size))
-        header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
-        parsed = parse_csv(lines, header, header_line, names, settings.delimiter)
+        first = next(file for file in listing.list_files(settings.path, f"{purpose}.path") if file.size)
+        parsed = _parse_csv(lines, _first_line(first), settings, purpose, first.name)
     else:
-        parsed = parse_json(lines, names)
+        parsed = parse_json(lines, settings.file_columns)
     return map_columns(parsed, settings, purpose, EVENT_COLUMNS)
 
 
@@ -165,23 +162,22 @@ def _read_csv(
             "Files of one table need the same columns in the same order: split or correct them, or name in "
             f"{purpose}.optional what some of them lack.",
         )
-    frames = [_read_csv_files(spark, some, line, settings, purpose) for line, some in by_header.items()]
+    frames = [
+        _parse_csv(_read_lines(spark, some), line, settings, purpose, some[0].name)
+        for line, some in by_header.items()
+    ]
     return reduce(DataFrame.unionByName, frames)
 
 
-def _read_csv_files(
-    spark: SparkSession,
-    files: list[listing.SourceFile],
-    header_line: str,
-    settings: FilesTableConfig,
-    purpose: str,
+def _parse_csv(
+    lines: DataFrame, header_line: str, settings: FilesTableConfig, purpose: str, file: str
 ) -> DataFrame:
-    """Files of one header."""
+    """Lines under one header, that of `file`; what it lacks and need not have is null."""
     header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
     lacking = lacking_columns(settings, header)
     names = [name for name in settings.file_columns if name not in lacking]
-    check_columns(names, header, purpose, f"the header of {files[0].name}")
-    parsed = parse_csv(_read_lines(spark, files), header, header_line, names, settings.delimiter)
+    check_columns(names, header, purpose, f"the header of {file}")
+    parsed = parse_csv(lines, header, header_line, names, settings.delimiter)
     return parsed.withColumns({name: F.lit(None).cast("string") for name in lacking})
 
 

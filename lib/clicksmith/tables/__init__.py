@@ -1,6 +1,6 @@
 """The contract: every table's columns, types, keys and checks, declared once."""
 
-from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, REJECTED, USERS
+from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, OUTCOMES, REJECTED, USERS
 from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
 from clicksmith.tables.gold import (
     ITEM_PAIRS,
@@ -60,6 +60,7 @@ __all__ = [
     "ITEM_PAIRS",
     "ITEM_PROFILES",
     "JOB_RUNS",
+    "OUTCOMES",
     "SEARCH_PAIRS",
     "SEQUENCES",
     "SILVER_EVENTS",

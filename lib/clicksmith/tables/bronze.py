@@ -5,6 +5,8 @@ import pyarrow as pa
 from clicksmith.tables.schema import TIMESTAMP, Column, Table, columns
 
 EVENT_TYPES = ("impression", "click", "cart", "purchase", "search")
+OUTCOMES = ("click", "cart", "purchase")
+"""Event types that may follow an impression."""
 
 PROVENANCE = columns(
     Column("source", pa.string(), doc="name of the source adapter"),
