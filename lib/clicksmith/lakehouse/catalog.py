@@ -115,7 +115,8 @@ class Lake:
     def _written_by_others(self, table: Table, commit: dict[str, Any]) -> LakeError:
         uri, version = self.uri(table), commit["version"]
         return LakeError(
-            f"{table.name} at {uri}: version {version} ({commit['operation']}) was not written by clicksmith.",
+            f"{table.name} at {uri}: version {version} ({commit['operation']}) was not written by "
+            "clicksmith.",
             f"Set it back with RESTORE TABLE delta.`{uri}` TO VERSION AS OF {version - 1}, and keep other "
             "writers out.",
         )
