@@ -5,6 +5,7 @@ import sys
 
 from clicksmith.config import Config
 from clicksmith.features.examples import training_examples
+from clicksmith.features.negatives import with_drawn_impressions
 from clicksmith.features.search import search_pairs
 from clicksmith.features.sequences import sequences, vocabulary
 from clicksmith.features.split import find_cut
@@ -13,6 +14,7 @@ from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.seeds import derive_seed
 from clicksmith.tables import (
     BRONZE_ITEMS,
     BRONZE_USERS,
@@ -42,15 +44,20 @@ def run(config: Config) -> None:
     events, items, users = (read(spark, inputs[name]) for name in ("events", "items", "users"))
     cut = find_cut(events, config.features)
     logger.info("train before %s, test from %s", cut.cut_ts.date(), cut.test_ts.date())
-    commit(sequences(events, cut, config.features), SEQUENCES, lake, lineage)
+    settings = config.features
+    commit(sequences(events, cut, settings), SEQUENCES, lake, lineage)
     commit(search_pairs(events, cut), SEARCH_PAIRS, lake, lineage)
-    commit(vocabulary(events, cut, config.features), VOCABULARY, lake, lineage)
+    words = commit(vocabulary(events, cut, settings), VOCABULARY, lake, lineage)
+    shown = events
+    if settings.num_negatives:
+        seed = derive_seed(config.seed, "negatives")
+        shown = with_drawn_impressions(events, read(spark, words), settings.num_negatives, seed)
     examples = training_examples(
-        events,
+        shown,
         items,
         users,
         cut,
-        config.features,
+        settings,
         num_partitions=config.spark.partitions_for(lake.count_rows(inputs["events"])),
         max_rows=config.spark.rows_at_once,
     )

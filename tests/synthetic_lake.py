@@ -44,6 +44,8 @@ def real_rows(seed: int, num_rows: int, prefix: str = "e") -> pa.Table:
         "label_click": bought | (rng.random(num_rows) < 0.1),
         "label_cart": bought,
         "label_purchase": bought,
+        "is_cold_user": np.zeros(num_rows, bool),
+        "is_cold_item": np.zeros(num_rows, bool),
         "sample_weight": np.ones(num_rows),
         "split": ["train"] * num_rows,
     }

@@ -35,6 +35,9 @@ CREATE TEMP TABLE brands AS
 CREATE TEMP TABLE seen AS
     SELECT item_id, min(epoch_us(event_ts)) AS first_us FROM events
     WHERE event_type IN ('impression', 'click', 'cart', 'purchase') GROUP BY item_id;
+CREATE TEMP TABLE first_seen AS
+    SELECT user_id, min(epoch_us(event_ts)) AS first_us FROM events
+    WHERE event_type IN ('impression', 'click', 'cart', 'purchase') GROUP BY user_id;
 CREATE TEMP TABLE profiles AS
     SELECT user_id, p.age_band, p.income_band, p.household FROM (
         SELECT user_id, min(struct_pack(age_band, income_band, household)) AS p FROM users GROUP BY user_id);
@@ -84,6 +87,8 @@ SELECT i.event_id AS example_id, i.user_id, i.item_id, i.session_id, i.request_i
     (i.us - q.us)::DOUBLE / {DAY_US} AS user_item_days_since_last,
     coalesce(l.click_us >= i.us, false) AS label_click, coalesce(l.cart_us >= i.us, false) AS label_cart,
     coalesce(l.purchase_us >= i.us, false) AS label_purchase,
+    i.us >= $cut_us AND f.first_us >= $cut_us AS is_cold_user,
+    s.first_us >= $cut_us AS is_cold_item,
     i.propensity, least(1 / coalesce(i.propensity, 1), $max_weight)::DOUBLE AS sample_weight,
     CASE WHEN i.us < $cut_us THEN 'train' WHEN i.us < $test_us THEN 'validation' ELSE 'test' END
         AS split
@@ -92,6 +97,7 @@ FROM (SELECT *, epoch_us(event_ts) AS us, epoch_us(event_ts) - 30 * {DAY_US} AS 
 LEFT JOIN catalogue AS c ON i.item_id = c.item_id
 LEFT JOIN brands AS b ON c.brand = b.brand
 LEFT JOIN seen AS s ON i.item_id = s.item_id
+LEFT JOIN first_seen AS f ON i.user_id = f.user_id
 LEFT JOIN profiles AS p ON i.user_id = p.user_id
 LEFT JOIN last_in_session AS l
     ON i.user_id = l.user_id AND i.session_id = l.session_id AND i.item_id = l.item_id

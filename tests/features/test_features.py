@@ -120,6 +120,11 @@ def test_labels_weights_and_splits(examples):
     assert [examples[i]["split"] for i in ("i1", "i3", "i4")] == ["train", "validation", "test"]
 
 
+def test_cold_users_and_items(examples):
+    flags = {name: (row["is_cold_user"], row["is_cold_item"]) for name, row in examples.items()}
+    assert flags == {"i1": (False, False), "i2": (False, False), "i3": (False, True), "i4": (True, False)}
+
+
 def test_only_frequent_brands_keep_their_name(examples):
     assert examples["i1"]["item_brand"] == "x"
     assert examples["i2"]["item_brand"] == OTHER_BRAND

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.compute as pc
 import pytest
 
 import build_profiles
@@ -63,6 +64,11 @@ def from_files(name: str, folder: Path) -> dict[str, Any]:
         """CREATE TABLE starts AS SELECT *, session IS NULL AND coalesce(us - lag(us) OVER (
             PARTITION BY user_id ORDER BY us) > 30 * 60000000, true) AS is_start FROM distinct_events"""
     )
+    # Where no session is the source's own, sessions are numbered within the user.
+    connection.execute(
+        """CREATE TABLE numbered AS SELECT user_id, item_id, coalesce(session, CAST(sum(is_start::INT) OVER (
+            PARTITION BY user_id ORDER BY us) AS VARCHAR)) AS session FROM starts"""
+    )
 
     def one(query: str) -> Any:
         return connection.execute(query).fetchall()[0][0]
@@ -80,6 +86,7 @@ def from_files(name: str, folder: Path) -> dict[str, Any]:
             connection.execute("SELECT event_type, count(*) FROM distinct_events GROUP BY 1").fetchall()
         ),
         "us": one("SELECT sum(us) FROM distinct_events"),
+        "taken": one("SELECT count(DISTINCT (user_id, session, item_id)) FROM numbered"),
     }
 
 
@@ -111,13 +118,21 @@ def test_counts(name: str, shared_data: Path, spark, make_config: Callable[..., 
     config = make_config(f"source.events.path={folder}{suffix}", conf=str(ROOT / "conf" / f"{name}.yaml"))
     for job in (ingest_events, clean_events, build_profiles, build_training_set):
         job.run(config)
-    found, expected = from_lake(lake), from_files(name, folder)
-    assert found == expected
+    expected = from_files(name, folder)
+    num_taken = expected.pop("taken")
+    assert from_lake(lake) == expected
     assert [lake.count_rows(lake.get(table)) for table in (EVENTS_REJECTED, SILVER_REJECTED)] == [0, 0]
     counts = lake.get(SILVER_EVENTS).metadata["counts"]
     assert counts["deduplicated"] == expected["rows"] - expected["distinct"]
-    # Nothing was shown, so there is no example; profiles and vocabulary are of what is before the cut.
-    assert lake.count_rows(lake.get(TRAINING_EXAMPLES)) == 0
+    # Nothing was shown: examples are of what each session took, and of items drawn beside it.
+    examples = lake.open(TRAINING_EXAMPLES).to_pyarrow_table()  # type: ignore[union-attr]
+    taken = pc.is_null(examples["propensity"])
+    assert pc.sum(taken).as_py() == num_taken
+    has_outcome = pc.or_(pc.or_(examples["label_click"], examples["label_cart"]), examples["label_purchase"])
+    assert pc.all(has_outcome.filter(taken)).as_py()
+    drawn = has_outcome.filter(pc.invert(taken))
+    assert 3 * num_taken < len(drawn) <= 4 * num_taken
+    assert pc.mean(drawn.cast("int8")).as_py() < 0.1, "few of the drawn items are taken as well"
     sequences = lake.open(SEQUENCES).to_pyarrow_table()  # type: ignore[union-attr]
     assert len(set(sequences["user_id"].to_pylist())) == expected["users"]
     for table in (USER_PROFILES, ITEM_PROFILES, VOCABULARY):

@@ -19,6 +19,7 @@ from clicksmith.tables import BRONZE_EVENTS, OUTCOMES
 Rows = list[dict[str, Any]]
 
 KINDS = ["impression", "impression", "click", "cart", "purchase"]
+CUT_US = round(at(30).timestamp() * 1e6)
 MOMENTS = st.builds(at, st.sampled_from([0, 1, 29, 30, 31]), st.integers(0, 60).map(lambda tens: 10 * tens))
 
 
@@ -93,6 +94,7 @@ def history_input(rows: Rows) -> pa.Table:
                 "session_id": f"{row['user_id']}/{row['session_id']}",
                 "item_category": CATEGORIES[row["item_id"]],
                 "item_num_purchases": 0,
+                "is_cold_item": False,
                 "price_micros": round(row["price"] * 1e6) if row["event_type"] == "purchase" else None,
             }
             for row in rows
@@ -134,13 +136,16 @@ def expected(row: dict[str, Any], rows: Rows) -> dict[str, Any]:
         "user_item_num_purchases": sum(other["event_type"] == "purchase" for other in with_item),
         "user_item_days_since_last": days_since(with_item),
         **{f"label_{kind}": follows(kind) for kind in OUTCOMES},
+        "is_cold_user": all(
+            other["event_ts"] >= at(30) for other in rows if other["user_id"] == row["user_id"]
+        ),
     }
 
 
 @given(events())
 @settings(max_examples=100, deadline=None)
 def test_features_are_of_what_lies_strictly_before(rows: Rows):
-    found = {row["example_id"]: row for row in history.with_history(history_input(rows)).to_pylist()}
+    found = {row["example_id"]: row for row in history.with_history(history_input(rows), CUT_US).to_pylist()}
     shown = [row for row in rows if row["event_type"] == "impression"]
     assert found.keys() == {row["event_id"] for row in shown}
     for row in shown:
@@ -153,9 +158,9 @@ def test_features_are_of_what_lies_strictly_before(rows: Rows):
 def test_the_future_changes_no_feature(rows: Rows, moment):
     """Whatever happens from a moment on, the features of what was shown until then stay."""
     features = [name for name in history.ADDED if not name.startswith("label_")]
-    whole = history.with_history(history_input(rows)).to_pylist()
+    whole = history.with_history(history_input(rows), CUT_US).to_pylist()
     before = history.with_history(
-        history_input([row for row in rows if row["event_ts"] <= moment])
+        history_input([row for row in rows if row["event_ts"] <= moment]), CUT_US
     ).to_pylist()
     kept = [row for row in whole if row["event_ts"] <= moment]
     assert [[row[name] for name in features] for row in kept] == [

@@ -69,6 +69,7 @@ def test_columns(table: Table) -> None:
     for column in table.columns:
         check_name_gives_type(column)
         check_bounds_fit_type(column)
+    assert table.layout, "why does it lie as it does?"
 
 
 def test_synthetic_rows_have_the_contract_of_their_real_twin() -> None:

@@ -4,9 +4,12 @@ import dataclasses
 import json
 import os
 import signal
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,7 +19,7 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.ranker import build_ranker
 from clicksmith.tables import VOCABULARY
-from clicksmith.training.inputs import RankerCodec
+from clicksmith.training.inputs import Items, RankerCodec
 from clicksmith.training.ranker import BuildRanker, ranker_run
 from clicksmith.training.runs import Run, Task, train_once
 from clicksmith.training.supervised import Batch
@@ -128,3 +131,18 @@ def test_two_workers_killed_on_the_way_give_the_undisturbed_model_and_a_lost_fol
     (folder / "card.json").unlink()
     train_once(run, config.ray, root)
     assert json.loads((folder / "card.json").read_text())["seconds"] == card["seconds"]
+
+
+def test_items_outside_the_vocabulary_share_buckets() -> None:
+    rows = examples_with(50, 5, "noise")
+    ids = pa.array(["i0", "i1", None, "new-1", "new-2"] * 10)
+    rows = rows.set_column(rows.column_names.index("item_id"), "item_id", ids)
+    items = Items(("i0", "i1"), np.array([2, 1]))
+    plain, bucketed = RankerCodec.fit(rows, items), RankerCodec.fit(rows, items, oov_buckets=4)
+    assert plain.encode(rows)[:5, -1].tolist() == [1, 2, 0, 0, 0]
+    codes = bucketed.encode(rows)[:, -1]
+    buckets = [3 + zlib.crc32(name) % 4 for name in (b"new-1", b"new-2")]
+    assert codes[:5].tolist() == [1, 2, 0, *buckets]
+    assert codes.max() < bucketed.cardinalities[-1] == plain.cardinalities[-1] + 4
+    again = RankerCodec.from_json(json.loads(json.dumps(bucketed.to_json())))
+    assert again.encode(rows).tolist() == bucketed.encode(rows).tolist()

@@ -64,6 +64,8 @@ def toy_examples(num_rows: int, seed: int = 0) -> pa.Table:
         "label_click": [False] * num_rows,
         "label_cart": [False] * num_rows,
         "label_purchase": purchase,
+        "is_cold_user": [False] * num_rows,
+        "is_cold_item": [False] * num_rows,
         "propensity": rng.choice([0.5, 0.001], num_rows),
         "sample_weight": np.ones(num_rows),
         "split": splits,

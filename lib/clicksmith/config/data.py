@@ -145,6 +145,11 @@ class FeaturesConfig(Section):
     max_brands: int = Field(default=100, ge=1, description="frequent brands kept by name")
     min_item_events: int = Field(default=1, ge=1, description="rarer ids share index 0 of the vocabulary")
     max_sample_weight: float = Field(default=1000.0, gt=0)
+    num_negatives: int = Field(
+        default=0,
+        ge=0,
+        description="items drawn beside each outcome of a log without impressions; 0: it has them",
+    )
     max_session_items: int = Field(
         default=50, ge=2, description="newest of a session that count as visited together"
     )

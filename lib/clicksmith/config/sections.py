@@ -228,6 +228,11 @@ class RankerConfig(Section):
     batch_size: int = Field(default=1024, ge=2, description="global: over all workers")
     learning_rate: float = Field(default=1e-3, gt=0)
     embedding_dim: int = Field(default=8, ge=1)
+    oov_buckets: int = Field(
+        default=0,
+        ge=0,
+        description="embeddings that items outside the vocabulary share by hash; 0: one for all",
+    )
     max_rows: int = Field(default=400_000, ge=100)
     max_test_rows: int = Field(default=100_000, ge=100)
 

@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from clicksmith.config import FeaturesConfig
 from clicksmith.events.spill import whole_users
 from clicksmith.features import history
-from clicksmith.features.amounts import days_between, mean_of, micros
+from clicksmith.features.amounts import days_between, mean_of, micros, micros_of
 from clicksmith.features.profiles import first_by
 from clicksmith.features.split import Cut
 from clicksmith.tables import OUTCOMES
@@ -64,12 +64,12 @@ def training_examples(
         F.col("income_band").alias("user_income_band"),
         F.col("household").alias("user_household"),
     )
-    rows = _item_features(stacked, num_partitions).join(attributes, "item_id", "left")
+    rows = _item_features(stacked, cut, num_partitions).join(attributes, "item_id", "left")
     # Before the shuffle by user: a join after it might part a user's rows that are many.
     rows = rows.join(first_by(profile, "user_id"), "user_id", "left")
     weight = 1.0 / F.coalesce(F.col("propensity"), F.lit(1.0))
     return (
-        _user_features(rows, num_partitions, max_rows)
+        _user_features(rows, cut, num_partitions, max_rows)
         .withColumn("hour_of_day", F.hour("event_ts"))
         .withColumn("day_of_week", F.weekday("event_ts") + 1)
         .withColumn("sample_weight", F.least(weight, F.lit(settings.max_sample_weight)))
@@ -102,7 +102,7 @@ def _item_attributes(items: DataFrame, stacked: DataFrame, cut: Cut, settings: F
     )
 
 
-def _item_features(rows: DataFrame, num_partitions: int) -> DataFrame:
+def _item_features(rows: DataFrame, cut: Cut, num_partitions: int) -> DataFrame:
     bought = F.col("event_type") == "purchase"
     rows = rows.withColumns({"_us": F.unix_micros("event_ts"), "_day": F.to_date("event_ts")}).repartition(
         num_partitions, "item_id", "_day"
@@ -133,6 +133,7 @@ def _item_features(rows: DataFrame, num_partitions: int) -> DataFrame:
             "item_num_purchases": _added("purchases"),
             "item_price": mean_of(_added("price_sum"), price_count),
             "item_days_since_first": days_between(first_us, F.col("_us")),
+            "is_cold_item": F.least(first_us, "_us") >= micros_of(cut.cut_ts),
         }
     )
 
@@ -141,10 +142,12 @@ def _added(name: str) -> Column:
     return sum((F.coalesce(f"_{part}_{name}", F.lit(0)) for part in ("carried", "today")), F.lit(0))
 
 
-def _user_features(rows: DataFrame, num_partitions: int, max_rows: int) -> DataFrame:
+def _user_features(rows: DataFrame, cut: Cut, num_partitions: int, max_rows: int) -> DataFrame:
+    cut_us = micros_of(cut.cut_ts)
+
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for table in whole_users(batches, max_rows):
-            yield from history.with_history(table).to_batches(max_chunksize=50_000)
+            yield from history.with_history(table, cut_us).to_batches(max_chunksize=50_000)
 
     schema = from_arrow_schema(history.SCHEMA, prefer_timestamp_ntz=False)
     columns = rows.select("event_id", "event_type", "price_micros", *history.PASSED_ON)

@@ -31,6 +31,7 @@ PASSED_ON = (
     "item_price",
     "item_num_purchases",
     "item_days_since_first",
+    "is_cold_item",
     "user_age_band",
     "user_income_band",
     "user_household",
@@ -44,6 +45,7 @@ ADDED = (
     "user_item_num_purchases",
     "user_item_days_since_last",
     *(f"label_{kind}" for kind in OUTCOMES),
+    "is_cold_user",
 )
 _FIELDS = {field.name: field for field in TRAINING_EXAMPLES.arrow_schema}
 SCHEMA = pa.schema([_FIELDS[name] for name in ("example_id", *PASSED_ON, *ADDED)])
@@ -94,7 +96,7 @@ class _Outcomes:
         return days
 
 
-def with_history(events: pa.Table) -> pa.Table:
+def with_history(events: pa.Table, cut_us: int) -> pa.Table:
     """One row an impression, with its user's history strictly before it, and its labels.
 
     An outcome counts for an impression when it comes at or after it, in the same session, on the same item.
@@ -102,6 +104,7 @@ def with_history(events: pa.Table) -> pa.Table:
     Args:
         events: impressions and outcomes, all of a user that is present: event_id, event_type, `PASSED_ON`,
             and ``price_micros`` of purchases.
+        cut_us: a user without any of them before it is cold.
 
     Returns:
         Rows of `SCHEMA`, by user, time and id.
@@ -143,6 +146,7 @@ def with_history(events: pa.Table) -> pa.Table:
             f"label_{name}": in_session.total(kind[name], in_session.now, in_session.stop) > 0
             for name in OUTCOMES
         },
+        "is_cold_user": us[np.searchsorted(user, user[asking])] >= cut_us,
     }
     rows = (
         frame[asking]

@@ -91,6 +91,8 @@ def _with_provenance(rows: DataFrame, name: str, generator_id: str, run_id: str)
         "run_id": F.lit(run_id),
         "generator_id": F.lit(generator_id),
         "generator": F.lit(name),
+        "is_cold_user": F.lit(False),
+        "is_cold_item": F.lit(False),
         "sample_weight": F.lit(1.0),
         "split": F.lit("train"),
     }

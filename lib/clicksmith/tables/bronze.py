@@ -41,6 +41,7 @@ EVENTS = Table(
     name="bronze.events",
     columns=columns(EVENT_COLUMNS, PROVENANCE, Column("event_date", pa.date32(), doc="of event_ts, UTC")),
     key=("event_id",),
+    layout="a batch has files of its own, by which a replay finds it; cleaning reads all of them",
     doc="an event as received",
 )
 
@@ -63,8 +64,13 @@ USER_COLUMNS = columns(
     Column("properties", pa.string(), nullable=True, doc="JSON"),
 )
 
-ITEMS = Table("bronze.items", columns(ITEM_COLUMNS, PROVENANCE), ("item_id",), doc="a catalogue record")
-USERS = Table("bronze.users", columns(USER_COLUMNS, PROVENANCE), ("user_id",), doc="a user record")
+_WHOLE = "replaced as a whole, joined as a whole"
+ITEMS = Table(
+    "bronze.items", columns(ITEM_COLUMNS, PROVENANCE), ("item_id",), layout=_WHOLE, doc="a catalogue record"
+)
+USERS = Table(
+    "bronze.users", columns(USER_COLUMNS, PROVENANCE), ("user_id",), layout=_WHOLE, doc="a user record"
+)
 
 EVENT_FILES = Table(
     name="bronze.event_files",
@@ -75,6 +81,7 @@ EVENT_FILES = Table(
         Column("ingest_id", pa.string(), doc="of the batch's rows"),
     ),
     key=("file",),
+    layout="a row a file: small",
     doc="a source file and the batch that ingests it, written before its rows are",
 )
 
@@ -87,7 +94,11 @@ REJECTED_COLUMNS = columns(
 
 REJECTED = tuple(
     Table(
-        f"{table.name}_rejected", REJECTED_COLUMNS, (), doc=f"a row that broke the contract of {table.name}"
+        f"{table.name}_rejected",
+        REJECTED_COLUMNS,
+        (),
+        layout="few rows, read by people and by a replay",
+        doc=f"a row that broke the contract of {table.name}",
     )
     for table in (EVENTS, ITEMS, USERS)
 )

@@ -21,6 +21,7 @@ EVALUATION_METRICS = Table(
     ),
     key=("run_id", "metric", "slice", "arm", "seed"),
     partition_by=("job",),
+    layout="a job replaces its own rows and no others",
     doc="a figure",
 )
 
@@ -35,5 +36,6 @@ VERDICTS = Table(
         Column("evidence", pa.string(), doc="JSON: the figures that the decision rests on"),
     ),
     key=("run_id",),
+    layout="a row a decision: small",
     doc="a decision",
 )

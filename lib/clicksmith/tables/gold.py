@@ -9,6 +9,12 @@ SPLITS = ("train", "validation", "test")
 WINDOWS = (1, 7, 30, 90)
 """Days before as_of_ts."""
 
+_WHOLE = (
+    "replaced as a whole, read as a whole: a cluster key would save nothing, a change feed list every row"
+)
+_BY_SPLIT = "training reads one split"
+_BY_GENERATOR = "a generator replaces its own rows and no others"
+
 USER_PROFILES = Table(
     name="gold.user_profiles",
     columns=columns(
@@ -41,6 +47,7 @@ USER_PROFILES = Table(
         Column("category_mix", pa.string(), nullable=True, doc="JSON: category to share, five largest"),
     ),
     key=("user_id",),
+    layout=_WHOLE,
     doc="a user as of the cut",
 )
 
@@ -66,6 +73,7 @@ ITEM_PROFILES = Table(
         Column("popularity_rank", pa.int64(), nullable=True, minimum=1, doc="1 is the most purchased"),
     ),
     key=("item_id",),
+    layout=_WHOLE,
     doc="an item as of the cut",
 )
 
@@ -80,6 +88,7 @@ ITEM_PAIRS = Table(
         Column("rank", pa.int64(), minimum=1, doc="among the item's pairs, 1 is the most similar"),
     ),
     key=("item_id", "other_item_id"),
+    layout=_WHOLE,
     doc="two items visited together, as of the cut",
 )
 
@@ -120,8 +129,20 @@ LABEL_COLUMNS = columns(
     Column("label_purchase", pa.bool_()),
 )
 
+COLD_COLUMNS = columns(
+    Column("is_cold_user", pa.bool_(), doc="nothing of the user lies before the cut"),
+    Column("is_cold_item", pa.bool_(), doc="nothing of the item lies before the cut"),
+)
+
 WEIGHT_COLUMNS = columns(
-    Column("propensity", pa.float64(), nullable=True, minimum=0.0, maximum=1.0),
+    Column(
+        "propensity",
+        pa.float64(),
+        nullable=True,
+        minimum=0.0,
+        maximum=1.0,
+        doc="probability with which the row was logged, kept or drawn; null means 1",
+    ),
     Column("sample_weight", pa.float64(), minimum=0.0, doc="1/propensity, capped"),
     Column("split", pa.string(), allowed=SPLITS),
 )
@@ -137,10 +158,12 @@ TRAINING_EXAMPLES = Table(
         Column("event_ts", TIMESTAMP, doc="of the impression"),
         FEATURE_COLUMNS,
         LABEL_COLUMNS,
+        COLD_COLUMNS,
         WEIGHT_COLUMNS,
     ),
     key=("example_id",),
     partition_by=("split",),
+    layout="training reads one split; users lie together, so that its files are alike",
     doc="an impression with its outcome",
 )
 
@@ -155,6 +178,7 @@ SEQUENCES = Table(
     ),
     key=("user_id", "split"),
     partition_by=("split",),
+    layout=_BY_SPLIT,
     doc="a user's events within a split's time span",
 )
 
@@ -174,6 +198,7 @@ SEARCH_PAIRS = Table(
     ),
     key=("query", "item_id", "split"),
     partition_by=("split",),
+    layout=_BY_SPLIT,
     doc="an item that was shown for a query",
 )
 
@@ -186,6 +211,7 @@ VOCABULARY = Table(
         Column("num_events", pa.int64(), minimum=1, doc="in training rows"),
     ),
     key=("field", "value"),
+    layout="a row an id: read as a whole",
     doc="an id and its index, by falling frequency in training rows, ties by value",
 )
 
@@ -203,6 +229,7 @@ SYNTHETIC_CANDIDATES = Table(
     columns=SYNTHETIC_COLUMNS,
     key=("sample_id",),
     partition_by=("generator",),
+    layout=_BY_GENERATOR,
     doc="a generated training example that waits for the gate: no user, session or request; split is train",
 )
 
@@ -211,5 +238,6 @@ SYNTHETIC_EXAMPLES = Table(
     columns=SYNTHETIC_COLUMNS,
     key=("sample_id",),
     partition_by=("generator",),
+    layout=_BY_GENERATOR,
     doc="a generated training example whose generator passed the gate",
 )

@@ -20,5 +20,6 @@ JOB_RUNS = Table(
         Column("library_version", pa.string()),
     ),
     key=("run_uuid",),
+    layout="appended to by every job, compacted by maintain_tables",
     doc="a run of a job; not one that was killed",
 )

@@ -40,6 +40,7 @@ class Table:
         columns: in their order on disk.
         key: columns that identify a row.
         partition_by: columns of the physical layout, few values each.
+        layout: why it lies as it does.
         doc: what one row is.
     """
 
@@ -47,6 +48,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     partition_by: tuple[str, ...] = ()
+    layout: str = ""
     doc: str = ""
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
 

@@ -11,6 +11,7 @@ SILVER_EVENTS = Table(
         *(c if c.name != "session_id" else Column("session_id", pa.string()) for c in EVENTS.columns)
     ),
     key=("event_id",),
+    layout="users lie together as cleaning wrote them; features read all of it: no key would save reading",
     doc="a distinct, human event, in a session",
 )
 
@@ -22,6 +23,7 @@ SILVER_REJECTED = Table(
         Column("ruleset_version", pa.string()),
     ),
     key=("event_id",),
+    layout="few rows, read by people",
     doc="an event that a bot or clock rule took out",
 )
 
@@ -41,5 +43,6 @@ SILVER_SESSIONS = Table(
         ),
     ),
     key=("session_id",),
+    layout="users lie together as cleaning wrote them",
     doc="a session: the deepest event type reached is its outcome",
 )

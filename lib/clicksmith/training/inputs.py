@@ -13,7 +13,7 @@ from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.tables.gold import FEATURE_COLUMNS
-from clicksmith.training.snapshot import load_table
+from clicksmith.training.snapshot import hash_buckets, load_table
 
 MAX_ITEMS = 32_768
 """Items with an embedding of their own, the most frequent ones; rarer ones share index 0."""
@@ -68,30 +68,45 @@ class RankerCodec:
 
     table: TableCodec
     items: Items
+    oov_buckets: int = 0
 
     @classmethod
-    def fit(cls, train_rows: pa.Table, items: Items) -> "RankerCodec":
-        """Fit on rows of the train split."""
-        return cls(TableCodec.fit(train_rows, FEATURE_COLUMNS), items)
+    def fit(cls, train_rows: pa.Table, items: Items, oov_buckets: int = 0) -> "RankerCodec":
+        """Fit on rows of the train split.
+
+        Args:
+            train_rows: the rows.
+            items: those with a code of their own.
+            oov_buckets: codes that the others share by hash of their id; 0: all share the code 0.
+        """
+        return cls(TableCodec.fit(train_rows, FEATURE_COLUMNS), items, oov_buckets)
 
     @property
     def cardinalities(self) -> list[int]:
         """Codes of each input column."""
-        return [*self.table.cardinalities, len(self.items)]
+        return [*self.table.cardinalities, len(self.items) + self.oov_buckets]
 
     def encode(self, rows: pa.Table) -> NDArray[np.int32]:
         """Codes of rows that hold the features and the item id, shape (N, C)."""
         codes = self.table.encode(rows).codes.astype(np.int32)
-        return np.column_stack([codes, self.items.index(rows.column(ITEM))])
+        ids = rows.column(ITEM)
+        items = self.items.index(ids)
+        if self.oov_buckets:
+            unknown = (items == 0) & pc.is_valid(ids).to_numpy()
+            buckets = hash_buckets(ids.filter(pa.array(unknown))) % self.oov_buckets
+            items[unknown] = len(self.items) + buckets
+        return np.column_stack([codes, items])
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
-        return {"table": self.table.to_json(), "items": items_to_json(self.items)}
+        items = items_to_json(self.items)
+        return {"table": self.table.to_json(), "items": items, "oov_buckets": self.oov_buckets}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "RankerCodec":
         """The inverse of `to_json`."""
-        return cls(TableCodec.from_json(value["table"]), items_from_json(value["items"]))
+        table, items = TableCodec.from_json(value["table"]), items_from_json(value["items"])
+        return cls(table, items, value["oov_buckets"])
 
 
 def items_to_json(items: Items) -> dict[str, Any]:

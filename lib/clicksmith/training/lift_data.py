@@ -62,7 +62,7 @@ def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Ma
     require_rows(train, "train", examples, 100)
     test = load_examples(examples, [*columns, USER, ID], "test", config.ranker.max_test_rows)
     require_rows(test, "test", examples, 100)
-    codec = RankerCodec.fit(train, Items.load(vocabulary))
+    codec = RankerCodec.fit(train, Items.load(vocabulary), config.ranker.oov_buckets)
     tail = _numbers(train, POPULARITY) < lift.popularity_buckets[0]
     extra: dict[str, Rows] = {}
     arms: dict[str, Arm] = {}

@@ -128,7 +128,7 @@ class BuildRanker:
         columns = [*FEATURES, ITEM, USER, ID, "sample_weight", self.config.label]
         train = load_examples(self.examples, columns, "train", self.config.max_rows)
         require_rows(train, "train", self.examples, 2)
-        codec = RankerCodec.fit(train, Items.load(self.vocabulary))
+        codec = RankerCodec.fit(train, Items.load(self.vocabulary), self.config.oov_buckets)
         coded = self._coded(codec, train)
         validation = load_examples(self.examples, columns, "validation", MAX_VALIDATION_ROWS)
         test = load_examples(self.examples, columns, "test", self.config.max_test_rows)
