@@ -10,6 +10,7 @@ import clean_events
 import evaluate_synthetic
 import ingest_events
 import measure_lift
+import score_candidates
 import synthesize_samples
 import train_generator
 import train_recommender
@@ -29,6 +30,7 @@ STEPS = (
     synthesize_samples,
     evaluate_synthetic,
     train_recommender,
+    score_candidates,
     measure_lift,
     write_report,
 )

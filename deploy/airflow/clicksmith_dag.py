@@ -27,6 +27,7 @@ JOBS = (
     ("synthesize_samples", "spark"),
     ("evaluate_synthetic", "spark"),
     ("train_recommender", "ray"),
+    ("score_candidates", "spark"),
     ("measure_lift", "ray"),
     ("write_report", "spark"),
     ("maintain_tables", "spark"),

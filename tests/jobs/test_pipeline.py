@@ -1,6 +1,7 @@
 """The whole road on a sliver of real data: every table, balanced counts, nothing done twice."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -13,6 +14,8 @@ from clicksmith.tables import (
     BRONZE_EVENTS,
     EVALUATION_METRICS,
     EVENT_FILES,
+    RECOMMENDATIONS,
+    SEQUENCES,
     SILVER_EVENTS,
     SILVER_REJECTED,
     SILVER_SESSIONS,
@@ -79,6 +82,16 @@ def test_synthetic_rows_are_training_rows_of_known_items(finished_lake: Path):
     assert set(published["item_id"].to_pylist()) <= set(trained["item_id"].to_pylist())
     assert pc.max(published["event_ts"]).as_py() <= pc.max(trained["event_ts"]).as_py()
     assert set(pipeline.rows(finished_lake, VOCABULARY)["field"].to_pylist()) == {"item_id"}
+
+
+def test_every_user_has_a_list(finished_lake: Path):
+    rows = pipeline.rows(finished_lake, RECOMMENDATIONS).to_pylist()
+    ranks = Counter(row["user_id"] for row in rows)
+    assert ranks.keys() == set(pipeline.rows(finished_lake, SEQUENCES)["user_id"].to_pylist())
+    assert set(ranks.values()) == {20}
+    known = set(pipeline.rows(finished_lake, VOCABULARY)["value"].to_pylist())
+    assert {row["item_id"] for row in rows} <= known
+    assert {row["model_id"].split("-")[0] for row in rows} == {"sequential"}
 
 
 def test_there_is_one_verdict_with_evidence(finished_lake: Path):

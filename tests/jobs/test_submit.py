@@ -28,6 +28,7 @@ from clicksmith.tables import (
     BRONZE_EVENTS,
     EVALUATION_METRICS,
     ITEM_PROFILES,
+    RECOMMENDATIONS,
     SEQUENCES,
     SILVER_EVENTS,
     SYNTHETIC_CANDIDATES,
@@ -255,6 +256,11 @@ def test_train_recommender(submitter: Submitter, dashboard: str) -> None:
     assert submitter.written_by(SEQUENCES) == SHIPPED_VERSION
     submitter.ray("train_recommender", dashboard)
     assert list((submitter.folder / "lake" / "_models" / "recommenders").glob("*/card.json"))
+
+
+def test_score_candidates(submitter: Submitter) -> None:
+    submitter.spark("score_candidates")
+    assert submitter.written_by(RECOMMENDATIONS) == SHIPPED_VERSION
 
 
 def test_measure_lift(submitter: Submitter, dashboard: str) -> None:

@@ -14,9 +14,11 @@ import pytest
 from clicksmith.config import Config
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.recommenders.baselines import Popularity
+from clicksmith.recommenders.recommend import top
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.inputs import Items
-from clicksmith.training.next_items import NextItems, recent_counts, same_for_all, top
+from clicksmith.training.next_items import NextItems, recent_counts
 from clicksmith.training.runs import Run, train_once
 from clicksmith.training.sequential import BuildSequential, sequential_run
 from clicksmith.training.windows import Windows
@@ -53,7 +55,7 @@ def test_learns_the_cycle_beyond_every_popularity(make_config: Callable[..., Con
     for baseline in ("popularity", "recent_popularity", "personal_popularity"):
         assert metrics[f"{baseline}_ndcg@10"] < 0.5
     assert card["history"][-1]["validation_ndcg@10"] > 0.9
-    assert json.loads((folder / "codec.json").read_text())["max_length"] == 8
+    assert json.loads((folder / "codec.json").read_text())["sequential"]["max_length"] == 8
 
 
 def test_batches_are_windows_of_the_sequences_and_shards_make_up_the_whole(
@@ -120,9 +122,9 @@ def test_figures_by_hand() -> None:
     assert len(rows) == 2
     assert rows.num_relevant.tolist() == [2, 1]  # item 3 and whatever is unknown; item 2
     scores = np.array([9.0, 1.0, 5.0, 3.0])  # index 0 is never recommended: 2, 3, 1
-    recall, ndcg = rows.measure(same_for_all(scores), k=2)
-    assert recall == pytest.approx((1 / 2 + 1) / 2)
-    assert ndcg == pytest.approx(((1 / math.log2(3)) / (1 + 1 / math.log2(3)) + 1) / 2)
+    found = rows.recommend(Popularity(scores), k=2)
+    assert found.recall.mean() == pytest.approx((1 / 2 + 1) / 2)
+    assert found.ndcg.mean() == pytest.approx(((1 / math.log2(3)) / (1 + 1 / math.log2(3)) + 1) / 2)
 
 
 def test_top_breaks_ties_to_the_lower_index() -> None:

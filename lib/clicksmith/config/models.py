@@ -17,6 +17,7 @@ from clicksmith.config.sections import (
     LiftConfig,
     RankerConfig,
     RayConfig,
+    ScoringConfig,
     Section,
     SequentialConfig,
     SparkConfig,
@@ -52,6 +53,7 @@ class Config(Section):
     gate: GateConfig = GateConfig()
     ranker: RankerConfig = RankerConfig()
     sequential: SequentialConfig = SequentialConfig()
+    scoring: ScoringConfig = ScoringConfig()
     lift: LiftConfig = LiftConfig()
     maintenance: MaintenanceConfig = MaintenanceConfig()
 

@@ -238,8 +238,13 @@ class RankerConfig(Section):
 
 
 class SequentialConfig(Section):
-    """The SASRec-style next-item model."""
+    """The next-item model."""
 
+    model: Literal["sasrec", "bert4rec", "gru4rec"] = "sasrec"
+    loss: Literal["sampled_softmax", "cross_entropy", "gbce"] = Field(
+        default="sampled_softmax",
+        description="cross_entropy ranks all items at each position: small catalogues",
+    )
     num_steps: int = Field(default=300, ge=1)
     batch_size: int = Field(default=128, ge=2, description="global: over all workers")
     learning_rate: float = Field(default=3e-3, gt=0)
@@ -249,7 +254,26 @@ class SequentialConfig(Section):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     max_length: int = Field(default=50, ge=2)
     num_negatives: int = Field(default=256, ge=1)
+    negatives_exponent: float = Field(
+        default=1.0, ge=0, le=1, description="items are drawn by popularity to this power; 0: all alike"
+    )
+    mask_fraction: float = Field(
+        default=0.2, gt=0, le=1, description="share of a sequence that bert4rec has to guess in training"
+    )
     horizon: int = Field(default=20, ge=1, description="a target is one of so many later events")
+    num_validations: int = Field(default=4, ge=1, description="evenly spaced; the best weights are kept")
+    patience: int | None = Field(
+        default=None, ge=1, description="training ends after so many validations without a better one"
+    )
+    filter_viewed: bool = Field(
+        default=False, description="recommend only what a user has not taken before: where nobody buys again"
+    )
+
+
+class ScoringConfig(Section):
+    """Lists of recommendations for all users."""
+
+    num_items: int = Field(default=20, ge=1, description="items a user")
 
 
 class ArmConfig(Section):

@@ -1,12 +1,20 @@
 """Training objectives: modules that turn a batch into a loss, so that DDP sees one forward pass."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clicksmith.recommenders.sasrec import SASRec
+from clicksmith.recommenders.sequence import SequenceNetwork
+
+Loss = Literal["sampled_softmax", "cross_entropy", "gbce"]
+
+LENGTH_GROUPS = 4
+"""Rows of like length are encoded together, so that short sequences do not pay for the longest."""
+GBCE_CALIBRATION = 0.75
+"""t of Petrov and Macdonald 2023; 0 is plain binary cross-entropy, 1 undoes all overconfidence."""
 
 
 class RankerObjective(nn.Module):
@@ -26,38 +34,80 @@ class RankerObjective(nn.Module):
 
 
 class SequentialObjective(nn.Module):
-    """Sampled softmax over a later item of each position that has one.
+    """The loss over a later item of each position that has one, N in all.
 
     Shape:
-        items (B, L) and targets (B, L), both 0 where there is none, negatives (K,) -> scalar.
+        items (B, L) and targets (B, L), both 0 where there is none, negatives (K,) -> scalar; what a network
+        that looks both ways has to guess is `mask_index` in the items.
 
     Args:
         network: the model.
         log_rate: log probability with which each item is drawn as a negative, shape (V,).
+        loss: "cross_entropy" is over all items and needs no negatives.
     """
 
     log_rate: Tensor
 
-    def __init__(self, network: SASRec, log_rate: Tensor) -> None:
+    def __init__(self, network: SequenceNetwork, log_rate: Tensor, loss: Loss = "sampled_softmax") -> None:
         super().__init__()
         self.network = network
+        self.loss = loss
         self.register_buffer("log_rate", log_rate, persistent=False)
 
     def forward(self, items_BL: Tensor, targets_BL: Tensor, negatives_K: Tensor) -> Tensor:
         """The loss of a batch."""
-        states_BLD = self.network(items_BL)
-        known = targets_BL > 0
-        states_ND, targets_N = states_BLD[known], targets_BL[known]
-        length = items_BL.shape[1]
-        is_past_LL = torch.ones(length, length, dtype=torch.bool, device=items_BL.device).tril()
-        seen_BL = ((items_BL[:, None, :] == targets_BL[:, :, None]) & is_past_LL).sum(2)
-        seen_BLK = (items_BL[:, :, None] == negatives_K).cumsum(1)
-        weight, bias, bonus = self.network.items.weight, self.network.bias, self.network.repeat_bonus
-        target_N = (states_ND * weight[targets_N]).sum(1) + bias[targets_N] + bonus(seen_BL[known])
-        logits_NK = states_ND @ weight[negatives_K].T + bias[negatives_K] + bonus(seen_BLK[known])
+        parts = []
+        for items_GL, targets_GL in _by_length(items_BL, targets_BL):
+            known = targets_GL > 0
+            past_NL = F.pad(self._past(items_GL, known), (0, items_BL.shape[1] - items_GL.shape[1]))
+            parts.append((self.network(items_GL)[known], targets_GL[known], past_NL))
+        states_ND, targets_N, past_NL = (torch.cat([part[i] for part in parts]) for i in range(3))
+        if not len(targets_N):
+            return states_ND.sum() * 0.0
+        return self._of(states_ND, targets_N, past_NL, negatives_K)
+
+    def _past(self, items_GL: Tensor, known_GL: Tensor) -> Tensor:
+        """The items that each known position can see, 0 in the place of others; shape (N, L)."""
+        row, position = known_GL.nonzero(as_tuple=True)
+        columns = torch.arange(items_GL.shape[1], device=items_GL.device)
+        items_NL = items_GL[row]
+        seen = items_NL != self.network.mask_index
+        return items_NL * (seen if self.network.kind == "bert4rec" else columns <= position[:, None])
+
+    def _of(self, states_ND: Tensor, targets_N: Tensor, past_NL: Tensor, negatives_K: Tensor) -> Tensor:
+        network = self.network
+        if self.loss == "cross_entropy":
+            logits_NV = network.scores(states_ND, past_NL)
+            return F.cross_entropy(logits_NV[:, 1:], targets_N - 1)
+        weight, bias, bonus = network.outputs, network.bias, network.repeat_bonus
+        seen_N = (past_NL == targets_N[:, None]).sum(1)
+        target_N = (states_ND * weight[targets_N]).sum(1) + bias[targets_N] + bonus(seen_N)
+        seen_NK = _times_seen(past_NL, negatives_K)
+        logits_NK = states_ND @ weight[negatives_K].T + bias[negatives_K] + bonus(seen_NK)
         logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K, float("-inf"))
-        loss = sampled_softmax(target_N, logits_NK, self.log_rate[negatives_K])
-        return loss if known.any() else states_BLD.sum() * 0.0
+        if self.loss == "gbce":
+            return gbce(target_N, logits_NK, len(negatives_K) / (len(bias) - 2))
+        return sampled_softmax(target_N, logits_NK, self.log_rate[negatives_K])
+
+
+def _by_length(items_BL: Tensor, targets_BL: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The rows in groups of like length, each cut to its longest."""
+    lengths = (items_BL > 0).sum(1)
+    order = lengths.argsort(descending=True, stable=True)
+    groups = []
+    for rows in order.chunk(LENGTH_GROUPS):
+        longest = max(1, int(lengths[rows[0]]))
+        groups.append((items_BL[rows, :longest], targets_BL[rows, :longest]))
+    return groups
+
+
+def _times_seen(past_NL: Tensor, items_K: Tensor) -> Tensor:
+    """How often each item is in each past, shape (N, K): a look-up of those past, not a comparison of all."""
+    distinct, column = torch.unique(items_K, return_inverse=True)
+    place_NL = torch.searchsorted(distinct, past_NL).clamp_max(len(distinct) - 1)
+    place_NL = place_NL.where(distinct[place_NL] == past_NL, len(distinct))
+    counts = torch.zeros(len(past_NL), len(distinct) + 1, device=past_NL.device)
+    return counts.scatter_add_(1, place_NL, torch.ones_like(place_NL).float())[:, column]
 
 
 def sampled_softmax(target_N: Tensor, logits_NK: Tensor, log_rate_K: Tensor) -> Tensor:
@@ -79,3 +129,23 @@ def sampled_softmax(target_N: Tensor, logits_NK: Tensor, log_rate_K: Tensor) -> 
     corrected_NK = logits_NK - log_rate_K - math.log(len(log_rate_K))
     partition_N = torch.logsumexp(torch.cat([target_N[:, None], corrected_NK], dim=1), dim=1)
     return (partition_N - target_N).mean()
+
+
+def gbce(target_N: Tensor, logits_NK: Tensor, share: float) -> Tensor:
+    """Generalised binary cross-entropy (gSASRec, Petrov and Macdonald 2023, equation 13).
+
+    The positive's probability is raised to beta = a (t (1 - 1 / a) + 1 / a), a being the share of items
+    drawn as negatives: with few of them plain binary cross-entropy is overconfident.
+
+    Args:
+        target_N: logit of each row's target, shape (N,).
+        logits_NK: logits of the negatives, uniformly drawn; -inf leaves one out; shape (N, K).
+        share: negatives over items.
+
+    Returns:
+        The mean over rows of the sum over a row's terms, in nats, divided by K + 1.
+    """
+    beta = share * (GBCE_CALIBRATION * (1 - 1 / share) + 1 / share)
+    positive_N = -beta * F.logsigmoid(target_N)
+    negative_N = F.softplus(logits_NK).sum(1)
+    return ((positive_N + negative_N) / (logits_NK.shape[1] + 1)).mean()

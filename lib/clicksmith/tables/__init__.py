@@ -5,6 +5,7 @@ from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
 from clicksmith.tables.gold import (
     ITEM_PAIRS,
     ITEM_PROFILES,
+    RECOMMENDATIONS,
     SEARCH_PAIRS,
     SEQUENCES,
     SYNTHETIC_CANDIDATES,
@@ -40,6 +41,7 @@ ALL_TABLES = (
     SEQUENCES,
     SEARCH_PAIRS,
     VOCABULARY,
+    RECOMMENDATIONS,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
     EVALUATION_METRICS,
@@ -61,6 +63,7 @@ __all__ = [
     "ITEM_PROFILES",
     "JOB_RUNS",
     "OUTCOMES",
+    "RECOMMENDATIONS",
     "SEARCH_PAIRS",
     "SEQUENCES",
     "SILVER_EVENTS",

@@ -215,6 +215,20 @@ VOCABULARY = Table(
     doc="an id and its index, by falling frequency in training rows, ties by value",
 )
 
+RECOMMENDATIONS = Table(
+    name="gold.recommendations",
+    columns=columns(
+        Column("user_id", pa.string()),
+        Column("rank", pa.int32(), minimum=1, doc="1 is the best"),
+        Column("item_id", pa.string()),
+        Column("is_cold_user", pa.bool_(), doc="no known item: the list is the most popular items"),
+        Column("model_id", pa.string(), doc="the model's name and run: its folder"),
+    ),
+    key=("user_id", "rank"),
+    layout=_WHOLE,
+    doc="an item recommended to a user",
+)
+
 SYNTHETIC_COLUMNS = columns(
     Column("sample_id", pa.string(), doc="generator_id and row number"),
     Column("row_id", pa.int64(), minimum=0),

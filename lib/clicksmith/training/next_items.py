@@ -1,7 +1,7 @@
 """Full-ranking evaluation of what users took next, and the popularity that it is held against."""
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.evaluation import ranking
+from clicksmith.evaluation.recommendations import Recommended
+from clicksmith.recommenders.recommend import NextItemModel, recommend
 from clicksmith.training.inputs import Items
 
 K = 10
-USERS_AT_ONCE = 256
-
-Scorer = Callable[[list[NDArray[np.int32]]], NDArray[np.floating]]
-"""Prefixes of B users to scores of all items, shape (B, V)."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +50,13 @@ class NextItems:
     def __len__(self) -> int:
         return len(self.prefixes)
 
-    def measure(self, scorer: Scorer, k: int = K) -> tuple[float, float]:
-        """Mean recall@k and NDCG@k over users, every item ranked; ties go to the more frequent item."""
-        hits = np.zeros((len(self), k), bool)
-        for start in range(0, len(self), USERS_AT_ONCE):
-            scores = scorer(self.prefixes[start : start + USERS_AT_ONCE])
-            best = top(scores, k)
-            for row, items in enumerate(best, start):
-                hits[row, : len(items)] = np.isin(items, self.targets[row])
-        recall = ranking.recall_at(hits, self.num_relevant)
-        return float(recall.mean()), float(ranking.ndcg_at(hits, self.num_relevant).mean())
-
-
-def top(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    """The k best items of each row, best first: never index 0, ties to the lower index.
-
-    Returns:
-        Shape (B, min(k, V - 1)).
-    """
-    scores = scores[:, 1:]
-    k = min(k, scores.shape[1])
-    threshold = np.partition(scores, -k, axis=1)[:, -k]
-    best = np.empty((len(scores), k), np.int64)
-    for row, values in enumerate(scores):
-        candidates = np.flatnonzero(values >= threshold[row])  # all ties at the border included
-        best[row] = candidates[np.argsort(-values[candidates], kind="stable")[:k]] + 1
-    return best
-
-
-def same_for_all(scores: NDArray[np.floating]) -> Scorer:
-    """A scorer that ranks the items alike for every user; `scores` has shape (V,)."""
-    return lambda prefixes: np.broadcast_to(scores, (len(prefixes), len(scores)))
+    def recommend(self, model: NextItemModel, k: int = K, filter_viewed: bool = False) -> Recommended:
+        """Every item ranked for every user; see `recommend.recommend`."""
+        lists = recommend(model, self.prefixes, k, filter_viewed)
+        hits = np.zeros(lists.shape, bool)
+        for row, items in enumerate(lists):
+            hits[row] = (items > 0) & np.isin(items, self.targets[row])
+        return Recommended(lists, hits, self.num_relevant)
 
 
 def popularity_scores(items: Items) -> NDArray[np.float64]:

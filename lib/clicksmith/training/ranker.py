@@ -1,7 +1,7 @@
 """The conversion ranker's run: coded training examples to a probability of the label."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -66,6 +66,8 @@ class RankerTask:
     labels: torch.Tensor
     validation: Examples | None
     test_rows: Examples
+
+    selection: ClassVar[None] = None
 
     @property
     def num_rows(self) -> int:

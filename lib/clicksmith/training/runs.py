@@ -15,6 +15,7 @@ from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import Lineage
+from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.checkpoint import State, damaged
 from clicksmith.training.supervised import Batch, Schedule, make_optimizer, run_steps
@@ -22,13 +23,11 @@ from clicksmith.training.workers import Worker, run_workers
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINTS = 4
-"""Checkpoints of a run, evenly spaced; the last one is the finished model."""
-
 LOSSES = 50
 """Points of the loss curve."""
 
-WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
+
+_PROGRESS = ("step", "seconds", "history", "metrics", "best", "is_finished")
 
 
 class Task(Protocol):
@@ -40,6 +39,7 @@ class Task(Protocol):
         schedule: how to train.
         num_rows: rows that it trains on.
         codec: JSON value of how to code its inputs.
+        selection: the figure of `validate` whose highest value marks the weights to keep; None: the last.
     """
 
     @property
@@ -56,6 +56,9 @@ class Task(Protocol):
 
     @property
     def codec(self) -> Any: ...  # noqa: D102
+
+    @property
+    def selection(self) -> str | None: ...  # noqa: D102
 
     def batch(self, step: int, rank: int, world_size: int) -> Batch:
         """A worker's part of a step's batch, a function of the arguments alone."""
@@ -106,7 +109,7 @@ def train_once(run: Run, config: RayConfig, root: str) -> str:
         ClicksmithError: as raised in a worker.
         TrainingError: a worker failed otherwise.
     """
-    folder = storage.join(root, "recommenders", run.key)
+    folder = recommender_folder(root, run.name, run.lineage)
     if storage.exists(storage.join(folder, CARD)):
         logger.info("%s is already trained", run.key)
         return folder
@@ -129,33 +132,69 @@ def _work(worker: Worker, run: Run) -> None:
     objective = worker.prepare(task.objective)
     optimizer = make_optimizer(objective, task.schedule)
     state = _restore(task, optimizer, worker.restore())
-    started = time.monotonic() - state["seconds"]
-    num_steps = task.schedule.num_steps
-    every, log_every = max(1, num_steps // CHECKPOINTS), max(1, num_steps // LOSSES)
+    if state["is_finished"]:
+        return
+    schedule, started = task.schedule, time.monotonic() - state["seconds"]
+    num_steps = schedule.num_steps
+    every, log_every = max(1, num_steps // schedule.num_validations), max(1, num_steps // LOSSES)
 
     def batch_of(step: int) -> Batch:
         return tuple(part.to(worker.device) for part in task.batch(step, shard.rank, shard.world_size))
 
-    for step, loss in run_steps(objective, optimizer, task.schedule, batch_of, state["step"], shard.rank):
+    for step, loss in run_steps(objective, optimizer, schedule, batch_of, state["step"], shard.rank):
         last = step == num_steps
         save = last or (step % every == 0 and step + every <= num_steps)
         if step % log_every == 0 or save:
             state["history"].append({"step": step, "loss": float(sum_over_ranks(loss)) / num_ranks()})
-        if save:
-            if shard.rank == 0:
-                state["history"][-1].update(task.validate())
-                state["metrics"] = task.test() if last else {}
-            objective.train()
-            state.update(step=step, seconds=time.monotonic() - started)
-            worker.save(lambda: _dump(task, optimizer, state), num_steps, state["history"][-1])
+        if not save:
+            continue
+        if shard.rank == 0:
+            state["history"][-1].update(task.validate())
+            state["best"] = _best(task, state)
+        # The first worker alone knows the figures; all of them have to stop at the same step.
+        gave_up = sum_over_ranks(loss.new_tensor(shard.rank == 0 and _gave_up(task, state))) > 0
+        state["is_finished"] = last or bool(gave_up)
+        if state["is_finished"] and shard.rank == 0:
+            if state["best"] is not None:
+                task.network.load_state_dict(state["best"]["network"])
+            state["metrics"] = task.test()
+        objective.train()
+        state.update(step=step, seconds=time.monotonic() - started)
+        worker.save(lambda: _dump(task, optimizer, state), num_steps, state["history"][-1])
+        if state["is_finished"]:
+            return
+
+
+def _best(task: Task, state: State) -> State | None:
+    """The weights of the highest figure so far, where the task has one that counts."""
+    best: State | None = state["best"]
+    figures = state["history"][-1]
+    if task.selection is None or task.selection not in figures:
+        return best
+    figure = figures[task.selection]
+    if best is not None and figure <= best["figure"]:
+        return best
+    return {"figure": figure, "step": figures["step"], "network": _weights(task)}
+
+
+def _gave_up(task: Task, state: State) -> bool:
+    """Whether the newest validations have all been worse than the best one."""
+    patience, best = task.schedule.patience, state["best"]
+    if patience is None or best is None:
+        return False
+    since = [row for row in state["history"] if task.selection in row and row["step"] > best["step"]]
+    return len(since) >= patience
+
+
+def _weights(task: Task) -> State:
+    return {name: tensor.cpu().clone().contiguous() for name, tensor in task.network.state_dict().items()}
 
 
 def _dump(task: Task, optimizer: torch.optim.Optimizer, state: State) -> State:
     """A checkpoint: the model, its optimizer, how it went, and what its card will say."""
-    network = {name: tensor.cpu().contiguous() for name, tensor in task.network.state_dict().items()}
     return {
         **state,
-        "network": network,
+        "network": _weights(task),
         "optimizer": optimizer.state_dict(),
         "codec": task.codec,
         "num_rows": task.num_rows,
@@ -165,10 +204,10 @@ def _dump(task: Task, optimizer: torch.optim.Optimizer, state: State) -> State:
 def _restore(task: Task, optimizer: torch.optim.Optimizer, saved: State | None) -> State:
     """Load a checkpoint into network and optimizer; returns how it went so far."""
     if saved is None:
-        return {"step": 0, "seconds": 0.0, "history": [], "metrics": {}}
+        return {"step": 0, "seconds": 0.0, "history": [], "metrics": {}, "best": None, "is_finished": False}
     try:
         task.network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
-        return {name: saved[name] for name in ("step", "seconds", "history", "metrics")}
+        return {name: saved[name] for name in _PROGRESS}
     except Exception as error:  # torch raises many kinds for weights that do not fit
         raise damaged(error) from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from clicksmith.config import Config, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.lakehouse.lineage import trace
+from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
+from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.losses import SequentialObjective
-from clicksmith.recommenders.sasrec import SASRec
+from clicksmith.recommenders.recommend import NextItemModel
+from clicksmith.recommenders.sequence import SequenceNetwork
 from clicksmith.seeds import derive_seed
 from clicksmith.training.inputs import Items, items_to_json, require_rows
-from clicksmith.training.next_items import NextItems, popularity_scores, recent_counts, same_for_all
+from clicksmith.training.next_items import K, NextItems, popularity_scores, recent_counts
 from clicksmith.training.runs import Run
 from clicksmith.training.snapshot import load_table
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step
-from clicksmith.training.windows import Windows
+from clicksmith.training.windows import Windows, masked
 
-NAME = "sequential"
 MAX_USERS = 500_000
 """Users trained on, and as many tested with, by hash of their id: bounds the memory."""
 
@@ -37,23 +38,24 @@ class SequentialTask:
 
     Attributes:
         windows: of the training sequences.
-        horizon: see `Windows.draw`.
+        popularity: training events of each item, shape (V,).
         rates: probability of each item as a negative, shape (V,).
         evaluation: prefixes and what followed them, on validation and on test rows.
-        baselines: scores of all items, by name, shape (V,) each; of the train split.
+        baselines: by name, fitted on the train split.
     """
 
-    network: SASRec
+    network: SequenceNetwork
     objective: SequentialObjective
     schedule: Schedule
     codec: Any
-    num_negatives: int
-    max_length: int
-    horizon: int
+    config: SequentialConfig
     windows: Windows
+    popularity: NDArray[np.float64]
     rates: NDArray[np.float64]
     evaluation: Mapping[str, NextItems]
-    baselines: Mapping[str, NDArray[np.float64]]
+    baselines: Mapping[str, NextItemModel]
+
+    selection: ClassVar[str] = "validation_ndcg@10"
 
     @property
     def num_rows(self) -> int:
@@ -62,12 +64,16 @@ class SequentialTask:
 
     def batch(self, step: int, rank: int, world_size: int) -> Batch:
         """A window of each of this worker's users, and the negatives that all of the batch share."""
-        size, seed = self.schedule.batch_size, self.schedule.seed
+        size, seed, config = self.schedule.batch_size, self.schedule.seed, self.config
         users = rows_of_step(self.num_rows, size, step, seed)
         random = np.random.default_rng(derive_seed(seed, "windows", step))
         # Drawn for the whole batch: the same rows with any number of workers.
-        items, targets = self.windows.draw(users, self.max_length, self.horizon, random)
-        negatives = random.choice(len(self.rates), self.num_negatives, p=self.rates)
+        items, targets = self.windows.draw(users, config.max_length, config.horizon, random)
+        if config.model == "bert4rec":
+            items, targets = masked(items, self.network.mask_index, config.mask_fraction, random)
+        negatives = np.zeros(0, np.int64)
+        if config.loss != "cross_entropy":
+            negatives = random.choice(len(self.rates), config.num_negatives, p=self.rates)
         mine = slice(rank, None, world_size)
         return torch.from_numpy(items[mine]), torch.from_numpy(targets[mine]), torch.from_numpy(negatives)
 
@@ -76,42 +82,63 @@ class SequentialTask:
         rows = self.evaluation["validation"]
         if not len(rows):
             return {}
-        recall, ndcg = rows.measure(self._model_scores)
+        found = rows.recommend(self.network, K, self.config.filter_viewed)
+        recall, ndcg = float(found.recall.mean()), float(found.ndcg.mean())
         return {"validation_recall@10": recall, "validation_ndcg@10": ndcg}
 
     def test(self) -> dict[str, float]:
-        """Full-ranking figures on test users, beside popularity, recent and personal popularity."""
+        """Full-ranking figures on test users, beside those of the baselines."""
         rows = self.evaluation["test"]
         figures: dict[str, float] = {"num_test_users": len(rows)}
         if not len(rows):
             return figures
-        figures["test_recall@10"], figures["test_ndcg@10"] = rows.measure(self._model_scores)
-        for name, scores in self.baselines.items():
-            figures[f"{name}_recall@10"], figures[f"{name}_ndcg@10"] = rows.measure(same_for_all(scores))
-        recall, ndcg = rows.measure(self._personal_scores)
-        figures["personal_popularity_recall@10"], figures["personal_popularity_ndcg@10"] = recall, ndcg
+        for prefix, model in {"test": self.network, **self.baselines}.items():
+            found = rows.recommend(model, K, self.config.filter_viewed)
+            of_model = found.figures(self.popularity, rows.prefixes)
+            figures |= {f"{prefix}_{name}": value for name, value in of_model.items()}
         return figures
 
-    @torch.inference_mode()
-    def _model_scores(self, prefixes: list[NDArray[np.int32]]) -> NDArray[np.float32]:
-        self.network.eval()
-        device = self.network.bias.device
-        items = np.zeros((len(prefixes), self.max_length), np.int64)
-        for row, prefix in enumerate(prefixes):
-            recent = prefix[-self.max_length :]
-            items[row, : len(recent)] = recent
-        last = torch.tensor([min(len(prefix), self.max_length) - 1 for prefix in prefixes], device=device)
-        sequences = torch.from_numpy(items).to(device)
-        states = self.network(sequences)[torch.arange(len(prefixes), device=device), last]
-        return np.asarray(self.network.scores(states, sequences).cpu().numpy())
 
-    def _personal_scores(self, prefixes: list[NDArray[np.int32]]) -> NDArray[np.float64]:
-        """What the user took most often, then the most popular: hard to beat where people buy again."""
-        popularity = self.baselines["popularity"]
-        scores = np.tile(popularity / (popularity.max() + 1), (len(prefixes), 1))
-        for row, prefix in enumerate(prefixes):
-            np.add.at(scores[row], prefix, 1.0)
-        return scores
+def make_task(
+    config: SequentialConfig,
+    windows: Windows,
+    popularity: NDArray[np.float64],
+    evaluation: Mapping[str, NextItems],
+    baselines: Mapping[str, NextItemModel],
+    codec: Any,
+    seed: int,
+) -> SequentialTask:
+    """The task of some sequences, with weights drawn from the seed.
+
+    Args:
+        config: the network, its loss and its schedule.
+        windows: of the training sequences.
+        popularity: training events of each item, shape (V,), 0 for index 0.
+        evaluation: see `SequentialTask`.
+        baselines: see `SequentialTask`.
+        codec: see `runs.Task`.
+        seed: of weights, rows and draws.
+    """
+    tempered = np.where(popularity > 0, popularity, 0.0) ** config.negatives_exponent * (popularity > 0)
+    rates = tempered / tempered.sum()
+    log_popularity = _log(popularity / popularity.sum())
+    network = build_network(config, log_popularity, derive_seed(seed, "weights"))
+    schedule = Schedule(
+        config.num_steps,
+        config.batch_size,
+        config.learning_rate,
+        seed,
+        num_validations=config.num_validations,
+        patience=config.patience,
+    )
+    objective = SequentialObjective(network, _log(rates), config.loss)
+    return SequentialTask(
+        network, objective, schedule, codec, config, windows, popularity, rates, evaluation, baselines
+    )
+
+
+def _log(rates: NDArray[np.float64]) -> torch.Tensor:
+    return torch.from_numpy(np.log(np.maximum(rates, 1e-12)).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -141,36 +168,20 @@ class BuildSequential:
                 "Ingest users with clicks, carts or purchases at two times before the cut.",
             )
         config = self.config
-        rates = popularity_scores(items) / items.num_events.sum()
-        log_rate = torch.from_numpy(np.log(np.maximum(rates, 1e-12)).astype(np.float32))
-        network = SASRec(
-            log_popularity=log_rate,
-            max_length=config.max_length,
-            dim=config.embedding_dim,
-            num_blocks=config.num_blocks,
-            num_heads=config.num_heads,
-            dropout=config.dropout,
-            seed=derive_seed(self.seed, "weights"),
-        )
-        return SequentialTask(
-            network=network,
-            objective=SequentialObjective(network, log_rate),
-            schedule=Schedule(config.num_steps, config.batch_size, config.learning_rate, self.seed),
-            codec={"items": items_to_json(items), "max_length": config.max_length},
-            num_negatives=config.num_negatives,
-            max_length=config.max_length,
-            horizon=config.horizon,
-            windows=windows,
-            rates=rates,
-            evaluation={
-                "validation": NextItems.of(prefix, users["validation"]),
-                "test": NextItems.of(before_test, users["test"]),
-            },
-            baselines={
-                "popularity": popularity_scores(items),
-                "recent_popularity": recent_counts(train, items, RECENT_DAYS),
-            },
-        )
+        popularity = popularity_scores(items)
+        evaluation = {
+            "validation": NextItems.of(prefix, users["validation"]),
+            "test": NextItems.of(before_test, users["test"]),
+        }
+        histories = [known for known in (history[history > 0] for history in prefix.values()) if len(known)]
+        baselines: dict[str, NextItemModel] = {
+            "popularity": Popularity(popularity),
+            "recent_popularity": Popularity(recent_counts(train, items, RECENT_DAYS)),
+            "personal_popularity": Popularity(popularity, personal=True),
+            "item_knn": ItemNeighbours.fit(histories, len(items)),
+        }
+        codec = {"items": items_to_json(items), "sequential": config.model_dump(mode="json")}
+        return make_task(config, windows, popularity, evaluation, baselines, codec, self.seed)
 
     def _of_users(self, split: str, items: Items) -> Sequences:
         rows = load_table(self.sequences, ["user_id", "item_ids"], {"split": split}, MAX_USERS)
@@ -192,12 +203,7 @@ def _sequences(rows: pa.Table, items: Items) -> Sequences:
 
 def sequential_run(config: Config, sequences: Snapshot, vocabulary: Snapshot) -> Run:
     """The run that `config.sequential` describes, on pinned snapshots."""
-    lineage = trace(
-        f"train_recommender/{NAME}",
-        config,
-        {"sequential": config.sequential},
-        {"sequences": sequences, "vocabulary": vocabulary},
-    )
-    seed = derive_seed(config.seed, "train_recommender", NAME)
+    lineage = trace_sequential(config, sequences, vocabulary)
+    seed = derive_seed(config.seed, "train_recommender", SEQUENTIAL)
     build = BuildSequential(config.sequential, seed, sequences, vocabulary)
-    return Run(NAME, "sasrec", lineage, sequences, build)
+    return Run(SEQUENTIAL, config.sequential.model, lineage, sequences, build)

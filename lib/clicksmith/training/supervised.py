@@ -27,6 +27,9 @@ class Schedule:
         learning_rate: at its peak; it rises over the first steps, then falls linearly to 0.
         seed: of rows and dropout.
         weight_decay: AdamW's.
+        num_validations: evenly spaced; each is a checkpoint.
+        patience: training ends after so many validations without a better one; None: never before its last
+            step. In either case a task that says which figure counts keeps the best weights, not the last.
     """
 
     num_steps: int
@@ -34,6 +37,8 @@ class Schedule:
     learning_rate: float
     seed: int
     weight_decay: float = 1e-5
+    num_validations: int = 4
+    patience: int | None = None
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, from 0."""

@@ -1,5 +1,6 @@
 """Training windows over users' sequences, with targets that come strictly later in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,15 @@ class Windows:
         later = np.minimum(np.searchsorted(moment, moment, side="right"), ends)
         return cls(flat, starts, later, ends)
 
+    @classmethod
+    def of_histories(cls, histories: Sequence[NDArray[np.integer]]) -> "Windows":
+        """From users' items, oldest first, each a moment of its own; users with one item are left out."""
+        kept = [np.asarray(history, np.int32) for history in histories if len(history) > 1]
+        lengths = np.array([len(history) for history in kept], np.int64)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        flat = np.concatenate(kept) if kept else np.zeros(0, np.int32)
+        return cls(flat, starts, np.arange(1, len(flat) + 1), np.repeat(starts[1:], lengths))
+
     def __len__(self) -> int:
         return len(self.starts) - 1
 
@@ -76,6 +86,30 @@ class Windows:
         has_target = inside & (choices > 0)
         items = np.where(inside, self.flat[position], 0).astype(np.int64)
         return items, np.where(has_target, self.flat[np.where(has_target, target, 0)], 0).astype(np.int64)
+
+
+def masked(
+    items: NDArray[np.int64], mask_index: int, fraction: float, random: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A cloze of each window: some items hidden, and what they were (BERT4Rec, Sun et al. 2019).
+
+    Args:
+        items: shape (B, L), 0 where there is none.
+        mask_index: stands for a hidden item.
+        fraction: of the items, hidden at random; at least one of each window, and of half the windows the
+            last one alone, which is what will be asked.
+        random: where numbers come from.
+
+    Returns:
+        Items with the mask, and targets, 0 where nothing is hidden.
+    """
+    is_item = items > 0
+    hidden = is_item & (random.random(items.shape) < fraction)
+    last = np.zeros_like(hidden)
+    last[np.arange(len(items)), np.maximum(is_item.sum(1) - 1, 0)] = True
+    last_alone = (random.random(len(items)) < 0.5) | ~hidden.any(1)
+    hidden = np.where(last_alone[:, None], last & is_item, hidden)
+    return np.where(hidden, mask_index, items), np.where(hidden, items, 0)
 
 
 def _starts(users: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,0 +1,38 @@
+"""Score candidates: the trained next-item model's best items for every user to gold.recommendations."""
+
+import logging
+import sys
+
+from clicksmith.config import Config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import commit, read
+from clicksmith.lakehouse.job import run_job
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.session import open_session
+from clicksmith.recommenders.artefact import TrainedSequence
+from clicksmith.synthesis.recommendations import recommendations
+from clicksmith.tables import RECOMMENDATIONS, SEQUENCES, VOCABULARY
+
+logger = logging.getLogger("clicksmith.jobs.score_candidates")
+
+
+def run(config: Config) -> None:
+    """Write the lists of all users, unless they are of this model already."""
+    lake = Lake.of(config)
+    sequences = lake.get(SEQUENCES)
+    if sequences.num_rows == 0:
+        logger.warning("gold.sequences is empty (the source knows no users): there is nobody to recommend to")
+        return
+    folder = TrainedSequence.find(config, sequences, lake.get(VOCABULARY))
+    model_id = folder.rsplit("/", 1)[1]
+    settings, inputs = {"scoring": config.scoring}, {"sequences": sequences}
+    lineage = trace("score_candidates", config, settings, inputs, extra_inputs={"model": model_id})
+    if lineage.is_committed(lake, RECOMMENDATIONS):
+        logger.info("already done for these inputs and this configuration")
+        return
+    rows = read(open_session(config), sequences)
+    commit(recommendations(rows, folder, model_id, config.scoring.num_items), RECOMMENDATIONS, lake, lineage)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(run, __doc__))

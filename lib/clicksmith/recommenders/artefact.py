@@ -1,0 +1,133 @@
+"""A trained next-item model's folder: weights.safetensors, codec.json and, written last, card.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load as load_weights
+
+from clicksmith.config import Config, SequentialConfig
+from clicksmith.errors import ContractError, NotFittedError
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Snapshot, models_root
+from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.recommenders.recommend import recommend
+from clicksmith.recommenders.sequence import SequenceNetwork
+
+WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
+SEQUENTIAL = "sequential"
+
+
+def trace_sequential(config: Config, sequences: Snapshot, vocabulary: Snapshot) -> Lineage:
+    """The lineage of training the next-item model; known before it is trained."""
+    return trace(
+        f"train_recommender/{SEQUENTIAL}",
+        config,
+        {"sequential": config.sequential},
+        {"sequences": sequences, "vocabulary": vocabulary},
+    )
+
+
+def recommender_folder(root: str, name: str, lineage: Lineage) -> str:
+    """URI of a recommender's folder below the root of the models."""
+    return storage.join(root, "recommenders", f"{name}-{lineage.run_id}")
+
+
+def build_network(config: SequentialConfig, log_popularity: torch.Tensor, seed: int) -> SequenceNetwork:
+    """The network that a configuration describes, with weights drawn from a seed."""
+    return SequenceNetwork(
+        config.model,
+        log_popularity=log_popularity,
+        max_length=config.max_length,
+        dim=config.embedding_dim,
+        num_blocks=config.num_blocks,
+        num_heads=config.num_heads,
+        dropout=config.dropout,
+        seed=seed,
+    )
+
+
+@dataclass(frozen=True)
+class TrainedSequence:
+    """A next-item model, ready to recommend.
+
+    Attributes:
+        network: in evaluation mode.
+        ids: the item id of index 1, 2, ...
+        filter_viewed: whether users are spared what they took before.
+    """
+
+    network: SequenceNetwork
+    ids: NDArray[np.object_]
+    filter_viewed: bool
+
+    @classmethod
+    def find(cls, config: Config, sequences: Snapshot, vocabulary: Snapshot) -> str:
+        """The folder of the model that a configuration describes.
+
+        Raises:
+            NotFittedError: it is not trained.
+        """
+        lineage = trace_sequential(config, sequences, vocabulary)
+        folder = recommender_folder(models_root(config), SEQUENTIAL, lineage)
+        if not storage.exists(storage.join(folder, CARD)):
+            raise NotFittedError(
+                f"The next-item model is not trained for {folder}.", "Run train_recommender first."
+            )
+        return folder
+
+    @classmethod
+    def load(cls, folder: str) -> "TrainedSequence":
+        """From a folder.
+
+        Raises:
+            LakeError: a file is missing.
+            ContractError: the weights are damaged, or are not of this vocabulary.
+        """
+        codec: Mapping[str, Any] = storage.read_json(storage.join(folder, CODEC))
+        ids = codec["items"]["ids"]
+        config = SequentialConfig.model_validate(codec["sequential"])
+        network = build_network(config, torch.zeros(len(ids) + 1), seed=0)
+        try:
+            network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))
+        except (SafetensorError, RuntimeError) as error:
+            raise ContractError(
+                f"The weights in {folder} do not fit its codec of {len(ids):,} items: "
+                f"{str(error).splitlines()[-1].strip()}",
+                "Delete the folder and run train_recommender again.",
+            ) from error
+        return cls(network.eval(), np.array(ids, object), config.filter_viewed)
+
+    def recommend(self, histories: list[list[str]], k: int) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+        """Item ids for each user, best first.
+
+        Args:
+            histories: item ids, oldest first; unknown ones are left out.
+            k: length of the lists.
+
+        Returns:
+            Ids, shape (U, k), None where a list ends early; and which users are cold: without any known
+            item, who get the most popular ones.
+        """
+        known = [np.array(self._index(history), np.int64) for history in histories]
+        is_cold = np.array([len(history) == 0 for history in known], bool)
+        lists = np.zeros((len(known), k), np.int64)
+        # Ids are in the order of their popularity.
+        popular = np.arange(1, min(k, len(self.ids)) + 1)
+        lists[is_cold, : len(popular)] = popular
+        warm = [history for history in known if len(history)]
+        if warm:
+            lists[~is_cold] = recommend(self.network, warm, k, self.filter_viewed)
+        return np.concatenate([[None], self.ids])[lists], is_cold
+
+    def _index(self, history: list[str]) -> list[int]:
+        return [self._indices[item] for item in history if item in self._indices]
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {item: index for index, item in enumerate(self.ids, start=1)}

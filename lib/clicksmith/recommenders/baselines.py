@@ -1,0 +1,171 @@
+"""What a network has to beat: popularity, item neighbours, and a linear model in closed form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from clicksmith.errors import TrainingError
+from clicksmith.recommenders.recommend import Histories
+
+Floats = NDArray[np.float32]
+MAX_DENSE_ITEMS = 25_000
+"""EASE inverts a matrix of items by items: this many take 5 GB."""
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """The same scores for every user.
+
+    Attributes:
+        counts: shape (V,).
+        personal: what the user took before comes first, by how often: hard to beat where people buy again.
+    """
+
+    counts: NDArray[np.float64]
+    personal: bool = False
+
+    def score(self, histories: Histories) -> NDArray[np.float64]:
+        """See `NextItemModel`."""
+        scores = np.tile(self.counts / (self.counts.max() + 1), (len(histories), 1))
+        if self.personal:
+            for row, history in enumerate(histories):
+                np.add.at(scores[row], history, 1.0)
+        return scores
+
+
+@dataclass(frozen=True)
+class ItemNeighbours:
+    """Item-kNN: the cosine of items' sets of users, summed over the history (Sarwar et al. 2001).
+
+    Attributes:
+        similarity: shape (V, V), the nearest neighbours of each row's item.
+        half_life: in items: how far back a taken item counts half as much; None: all count alike.
+    """
+
+    similarity: sparse.csr_array
+    half_life: float | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        histories: Histories,
+        num_items: int,
+        num_neighbours: int = 100,
+        shrink: float = 10.0,
+        half_life: float | None = None,
+    ) -> "ItemNeighbours":
+        """Count users who took both items.
+
+        Args:
+            histories: item indices of each training user.
+            num_items: V.
+            num_neighbours: kept of each item; bounds the memory.
+            shrink: added to the norm: few common users are little evidence.
+            half_life: see the class.
+        """
+        taken = _matrix(histories, num_items)
+        taken.data[:] = 1.0
+        both = (taken.T @ taken).tocsr()
+        own = both.diagonal()
+        rows = np.repeat(np.arange(num_items), np.diff(both.indptr))
+        both.data /= np.sqrt(own[rows] * own[both.indices]) + shrink
+        both.setdiag(0.0)
+        return cls(_nearest(both, num_neighbours), half_life)
+
+    def score(self, histories: Histories) -> Floats:
+        """See `NextItemModel`."""
+        return np.asarray(
+            (_matrix(histories, self.similarity.shape[0], self.half_life) @ self.similarity).toarray()
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What `from_arrays` reads."""
+        part = self.similarity
+        half_life = np.array([np.nan if self.half_life is None else self.half_life])
+        return {"data": part.data, "indices": part.indices, "indptr": part.indptr, "half_life": half_life}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "ItemNeighbours":
+        """The inverse of `to_arrays`."""
+        size = len(arrays["indptr"]) - 1
+        similarity = sparse.csr_array(
+            (arrays["data"], arrays["indices"], arrays["indptr"]), shape=(size, size)
+        )
+        half_life = float(arrays["half_life"][0])
+        return cls(similarity, None if np.isnan(half_life) else half_life)
+
+
+@dataclass(frozen=True)
+class EASE:
+    """Ridge regression of each item on all others, in closed form (Steck 2019).
+
+    Attributes:
+        weights: shape (V, V), 0 on the diagonal.
+    """
+
+    weights: Floats
+
+    @classmethod
+    def fit(cls, histories: Histories, num_items: int, regularisation: float = 500.0) -> "EASE":
+        """Invert the Gram matrix of items.
+
+        Raises:
+            TrainingError: there are too many items for a dense matrix.
+        """
+        if num_items > MAX_DENSE_ITEMS:
+            raise TrainingError(
+                f"EASE needs a dense matrix of {num_items:,} x {num_items:,} items; at most "
+                f"{MAX_DENSE_ITEMS:,} are allowed.",
+                "Raise features.min_item_events, or leave this baseline out.",
+            )
+        taken = _matrix(histories, num_items)
+        taken.data[:] = 1.0
+        gram = (taken.T @ taken).toarray().astype(np.float64)
+        gram[np.diag_indices(num_items)] += regularisation
+        inverse = np.linalg.inv(gram)
+        weights = inverse / -np.diag(inverse)
+        np.fill_diagonal(weights, 0.0)
+        return cls(weights.astype(np.float32))
+
+    def score(self, histories: Histories) -> Floats:
+        """See `NextItemModel`."""
+        return np.asarray(_matrix(histories, len(self.weights)) @ self.weights)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """What `from_arrays` reads."""
+        return {"weights": self.weights}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "EASE":
+        """The inverse of `to_arrays`."""
+        return cls(np.asarray(arrays["weights"], np.float32))
+
+
+def _matrix(histories: Histories, num_items: int, half_life: float | None = None) -> sparse.csr_array:
+    """Users by items, 1 (or less, further back) where taken; shape (U, V)."""
+    lengths = np.array([len(history) for history in histories])
+    items = np.concatenate(histories) if len(histories) else np.zeros(0, np.int64)
+    values = np.ones(len(items), np.float32)
+    if half_life is not None:
+        ends = np.repeat(np.cumsum(lengths), lengths)
+        values = (0.5 ** ((ends - 1 - np.arange(len(items))) / half_life)).astype(np.float32)
+    rows = np.repeat(np.arange(len(histories)), lengths)
+    table = sparse.coo_array((values, (rows, items)), shape=(len(histories), num_items)).tocsr()
+    table.sum_duplicates()
+    return table
+
+
+def _nearest(similarity: sparse.csr_array, count: int) -> sparse.csr_array:
+    """Each row's largest values, ties to the lower index."""
+    kept = np.zeros(similarity.nnz, bool)
+    rows = zip(similarity.indptr[:-1], similarity.indptr[1:], strict=True)
+    for start, stop in rows:
+        order = np.lexsort((similarity.indices[start:stop], -similarity.data[start:stop]))[:count]
+        kept[start + order] = similarity.data[start + order] > 0
+    row = np.repeat(np.arange(similarity.shape[0]), np.diff(similarity.indptr))[kept]
+    values, columns = similarity.data[kept].astype(np.float32), similarity.indices[kept]
+    nearest: sparse.csr_array = sparse.coo_array((values, (row, columns)), shape=similarity.shape).tocsr()
+    return nearest

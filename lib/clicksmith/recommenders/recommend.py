@@ -1,0 +1,78 @@
+"""Lists of items from any next-item model: the one way from scores to recommendations."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clicksmith.errors import ContractError
+
+USERS_AT_ONCE = 256
+Histories = Sequence[NDArray[np.integer]]
+
+
+class NextItemModel(Protocol):
+    """What every next-item model does once it is fitted, a network or a baseline."""
+
+    def score(self, histories: Histories) -> NDArray[np.floating]:
+        """Scores of all items, the higher the better.
+
+        Args:
+            histories: item indices of B users, oldest first, at least one each, none of them 0.
+
+        Returns:
+            Shape (B, V); that of index 0, which stands for unknown items, means nothing.
+        """
+
+
+def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed: bool) -> NDArray[np.int64]:
+    """The k best items for each user, best first; ties go to the lower index, the more frequent item.
+
+    Args:
+        model: which scores.
+        histories: see `NextItemModel.score`.
+        k: length of the lists.
+        filter_viewed: leave out what is in the history.
+
+    Returns:
+        Shape (U, k); 0 where a list ends early: there is no other item.
+
+    Raises:
+        ContractError: a history is empty.
+    """
+    empty = [row for row, history in enumerate(histories) if len(history) == 0]
+    if empty:
+        raise ContractError(
+            f"{len(empty)} of {len(histories)} histories are empty, the first is number {empty[0]}.",
+            "Recommend the most popular items to users without a history.",
+        )
+    lists = np.zeros((len(histories), k), np.int64)
+    for start in range(0, len(histories), USERS_AT_ONCE):
+        part = histories[start : start + USERS_AT_ONCE]
+        scores = np.array(model.score(part), np.float32)
+        if filter_viewed:
+            for row, history in enumerate(part):
+                scores[row, history] = -np.inf
+        best = top(scores, k)
+        lists[start : start + len(part), : best.shape[1]] = best
+    return lists
+
+
+def top(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    """The k best items of each row, best first: never index 0, ties to the lower index.
+
+    Returns:
+        Shape (B, min(k, V - 1)); 0 in the place of an item whose score is -inf.
+    """
+    k = min(k, scores.shape[1] - 1)
+    values, found = torch.from_numpy(np.ascontiguousarray(scores[:, 1:])).topk(
+        min(k + 1, scores.shape[1] - 1)
+    )
+    best = found.numpy()[:, :k] + 1
+    # The order of ties is not defined there, and they may go on beyond the last place.
+    for row in np.flatnonzero((values[:, 1:] == values[:, :-1]).any(1).numpy()):
+        candidates = np.flatnonzero(scores[row, 1:] >= float(values[row, k - 1])) + 1
+        best[row] = candidates[np.argsort(-scores[row, candidates], kind="stable")[:k]]
+    return np.where(np.isneginf(np.take_along_axis(scores, best, 1)), 0, best)

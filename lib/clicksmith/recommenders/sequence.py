@@ -1,0 +1,126 @@
+"""Next-item networks: item embeddings that serve as inputs and as outputs, around an encoder."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from clicksmith.recommenders.gru4rec import Recurrent
+from clicksmith.recommenders.layers import EMBEDDING_STD
+from clicksmith.recommenders.transformer import Transformer
+
+Kind = Literal["sasrec", "bert4rec", "gru4rec"]
+
+REPEAT_SCALE = 10.0
+"""One step of Adam moves the factor by about the learning rate; it has to go further than other weights."""
+
+
+class SequenceNetwork(nn.Module):
+    """An encoder of items taken so far, and a score of every item that may come next.
+
+    Two things are not in the papers. Each item has an output bias, which starts at its log popularity: the
+    model starts as the popularity baseline, and its steps go into what differs from it. And an item's logit
+    changes with the times that the user took it, by one learnt factor: people buy some things again
+    (RepeatNet, Ren et al. 2019) and others never, and attention alone needs far more steps to learn that.
+
+    Sequences are aligned left and padded on the right with 0. A network that looks both ways ("bert4rec")
+    has one more input, the mask `mask_index`, and its own position for what is asked.
+
+    Shape:
+        items (B, L) int64, L at most `max_length` -> states (B, L, D); `scores` makes (B, V) of some.
+
+    Args:
+        kind: of the encoder.
+        log_popularity: log share of each item in training events, shape (V,); index 0 is padding and unknown.
+        max_length: positions.
+        dim: D.
+        num_blocks: layers of the encoder.
+        num_heads: of attention, a divisor of `dim`.
+        dropout: everywhere.
+        seed: of the initial weights.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        log_popularity: Tensor,
+        max_length: int,
+        dim: int,
+        num_blocks: int,
+        num_heads: int,
+        dropout: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.kind = kind
+        self.max_length = max_length
+        self.mask_index = len(log_popularity)
+        self.items = nn.Embedding(len(log_popularity) + (kind == "bert4rec"), dim, padding_idx=0)
+        self.bias = nn.Parameter(log_popularity.clone())
+        self.repeat = nn.Parameter(torch.zeros(()))
+        nn.init.normal_(self.items.weight, std=EMBEDDING_STD)
+        with torch.no_grad():
+            self.items.weight[0].zero_()
+        self.encoder: nn.Module = (
+            Recurrent(dim, num_blocks, dropout)
+            if kind == "gru4rec"
+            else Transformer(max_length, dim, num_blocks, num_heads, dropout, is_causal=kind == "sasrec")
+        )
+
+    @property
+    def outputs(self) -> Tensor:
+        """Embeddings of the items that can come next, shape (V, D)."""
+        return self.items.weight[: self.mask_index]
+
+    def forward(self, items_BL: Tensor) -> Tensor:
+        """The state after each position, or at each where the network looks both ways."""
+        x_BLD = self.items(items_BL) * self.items.embedding_dim**0.5
+        states: Tensor = self.encoder(x_BLD, items_BL > 0)
+        return states
+
+    def repeat_bonus(self, times_seen: Tensor) -> Tensor:
+        """What an item's logit gains from the times that it is in the sequence so far; any shape."""
+        return REPEAT_SCALE * self.repeat * torch.log1p(times_seen.float())
+
+    def scores(self, states_BD: Tensor, items_BL: Tensor) -> Tensor:
+        """Logits of all items after whole sequences.
+
+        Args:
+            states_BD: the state of what is asked about each sequence, shape (B, D).
+            items_BL: the sequences, shape (B, L), 0 where there is no item.
+
+        Returns:
+            Shape (B, V).
+        """
+        logits_BV = states_BD @ self.outputs.T + self.bias
+        times_seen_BL = (items_BL[:, :, None] == items_BL[:, None, :]).sum(2)
+        # Each of an item's places brings its share, so that few numbers are added and none is written twice.
+        return logits_BV.scatter_add(1, items_BL, self.repeat_bonus(times_seen_BL) / times_seen_BL)
+
+    @torch.inference_mode()
+    def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
+        """Scores of all items after whole histories, in evaluation mode; shape (B, V).
+
+        Args:
+            histories: item indices, oldest first, at least one each; the newest that fit count.
+        """
+        self.eval()
+        device = self.bias.device
+        room = self.max_length - (self.kind == "bert4rec")
+        lengths = torch.tensor([min(len(history), room) for history in histories], device=device)
+        padded = np.zeros((len(histories), int(lengths.max())), np.int64)
+        for row, history in enumerate(histories):
+            newest = history[-room:]
+            padded[row, : len(newest)] = newest
+        items = torch.from_numpy(padded).to(device)
+        asked = lengths - 1
+        inputs = items
+        if self.kind == "bert4rec":
+            asked = lengths
+            inputs = nn.functional.pad(items, (0, 1)).scatter(1, lengths[:, None], self.mask_index)
+        rows = torch.arange(len(histories), device=device)
+        return np.asarray(self.scores(self(inputs)[rows, asked], items).cpu().numpy())

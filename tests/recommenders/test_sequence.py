@@ -1,0 +1,135 @@
+"""Next-item networks: causality, padding, the losses, a cycle learnt by each."""
+
+import numpy as np
+import pytest
+import torch
+
+from clicksmith.recommenders.losses import Loss, SequentialObjective, gbce, sampled_softmax
+from clicksmith.recommenders.recommend import recommend
+from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+from clicksmith.training.windows import masked
+
+
+def _model(dropout: float = 0.0, kind: Kind = "sasrec") -> SequenceNetwork:
+    return SequenceNetwork(
+        kind, torch.zeros(12), max_length=8, dim=16, num_blocks=2, num_heads=2, dropout=dropout, seed=3
+    )
+
+
+def test_a_state_depends_on_no_later_item_and_on_no_padding() -> None:
+    model = _model().eval()
+    items = torch.tensor([[1, 2, 3, 4, 5, 6]])
+    changed = items.clone()
+    changed[0, 4:] = 7
+    padded = torch.cat([items[:, :3], torch.zeros(1, 5, dtype=torch.long)], dim=1)
+    torch.testing.assert_close(model(items)[:, :4], model(changed)[:, :4])
+    torch.testing.assert_close(model(items)[:, :3], model(padded)[:, :3])
+    assert not torch.allclose(model(items)[:, 4], model(changed)[:, 4])
+
+
+def test_sampled_softmax_by_hand() -> None:
+    logits = torch.tensor([[1.5, float("-inf"), 2.0]])  # the second negative is the target itself
+    log_rate = torch.log(torch.tensor([0.5, 0.25, 0.25]))
+    partition = np.exp(2) + np.exp(1.5) / (3 * 0.5) + np.exp(2) / (3 * 0.25)
+    loss = sampled_softmax(torch.tensor([2.0]), logits, log_rate)
+    np.testing.assert_allclose(loss.item(), np.log(partition) - 2, rtol=1e-5)
+
+
+def test_sampled_partition_is_unbiased_under_popularity_sampling() -> None:
+    random = np.random.default_rng(0)
+    scores = random.normal(size=50)
+    rates = random.pareto(1.0, 50) + 0.1
+    rates /= rates.sum()
+    partitions = []
+    for _ in range(4000):
+        negatives = random.choice(50, 20, p=rates)
+        logits = torch.tensor(np.where(negatives == 7, -np.inf, scores[negatives]))
+        loss = sampled_softmax(
+            torch.tensor([scores[7]]), logits[None], torch.tensor(np.log(rates[negatives]))
+        )
+        partitions.append(np.exp(loss.item() + scores[7]))
+    error = np.std(partitions) / np.sqrt(len(partitions))
+    assert abs(np.mean(partitions) - np.exp(scores).sum()) < 4 * error
+
+
+def test_the_objective_is_the_full_softmax_where_all_items_are_negatives() -> None:
+    """Every item once as a negative, at rate 1/K: the estimate is exact. Counts of repeats included."""
+    model = _model().eval()
+    with torch.no_grad():
+        model.repeat.fill_(0.07)
+        model.bias.normal_()
+    items, targets = torch.tensor([[3, 4, 3, 5]]), torch.tensor([[0, 3, 0, 3]])
+    negatives = torch.arange(1, 12)
+    objective = SequentialObjective(model, torch.full((12,), -np.log(11.0)).float())
+    losses = []
+    for position in (1, 3):
+        prefix = items[:, : position + 1]
+        logits = model.scores(model(prefix)[:, -1], prefix)
+        losses.append(torch.nn.functional.cross_entropy(logits[:, 1:], torch.tensor([2])))
+    torch.testing.assert_close(objective(items, targets, negatives), torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec"])
+@pytest.mark.parametrize("loss", ["sampled_softmax", "cross_entropy", "gbce"])
+def test_groups_of_like_length_give_the_loss_of_the_whole(kind: Kind, loss: Loss) -> None:
+    """Rows alone, weighed by their targets, and all together."""
+    model = _model(kind=kind).eval()
+    with torch.no_grad():
+        model.repeat.fill_(0.05)
+    items = torch.tensor(
+        [[1, 2, 1, 0, 0], [3, 4, 5, 6, 7], [8, 0, 0, 0, 0], [9, 9, 10, 11, 0], [2, 3, 0, 0, 0]]
+    )
+    targets = torch.tensor(
+        [[2, 1, 4, 0, 0], [4, 5, 6, 7, 8], [9, 0, 0, 0, 0], [9, 10, 0, 5, 0], [3, 0, 0, 0, 0]]
+    )
+    negatives = torch.tensor([1, 5, 5, 9, 11])
+    objective = SequentialObjective(model, torch.full((12,), -np.log(11.0)).float(), loss)
+    alone = sum(
+        objective(items[r : r + 1], targets[r : r + 1], negatives) * (targets[r] > 0).sum() for r in range(5)
+    )
+    torch.testing.assert_close(objective(items, targets, negatives), alone / (targets > 0).sum())
+
+
+def test_gbce_by_hand() -> None:
+    """Two negatives of eight items: a = 1/4, beta = 1/4 (3/4 (1 - 4) + 4) = 7/16."""
+    positive = -7 / 16 * np.log(1 / (1 + np.exp(-0.3)))
+    negative = np.log(1 + np.exp(-1.0)) + np.log(1 + np.exp(2.0))
+    loss = gbce(torch.tensor([0.3]), torch.tensor([[-1.0, 2.0, float("-inf")]]), 0.25)
+    assert loss.item() == pytest.approx((positive + negative) / 4)
+
+
+def test_a_network_that_looks_both_ways_is_asked_at_the_mask() -> None:
+    model = _model(kind="bert4rec").eval()
+    items = torch.tensor([[1, 2, model.mask_index, 4, 0]])
+    changed = torch.tensor([[1, 2, model.mask_index, 5, 0]])
+    longer = torch.tensor([[1, 2, model.mask_index, 4, 0, 0, 0]])
+    assert not torch.allclose(model(items)[:, 2], model(changed)[:, 2])
+    torch.testing.assert_close(model(items)[:, 2], model(longer)[:, 2])
+    alone = model.score([np.array([1, 2, 3])])
+    among = model.score([np.array([4, 5, 6, 7, 8, 9, 10]), np.array([1, 2, 3])])
+    np.testing.assert_allclose(alone[0], among[1], rtol=1e-5)
+    assert model.score([np.arange(1, 12)]).shape == (1, 12), "the mask is no item"
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "bert4rec", "gru4rec"])
+@pytest.mark.parametrize("loss", ["sampled_softmax", "cross_entropy", "gbce"])
+def test_learns_a_deterministic_cycle(kind: Kind, loss: Loss) -> None:
+    model = _model(dropout=0.1, kind=kind)
+    rates = np.array([0.0] + [1 / 11] * 11)
+    objective = SequentialObjective(model, torch.from_numpy(np.log(np.maximum(rates, 1e-12))).float(), loss)
+    schedule = Schedule(num_steps=300, batch_size=32, learning_rate=0.01, seed=0)
+    random = np.random.default_rng(0)
+
+    def batch_of(step: int) -> tuple[torch.Tensor, ...]:
+        items = (random.integers(0, 11, (32, 1)) + np.arange(9)) % 11 + 1
+        inputs, targets = items[:, :-1], items[:, 1:]
+        if kind == "bert4rec":
+            inputs, targets = masked(inputs, model.mask_index, 0.3, random)
+        negatives = random.choice(12, 8, p=rates)
+        return torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(negatives)
+
+    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
+        pass
+    histories = [np.array([4, 5, 6, 7, 8, 9, 10, 11])[: end + 1] for end in range(2, 8)]
+    assert recommend(model, histories, 1, filter_viewed=False)[:, 0].tolist() == [7, 8, 9, 10, 11, 1]

@@ -1,0 +1,80 @@
+"""Lists for all users from a trained model's folder, on Spark."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from builders import START, rows_of
+from clicksmith.config import SequentialConfig
+from clicksmith.errors import ContractError
+from clicksmith.lakehouse.commit import conform
+from clicksmith.recommenders.artefact import TrainedSequence, build_network
+from clicksmith.synthesis.recommendations import recommendations
+from clicksmith.tables import RECOMMENDATIONS, SEQUENCES
+
+pytestmark = pytest.mark.spark
+
+IDS = [f"i{number}" for number in range(1, 9)]
+CONFIG = SequentialConfig(max_length=4, embedding_dim=8, filter_viewed=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    network = build_network(CONFIG, torch.linspace(0, -2, len(IDS) + 1), seed=1)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    codec = {"items": {"ids": IDS}, "sequential": CONFIG.model_dump(mode="json")}
+    (tmp_path / "codec.json").write_text(json.dumps(codec))
+    return str(tmp_path)
+
+
+def _sequences(spark):
+    def row(user: str, split: str, first_day: int, items: list[str]) -> dict:
+        times = [START + timedelta(days=first_day + place) for place in range(len(items))]
+        kinds = ["click"] * len(items)
+        return {"user_id": user, "split": split, "item_ids": items, "event_ts": times, "event_types": kinds}
+
+    rows = [
+        row("warm", "test", 50, ["i5"]),
+        row("warm", "train", 0, ["i1", "new", "i2"]),
+        row("warm", "validation", 20, ["i3", "i1"]),
+        row("cold", "test", 50, ["new", "newer"]),
+        *[row(f"u{number}", "train", 0, [IDS[number % 8]]) for number in range(40)],
+    ]
+    return spark.createDataFrame(rows_of(SEQUENCES, rows))
+
+
+def test_lists_are_of_the_whole_history_in_order_of_time(spark, folder: str) -> None:
+    found = conform(recommendations(_sequences(spark), folder, "m", 5), RECOMMENDATIONS).collect()
+    lists: dict[str, list[str]] = {}
+    for row in sorted(found, key=lambda row: row["rank"]):
+        lists.setdefault(row["user_id"], []).append(row["item_id"])
+    network = TrainedSequence.load(folder).network
+    scores = network.score([np.array([1, 2, 3, 1, 5])])[0]  # the newest four count
+    seen = {1, 2, 3, 5}
+    best = [item for item in np.argsort(-scores, kind="stable") if item > 0 and item not in seen]
+    assert lists["warm"] == [f"i{item}" for item in best[:5]]
+    assert len(lists["warm"]) == 4, "there are no more that the user has not taken"
+    assert lists["cold"] == ["i1", "i2", "i3", "i4", "i5"]
+    assert {row["user_id"] for row in found if row["is_cold_user"]} == {"cold"}
+    assert len(lists) == 42
+
+
+def test_partitions_change_nothing(spark, folder: str) -> None:
+    one, many = (
+        sorted(recommendations(_sequences(spark).repartition(n), folder, "m", 3).collect()) for n in (1, 7)
+    )
+    assert one == many
+
+
+def test_weights_of_another_vocabulary_are_refused(folder: str) -> None:
+    path = Path(folder) / "codec.json"
+    codec = json.loads(path.read_text())
+    codec["items"]["ids"].append("i9")
+    path.write_text(json.dumps(codec))
+    with pytest.raises(ContractError, match="do not fit its codec of 9 items"):
+        TrainedSequence.load(folder)
