@@ -52,6 +52,10 @@ bench-generators: $(VENV)/.dev $(VENV)-peers/.mostlyai ## tabular generators bes
 bench-data: $(VENV)/.dev ## cleaning and features beside DuckDB, and growth to 200 million events (an hour)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/data.py $(ARGS)
 
+.PHONY: bench-recommenders
+bench-recommenders: $(VENV)/.dev $(VENV)-peers/.recbole ## recommenders beside published figures and a public library (an hour)
+	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/recommenders.py --peer-python $(VENV)-peers/recbole/bin/python $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## style
 	@$(PY) -m ruff check $(CODE)
@@ -104,6 +108,15 @@ $(VENV)-peers/.mostlyai: $(VENV)/.created
 	@$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet torch==2.13.0 accelerate datasets \
 	  huggingface-hub joblib json-repair numpy opacus 'pandas<3' peft 'psutil<6' pyarrow scikit-learn tokenizers \
 	  'transformers>=5.5.3'
+	@touch $@
+
+$(VENV)-peers/.recbole: $(VENV)/.created
+	@echo "setup: RecBole's own environment"
+	@$(PY) -m venv $(VENV)-peers/recbole
+	@$(VENV)-peers/recbole/bin/python -m pip --disable-pip-version-check install --quiet --no-deps recbole==1.2.1
+	@# Its pins are of 2023: these are what its SASRec needs, and run.
+	@$(VENV)-peers/recbole/bin/python -m pip --disable-pip-version-check install --quiet torch==2.13.0 'numpy<3' \
+	  scipy 'pandas<3' tqdm colorlog colorama scikit-learn pyyaml tensorboard thop tabulate plotly texttable psutil
 	@touch $@
 
 $(VENV)/.spark: $(VENV)/.run deploy/setup/prepare_spark.py deploy/setup/log4j2.properties

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from clicksmith.evaluation.calibration import calibration_error, policy_value
+from clicksmith.evaluation.platt import Platt, log_odds
 from clicksmith.evaluation.recommendations import Recommended
 
 LISTS = Recommended(
@@ -64,3 +65,17 @@ def test_policy_value_by_hand_and_without_bias() -> None:
 def test_a_policy_that_takes_no_logged_action_has_no_value() -> None:
     found = policy_value(np.ones(3), np.full(3, 0.5), np.zeros(3))
     assert math.isnan(found.snips) and found.effective_rows == 0
+
+
+def test_platt_finds_how_overconfident_a_model_is() -> None:
+    random = np.random.default_rng(2)
+    true = random.uniform(0.02, 0.6, 300_000)
+    labels = random.random(len(true)) < true
+    said = 1 / (1 + np.exp(-(2.0 * log_odds(true) + 0.7)))
+    found = Platt.fit(said, labels, np.ones(len(true)))
+    assert (found.slope, found.intercept) == (pytest.approx(0.5, abs=0.01), pytest.approx(-0.35, abs=0.01))
+    assert calibration_error(said, labels) > 0.05 > 0.005 > calibration_error(found.apply(said), labels)
+
+
+def test_platt_leaves_a_single_class_alone() -> None:
+    assert Platt.fit(np.array([0.1, 0.9]), np.array([True, True]), np.ones(2)) == Platt()

@@ -112,13 +112,23 @@ def test_a_network_that_looks_both_ways_is_asked_at_the_mask() -> None:
     assert model.score([np.arange(1, 12)]).shape == (1, 12), "the mask is no item"
 
 
-@pytest.mark.parametrize("kind", ["sasrec", "bert4rec", "gru4rec"])
-@pytest.mark.parametrize("loss", ["sampled_softmax", "cross_entropy", "gbce"])
+@pytest.mark.parametrize(
+    ("kind", "loss"),
+    [
+        ("sasrec", "sampled_softmax"),
+        ("sasrec", "cross_entropy"),
+        ("sasrec", "gbce"),
+        ("gru4rec", "sampled_softmax"),
+        ("bert4rec", "sampled_softmax"),
+    ],
+)
 def test_learns_a_deterministic_cycle(kind: Kind, loss: Loss) -> None:
     model = _model(dropout=0.1, kind=kind)
     rates = np.array([0.0] + [1 / 11] * 11)
     objective = SequentialObjective(model, torch.from_numpy(np.log(np.maximum(rates, 1e-12))).float(), loss)
-    schedule = Schedule(num_steps=300, batch_size=32, learning_rate=0.01, seed=0)
+    schedule = Schedule(
+        num_steps=300 if kind == "bert4rec" else 150, batch_size=32, learning_rate=0.01, seed=0
+    )
     random = np.random.default_rng(0)
 
     def batch_of(step: int) -> tuple[torch.Tensor, ...]:

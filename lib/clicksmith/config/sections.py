@@ -222,12 +222,15 @@ class GateConfig(Section):
 class RankerConfig(Section):
     """The conversion ranker."""
 
-    model: Literal["dcnv2", "deepfm"] = "dcnv2"
+    model: Literal["logistic", "deepfm", "dcnv2"] = "dcnv2"
     label: Literal["label_click", "label_cart", "label_purchase"] = "label_purchase"
     num_steps: int = Field(default=800, ge=1)
     batch_size: int = Field(default=1024, ge=2, description="global: over all workers")
     learning_rate: float = Field(default=1e-3, gt=0)
     embedding_dim: int = Field(default=8, ge=1)
+    weighted: bool = Field(
+        default=False, description="train on rows weighted by 1 / propensity: as if nothing had been left out"
+    )
     oov_buckets: int = Field(
         default=0,
         ge=0,

@@ -21,16 +21,16 @@ class RankerObjective(nn.Module):
     """Mean binary cross-entropy in nats.
 
     Shape:
-        codes (B, C) of any integer type, labels (B,) -> scalar.
+        codes (B, C) of any integer type, labels (B,), weights (B,) of mean 1 over all rows -> scalar.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, codes_BC: Tensor, labels_B: Tensor) -> Tensor:
+    def forward(self, codes_BC: Tensor, labels_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
         """The loss of a batch."""
-        return F.binary_cross_entropy_with_logits(self.network(codes_BC.long()), labels_B.float())
+        return F.binary_cross_entropy_with_logits(self.network(codes_BC.long()), labels_B.float(), weights_B)
 
 
 class SequentialObjective(nn.Module):

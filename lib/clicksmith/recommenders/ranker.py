@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from clicksmith.recommenders.dcnv2 import DCNv2
 from clicksmith.recommenders.deepfm import DeepFM
+from clicksmith.recommenders.logistic import LogisticRegression
 
-Ranker = DCNv2 | DeepFM
+Ranker = DCNv2 | DeepFM | LogisticRegression
+Kind = Literal["logistic", "deepfm", "dcnv2"]
 
 
-def build_ranker(
-    model: Literal["dcnv2", "deepfm"], cardinalities: Sequence[int], dim: int, base_rate: float, seed: int
-) -> Ranker:
+def build_ranker(model: Kind, cardinalities: Sequence[int], dim: int, base_rate: float, seed: int) -> Ranker:
     """A ranker with weights drawn from a seed.
 
     Args:
@@ -27,7 +27,11 @@ def build_ranker(
         seed: of the initial weights.
     """
     torch.manual_seed(seed)
-    network = DCNv2(cardinalities, dim) if model == "dcnv2" else DeepFM(cardinalities, dim)
+    network: Ranker
+    if model == "logistic":
+        network = LogisticRegression(cardinalities)
+    else:
+        network = DCNv2(cardinalities, dim) if model == "dcnv2" else DeepFM(cardinalities, dim)
     rate = min(max(base_rate, 1e-4), 1 - 1e-4)
     nn.init.constant_(network.head.bias, math.log(rate / (1 - rate)))
     return network

@@ -11,6 +11,8 @@ from torch import nn
 
 from clicksmith.config import Config, RankerConfig
 from clicksmith.evaluation import ranking
+from clicksmith.evaluation.calibration import calibration_error
+from clicksmith.evaluation.platt import Platt
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.recommenders.losses import RankerObjective
@@ -64,6 +66,7 @@ class RankerTask:
     codec: Any
     codes: torch.Tensor
     labels: torch.Tensor
+    weights: torch.Tensor | None
     validation: Examples | None
     test_rows: Examples
 
@@ -78,7 +81,8 @@ class RankerTask:
         """Every world_size-th row of the global batch."""
         rows = rows_of_step(self.num_rows, self.schedule.batch_size, step, self.schedule.seed)
         mine = torch.from_numpy(rows[rank::world_size])
-        return self.codes[mine], self.labels[mine]
+        weights = () if self.weights is None else (self.weights[mine],)
+        return self.codes[mine], self.labels[mine], *weights
 
     def validate(self) -> dict[str, float]:
         """Log loss and AUC of some validation rows."""
@@ -97,10 +101,17 @@ class RankerTask:
         """
         rows = self.test_rows
         scores = self._score(rows)
+        calibration = self.calibration()
+        calibrated = calibration.apply(scores)
         figures = {
             "test_auc": ranking.auc(scores, rows.labels),
             "test_weighted_auc": ranking.auc(scores, rows.labels, rows.weights),
             "test_logloss": ranking.log_loss(scores, rows.labels),
+            "test_calibration_error": calibration_error(scores, rows.labels),
+            "calibration_slope": calibration.slope,
+            "calibration_intercept": calibration.intercept,
+            "calibrated_logloss": ranking.log_loss(calibrated, rows.labels),
+            "calibrated_calibration_error": calibration_error(calibrated, rows.labels),
             "test_grouped_auc": ranking.grouped_auc(scores, rows.labels, rows.users),
             "popularity_auc": ranking.auc(rows.popularity, rows.labels),
             "popularity_grouped_auc": ranking.grouped_auc(rows.popularity, rows.labels, rows.users),
@@ -110,6 +121,13 @@ class RankerTask:
             "num_test_rows": len(rows.labels),
         }
         return {name: value for name, value in figures.items() if not np.isnan(value)}
+
+    def calibration(self) -> Platt:
+        """What makes probabilities of scores, from validation rows; the identity without any."""
+        rows = self.validation
+        if rows is None:
+            return Platt()
+        return Platt.fit(self._score(rows), rows.labels, np.ones(len(rows.labels)))
 
     def _score(self, rows: Examples) -> NDArray[np.float32]:
         device = next(self.network.parameters()).device
@@ -151,6 +169,7 @@ class BuildRanker:
             codec=codec.to_json(),
             codes=coded.codes,
             labels=torch.from_numpy(coded.labels),
+            weights=_of_mean_one(coded.weights) if self.config.weighted else None,
             validation=self._coded(codec, validation) if validation.num_rows else None,
             test_rows=self._coded(codec, test),
         )
@@ -163,6 +182,10 @@ class BuildRanker:
             popularity=rows.column(POPULARITY).to_numpy().astype(np.float64),
             weights=rows.column("sample_weight").to_numpy(),
         )
+
+
+def _of_mean_one(weights: NDArray[np.float64]) -> torch.Tensor:
+    return torch.from_numpy((weights / weights.mean()).astype(np.float32))
 
 
 def ranker_run(config: Config, examples: Snapshot, vocabulary: Snapshot) -> Run:

@@ -114,7 +114,7 @@ def train_once(run: Run, config: RayConfig, root: str) -> str:
         logger.info("%s is already trained", run.key)
         return folder
     run_folder = storage.join(root, "runs", f"train_recommender-{run.key}")
-    state = run_workers(_work, run, run.name, run_folder, config, config.use_gpu)
+    state = train(run.build, run.name, run_folder, config)
     subject = Subject("recommender", run.name, run.preset, run.lineage, run.training)
     card = make_card(
         subject, state["num_rows"], state["starts"], state["seconds"], state["history"], state["metrics"]
@@ -126,9 +126,18 @@ def train_once(run: Run, config: RayConfig, root: str) -> str:
     return folder
 
 
-def _work(worker: Worker, run: Run) -> None:
+def train(build: Callable[[], Task], name: str, folder: str, config: RayConfig) -> State:
+    """Train a task to its end, or go on where an earlier run in the folder was cut off.
+
+    Returns:
+        The finished model's "network", "codec", "metrics", "history" and "seconds"; see `run_workers`.
+    """
+    return run_workers(_work, build, name, folder, config, config.use_gpu)
+
+
+def _work(worker: Worker, build: Callable[[], Task]) -> None:
     """The loop of one worker."""
-    task, shard = run.build(), worker.shard
+    task, shard = build(), worker.shard
     objective = worker.prepare(task.objective)
     optimizer = make_optimizer(objective, task.schedule)
     state = _restore(task, optimizer, worker.restore())
