@@ -1,15 +1,19 @@
-"""Public data sets as users' histories of item indices, split as published."""
+"""Public data sets as users' histories of item indices, split as published or by one cut in time."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from clicksmith.sources.movielens import WHEEL
+from clicksmith.sources.wheels import data_folder
 from clicksmith.training.next_items import NextItems
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+CUTS = (0.8, 0.9)
+"""Shares of events before validation and before test."""
 
 Ints = NDArray[np.int32]
 
@@ -19,15 +23,17 @@ class Split:
     """A data set.
 
     Attributes:
-        train: histories to fit on.
-        num_items: V, index 0 being no item.
-        validation, test: what to ask.
+        train: histories to fit on, oldest first.
+        num_items: V; index 0 stands for items that training does not know.
+        validation, test: whom to ask.
+        filter_viewed: whether nobody takes an item twice, as the data set is used.
     """
 
     train: list[Ints]
     num_items: int
     validation: NextItems
     test: NextItems
+    filter_viewed: bool
 
     @property
     def popularity(self) -> NDArray[np.float64]:
@@ -39,24 +45,96 @@ def amazon_beauty() -> Split:
     """Leave one out: the last item tests, the one before it validates (the files of S3Rec)."""
     lines = (DATA / "amazon_beauty" / "sequences.txt").read_text().splitlines()
     histories = [np.array(line.split()[1:], np.int32) for line in lines]
+    validation, test = (
+        NextItems(
+            [history[:-end] for history in histories],
+            [history[-end:][:1] for history in histories],
+            np.ones(len(histories), np.int64),
+        )
+        for end in (2, 1)
+    )
     num_items = 1 + max(int(history.max()) for history in histories)
+    return Split([history[:-2] for history in histories], num_items, validation, test, filter_viewed=True)
+
+
+def yoochoose() -> Split:
+    """Sessions, as published: a test session's clicks ask for the next; the last train day validates."""
+    folder = DATA / "yoochoose_clicks_100k"
+    train, test = (
+        pd.read_csv(folder / f"{name}.tsv", sep="\t").rename(
+            columns={"SessionId": "user", "ItemId": "item", "Time": "time"}
+        )
+        for name in ("train_full", "test")
+    )
+    starts = train.groupby("user")["time"].transform("min")
+    border = train["time"].max() - 86_400
+    index = _indices(train[starts < border])
+    histories, of_last_day, of_test = (
+        list(_histories(part, index).values())
+        for part in (train[starts < border], train[starts >= border], test)
+    )
+    return Split(histories, len(index) + 1, _each_next(of_last_day), _each_next(of_test), filter_viewed=False)
+
+
+def movielens_100k() -> Split:
+    """Ratings by one cut in time."""
+    rows = pd.read_csv(data_folder(WHEEL) / "ml-100k.inter", sep="\t")
+    return _by_time(rows.set_axis(["user", "item", "rating", "time"], axis=1), filter_viewed=True)
+
+
+def retailrocket() -> Split:
+    """Views, carts and purchases by one cut in time."""
+    rows = pd.read_parquet(DATA / "retailrocket_multi_behavior" / "events.parquet")
+    rows = rows.rename(columns={"user_id": "user", "item_id": "item", "unix_ts": "time"})
+    return _by_time(rows, filter_viewed=False)
+
+
+def _by_time(rows: pd.DataFrame, filter_viewed: bool) -> Split:
+    first, second = np.quantile(rows["time"], CUTS)
+    parts = (
+        rows[rows["time"] < first],
+        rows[rows["time"].between(first, second, "left")],
+        rows[rows["time"] >= second],
+    )
+    index = _indices(parts[0])
+    train, validation, test = (_histories(part, index) for part in parts)
+    before_test = {
+        user: np.concatenate([train.get(user, _NONE), validation.get(user, _NONE)]) for user in test
+    }
     return Split(
-        train=[history[:-2] for history in histories],
-        num_items=num_items,
-        validation=_ask(histories, 2),
-        test=_ask(histories, 1),
+        [known for known in (history[history > 0] for history in train.values()) if len(known)],
+        len(index) + 1,
+        NextItems.of(train, validation),
+        NextItems.of(before_test, test),
+        filter_viewed,
     )
 
 
-def item_attributes() -> dict[int, list[int]]:
-    """Amazon Beauty's item to attribute ids."""
-    content = json.loads((DATA / "amazon_beauty" / "item2attributes.json").read_text())
-    return {int(item): attributes for item, attributes in content.items()}
+_NONE = np.empty(0, np.int32)
 
 
-def _ask(histories: list[Ints], from_end: int) -> NextItems:
-    return NextItems(
-        [history[:-from_end] for history in histories],
-        [history[-from_end:][:1] for history in histories],
-        np.ones(len(histories), np.int64),
-    )
+def _indices(train: pd.DataFrame) -> dict[object, int]:
+    """Items by falling frequency in training rows, from 1, ties by id."""
+    counts = train.groupby("item").size().rename("n").reset_index()
+    ordered = counts.sort_values(["n", "item"], ascending=[False, True])["item"]
+    return {item: number for number, item in enumerate(ordered, start=1)}
+
+
+def _histories(rows: pd.DataFrame, index: dict[object, int]) -> dict[object, Ints]:
+    """Each user's items, oldest first, ties by item; 0 where training does not know one."""
+    rows = rows.sort_values(["user", "time", "item"], kind="stable")
+    items = rows["item"].map(index).fillna(0).to_numpy(np.int32)
+    users, starts = np.unique(rows["user"].to_numpy(), return_index=True)
+    return dict(zip(users, np.split(items, starts[1:]), strict=True))
+
+
+def _each_next(sessions: list[Ints]) -> NextItems:
+    """A question after each click but the last; unknown items are relevant and no history."""
+    prefixes, targets = [], []
+    for items in sessions:
+        for end in range(1, len(items)):
+            known = items[:end][items[:end] > 0]
+            if len(known):
+                prefixes.append(known)
+                targets.append(items[end : end + 1])
+    return NextItems(prefixes, targets, np.ones(len(targets), np.int64))

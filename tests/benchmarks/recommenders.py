@@ -2,6 +2,8 @@
 
 Parts, in their order:
     beauty     Amazon Beauty, leave one out, full ranking: networks and baselines, beside what is published
+    logs       Yoochoose by sessions, MovieLens 100k and Retailrocket by one cut in time: all models, each
+               with its best setting of a few on validation users
     speed      an epoch of SASRec beside RecBole's, at equal sizes
 
 How each figure was reached is in recommenders/EXPERIMENTS.md.
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,18 +23,17 @@ import numpy as np
 import torch
 
 from benchmarks.lines import print_line
-from benchmarks.public_logs import DATA, Split, amazon_beauty
+from benchmarks.public_logs import DATA, Split, amazon_beauty, movielens_100k, retailrocket, yoochoose
 from clicksmith.config import RayConfig, SequentialConfig
-from clicksmith.evaluation.recommendations import Recommended
 from clicksmith.recommenders.artefact import build_network
-from clicksmith.recommenders.baselines import EASE, ItemNeighbours, Popularity
+from clicksmith.recommenders.baselines import EASE, MAX_DENSE_ITEMS, ItemNeighbours, Popularity
 from clicksmith.recommenders.recommend import NextItemModel
 from clicksmith.training.runs import train
 from clicksmith.training.sequential import SequentialTask, make_task
 from clicksmith.training.supervised import make_optimizer, run_steps
 from clicksmith.training.windows import Windows
 
-PARTS = ("beauty", "speed")
+PARTS = ("beauty", "logs", "speed")
 PUBLISHED = {"recall@10": 0.0928, "ndcg@10": 0.0523}
 """eSASRec on Beauty, the best of shared/reference/recommenders.md at these sizes."""
 
@@ -55,16 +56,27 @@ BEAUTY = SequentialConfig(
 )
 
 
+SMALL = BEAUTY.model_copy(update={"num_negatives": 512, "learning_rate": 2e-3})
+SETTINGS = tuple(
+    {"dropout": dropout, "negatives_exponent": exponent} for dropout in (0.2, 0.5) for exponent in (0.0, 0.75)
+)
+"""What networks are tuned over; baselines have about as many."""
+
+LOGS = {"yoochoose": (yoochoose, 20), "movielens": (movielens_100k, 10), "retailrocket": (retailrocket, 10)}
+"""Data sets, and the length of the lists that are judged."""
+
+
 @dataclass(frozen=True)
 class BuildTask:
-    """The task of a data set, in any process."""
+    """The task of a data set, in this process."""
 
+    data: Split
     config: SequentialConfig
     seed: int
 
     def __call__(self) -> SequentialTask:
-        """Read the data and make it."""
-        data = amazon_beauty()
+        """Make it."""
+        data = self.data
         evaluation = {"validation": data.validation, "test": data.test}
         windows = Windows.of_histories(data.train)
         return make_task(self.config, windows, data.popularity, evaluation, {}, None, self.seed)
@@ -80,33 +92,38 @@ def fit_network(
 ) -> tuple[NextItemModel, float]:
     """Trained as the job trains, in this process; and the seconds that it took."""
     config = steps_of(config, len(data.train), num_epochs)
+    config = config.model_copy(update={"filter_viewed": data.filter_viewed})
     with tempfile.TemporaryDirectory() as folder:
-        build = BuildTask(config, seed)
+        build = BuildTask(data, config, seed)
         state = train(build, config.model, f"{folder}/run", RayConfig(num_workers=0))
     network = build_network(config, torch.zeros(data.num_items), seed)
     network.load_state_dict(state["network"])
-    return network, state["seconds"]
+    return network.eval(), state["seconds"]
 
 
-def baselines(data: Split) -> Mapping[str, NextItemModel]:
+def baselines(data: Split) -> dict[str, NextItemModel]:
     """Each with the setting that is best on validation users, of a few."""
-    return {
+    half_lives = (None, 4.0, 1.0)
+    neighbours = [
+        ItemNeighbours.fit(data.train, data.num_items, 200, shrink, half_life)
+        for shrink in (0.0, 10.0)
+        for half_life in half_lives
+    ]
+    found: dict[str, NextItemModel] = {
         "popularity": Popularity(data.popularity),
-        "item_knn": best(
-            data,
-            [
-                ItemNeighbours.fit(data.train, data.num_items, 200, shrink, half_life)
-                for shrink in (0.0, 10.0)
-                for half_life in (None, 4.0, 1.0)
-            ],
-        ),
-        "ease": best(data, [EASE.fit(data.train, data.num_items, weight) for weight in (100.0, 400.0)]),
+        "personal_popularity": Popularity(data.popularity, personal=True),
+        "item_knn": best(data, neighbours),
     }
+    if data.num_items <= MAX_DENSE_ITEMS:
+        found["ease"] = best(
+            data, [EASE.fit(data.train, data.num_items, weight) for weight in (100.0, 400.0)]
+        )
+    return found
 
 
-def best(data: Split, models: list[NextItemModel]) -> NextItemModel:
+def best(data: Split, models: Sequence[NextItemModel]) -> NextItemModel:
     """The one with the highest NDCG@10 on validation users."""
-    return max(models, key=lambda model: data.validation.recommend(model, 10, True).ndcg.mean())
+    return max(models, key=lambda model: data.validation.recommend(model, 10, data.filter_viewed).ndcg.mean())
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -117,24 +134,40 @@ def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def report(name: str, data: Split, found: Recommended) -> None:
-    """A line for each figure, beside the published one where there is one."""
+def report(prefix: str, data: Split, model: NextItemModel, k: int = 10) -> None:
+    """A line for each figure on test users, beside the published one where there is one."""
+    found = data.test.recommend(model, k, data.filter_viewed)
     for figure, value in found.figures(data.popularity, data.test.prefixes).items():
-        peer = PUBLISHED.get(figure)
-        print_line("recommenders", f"beauty.{name}.{figure}", value, "1", peer and "published", peer)
+        peer = PUBLISHED.get(figure) if prefix.startswith("beauty") else None
+        print_line("recommenders", f"{prefix}.{figure}", value, "1", peer and "published", peer)
     for end, value in zip(("low", "high"), interval(found.ndcg), strict=True):
-        print_line("recommenders", f"beauty.{name}.ndcg@10.{end}", value, "1")
+        print_line("recommenders", f"{prefix}.ndcg@{k}.{end}", value, "1")
 
 
 def beauty(num_epochs: int, seeds: list[int]) -> None:
     """Networks and baselines on the same users."""
     data = amazon_beauty()
     for name, model in baselines(data).items():
-        report(name, data, data.test.recommend(model, 10, True))
+        report(f"beauty.{name}", data, model)
     for seed in seeds:
         network, seconds = fit_network(data, BEAUTY, num_epochs, seed)
-        report(f"sasrec.seed{seed}", data, data.test.recommend(network, 10, True))
+        report(f"beauty.sasrec.seed{seed}", data, network)
         print_line("recommenders", f"beauty.sasrec.seed{seed}.train_s", seconds, "s")
+
+
+def logs(num_epochs: int) -> None:
+    """Every model on every other data set."""
+    for dataset, (read, k) in LOGS.items():
+        data = read()
+        models = baselines(data)
+        for kind in ("sasrec", "bert4rec", "gru4rec"):
+            tried = [
+                fit_network(data, SMALL.model_copy(update={"model": kind, **setting}), num_epochs, seed=0)[0]
+                for setting in SETTINGS
+            ]
+            models[kind] = best(data, tried)
+        for name, model in models.items():
+            report(f"{dataset}.{name}", data, model, k)
 
 
 def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
@@ -143,7 +176,7 @@ def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
     data = amazon_beauty()
     config = BEAUTY.model_copy(update={"loss": "cross_entropy", "batch_size": batch_size, "dropout": 0.2})
     config = steps_of(config, len(data.train), num_epochs)
-    task = BuildTask(config, 1)()
+    task = BuildTask(data, config, 1)()
     optimizer = make_optimizer(task.objective, task.schedule)
     started = time.perf_counter()
     for _ in run_steps(task.objective, optimizer, task.schedule, lambda step: task.batch(step, 0, 1)):
@@ -178,6 +211,7 @@ def main() -> None:
     )
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--epochs", type=int, default=60, help="of the part beauty")
+    parser.add_argument("--log-epochs", type=int, default=20, help="of the part logs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--speed-epochs", type=int, default=1)
     parser.add_argument("--speed-batch", type=int, default=256)
@@ -185,6 +219,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if "beauty" in arguments.parts:
         beauty(arguments.epochs, arguments.seeds)
+    if "logs" in arguments.parts:
+        logs(arguments.log_epochs)
     if "speed" in arguments.parts:
         speed(arguments.peer_python, arguments.speed_epochs, arguments.speed_batch)
 
