@@ -62,7 +62,7 @@ def test_learns_an_interaction_that_neither_feature_shows(model: str) -> None:
     optimizer = make_optimizer(objective, schedule)
     steps = run_steps(objective, optimizer, schedule, lambda step: (codes[rows[step]], labels[rows[step]]))
     losses = [float(loss) for _, loss in steps]
-    assert losses[0] == pytest.approx(np.log(2), abs=0.05)
+    assert losses[0] == pytest.approx(np.log(2), abs=0.1)
     predicted = score(network, codes[3000:]) > 0.5
     assert (predicted == labels[3000:]).float().mean() > 0.97
 
@@ -78,7 +78,7 @@ def test_low_rank_is_smaller_than_full_rank() -> None:
 def _fit(model: str, codes: torch.Tensor, labels: torch.Tensor, *weights: torch.Tensor) -> torch.nn.Module:
     network = build_ranker(model, [2, 3], 4, float(labels.float().mean()), seed=1)  # type: ignore[arg-type]
     objective = RankerObjective(network)
-    schedule = Schedule(num_steps=300, batch_size=len(labels), learning_rate=0.05, seed=1, weight_decay=0.0)
+    schedule = Schedule(num_steps=120, batch_size=len(labels), learning_rate=0.1, seed=1, weight_decay=0.0)
     batch = (codes, labels, *weights)
     for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, lambda step: batch):
         pass
@@ -93,25 +93,25 @@ def _planted(num_rows: int) -> tuple[torch.Tensor, np.ndarray, np.random.Generat
 
 
 def test_logistic_regression_finds_the_planted_weights() -> None:
-    codes, rates, random = _planted(200_000)
+    codes, rates, random = _planted(40_000)
     network = _fit("logistic", codes, torch.from_numpy(random.random(len(rates)) < rates))
     weights = network.embedding.table.weight[:, 0].tolist()
-    assert weights[1] - weights[0] == pytest.approx(1.0, abs=0.05)
+    assert weights[1] - weights[0] == pytest.approx(1.0, abs=0.1)
     assert [w - weights[2] for w in weights[3:]] == [
-        pytest.approx(-0.5, abs=0.05),
-        pytest.approx(0.8, abs=0.05),
+        pytest.approx(-0.5, abs=0.1),
+        pytest.approx(0.8, abs=0.1),
     ]
-    np.testing.assert_allclose(score(network, codes[:50]), rates[:50], atol=0.01)
+    np.testing.assert_allclose(score(network, codes[:50]), rates[:50], atol=0.02)
 
 
 def test_weights_by_propensity_undo_how_rows_were_kept() -> None:
     """Of the negatives of code 1 a tenth is kept: rates are wrong without weights, right with them."""
-    codes, rates, random = _planted(200_000)
+    codes, rates, random = _planted(40_000)
     labels = random.random(len(rates)) < rates
     propensity = np.where(~labels & (codes[:, 0].numpy() == 1), 0.1, 1.0)
     kept = random.random(len(rates)) < propensity
     weights = torch.from_numpy((1 / propensity[kept]).astype(np.float32))
     biased = _fit("logistic", codes[kept], torch.from_numpy(labels[kept]))
     right = _fit("logistic", codes[kept], torch.from_numpy(labels[kept]), weights / weights.mean())
-    np.testing.assert_allclose(score(right, codes[:50]), rates[:50], atol=0.02)
+    np.testing.assert_allclose(score(right, codes[:50]), rates[:50], atol=0.03)
     assert np.abs(score(biased, codes[:50]).numpy() - rates[:50]).max() > 0.2
