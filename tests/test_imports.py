@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,14 +89,14 @@ def test_module_imports(name: str) -> None:
 def test_jobs_import_nothing_heavy_at_the_top() -> None:
     """`--help` and a wrong `--set` answer at once, without Spark or Ray being started."""
     jobs = LIBRARY.parent / "jobs"
-    for job in sorted(jobs.glob("*.py")):
-        done = subprocess.run(
-            [sys.executable, str(job), "--set", "laek.root=x"],
-            capture_output=True,
-            text=True,
-            env={"PYTHONPATH": str(LIBRARY), "PATH": "/usr/bin:/bin"},
-            check=False,
-        )
-        assert done.returncode == 2, f"{job.name}: {done.stderr[-1000:]}"
-        assert "did you mean 'lake'?" in done.stderr
-        assert "Traceback" not in done.stderr
+
+    def call(job: Path) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, str(job), "--set", "laek.root=x"]
+        environment = {"PYTHONPATH": str(LIBRARY), "PATH": "/usr/bin:/bin"}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in pool.map(call, sorted(jobs.glob("*.py"))):
+            assert done.returncode == 2, f"{done.args[1]}: {done.stderr[-1000:]}"
+            assert "did you mean 'lake'?" in done.stderr
+            assert "Traceback" not in done.stderr

@@ -43,12 +43,11 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
         F.coalesce(F.sum(F.when(bought, micros(F.col("price")))), F.lit(0)).alias("_price_sum"),
         F.count(F.when(bought, F.col("price"))).alias("_price_count"),
     )
-    borders = totals.select(mean_of(F.col("_price_sum"), F.col("_price_count")).alias("mean_price")).agg(
-        F.percentile("mean_price", F.array(F.lit(1 / 3), F.lit(2 / 3))).alias("_borders")
-    )
-    profiles = totals.crossJoin(F.broadcast(borders)).withColumn(
-        "mean_price", mean_of(F.col("_price_sum"), F.col("_price_count"))
-    )
+    mean_price = mean_of(F.col("_price_sum"), F.col("_price_count"))
+    # Exact percentiles keep each distinct value; to a thousandth of their logarithm there are few of them.
+    totals = totals.withColumn("mean_price", mean_price).withColumn("_level", F.round(F.ln("mean_price"), 3))
+    borders = totals.agg(F.percentile("_level", F.array(F.lit(1 / 3), F.lit(2 / 3))).alias("_borders"))
+    profiles = totals.crossJoin(F.broadcast(borders))
     mix = _category_mix(past.filter(F.col("event_type").isin(*OUTCOMES)), items)
     attributes = users.select("user_id", "age_band", "gender", "income_band", "household")
     return (
@@ -59,9 +58,9 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
         .withColumn("total_spend", F.col("_spend") / MICROS)
         .withColumn(
             "price_band",
-            F.when(F.col("mean_price") <= F.col("_borders")[0], "low")
-            .when(F.col("mean_price") <= F.col("_borders")[1], "middle")
-            .when(F.col("mean_price").isNotNull(), "high"),
+            F.when((F.col("_level") <= F.col("_borders")[0]) | (F.col("mean_price") == 0), "low")
+            .when(F.col("_level") <= F.col("_borders")[1], "middle")
+            .when(F.col("_level").isNotNull(), "high"),
         )
     )
 
