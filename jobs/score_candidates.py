@@ -9,9 +9,9 @@ from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
-from clicksmith.recommenders.artefact import TrainedSequence
+from clicksmith.recommenders.artefact import TrainedSequence, sequential_inputs
 from clicksmith.synthesis.recommendations import recommendations
-from clicksmith.tables import RECOMMENDATIONS, SEQUENCES, VOCABULARY
+from clicksmith.tables import RECOMMENDATIONS
 
 logger = logging.getLogger("clicksmith.jobs.score_candidates")
 
@@ -19,11 +19,12 @@ logger = logging.getLogger("clicksmith.jobs.score_candidates")
 def run(config: Config) -> None:
     """Write the lists of all users, unless they are of this model already."""
     lake = Lake.of(config)
-    sequences = lake.get(SEQUENCES)
+    trained_on = sequential_inputs(config, lake)
+    sequences = trained_on["sequences"]
     if sequences.num_rows == 0:
         logger.warning("gold.sequences is empty (the source knows no users): there is nobody to recommend to")
         return
-    folder = TrainedSequence.find(config, sequences, lake.get(VOCABULARY))
+    folder = TrainedSequence.find(config, trained_on)
     model_id = folder.rsplit("/", 1)[1]
     settings, inputs = {"scoring": config.scoring}, {"sequences": sequences}
     lineage = trace("score_candidates", config, settings, inputs, extra_inputs={"model": model_id})

@@ -6,7 +6,8 @@ import sys
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
-from clicksmith.tables import SEQUENCES, TRAINING_EXAMPLES, VOCABULARY
+from clicksmith.recommenders.artefact import sequential_inputs
+from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.ranker import ranker_run
 from clicksmith.training.runs import train_once
 from clicksmith.training.sequential import sequential_run
@@ -17,13 +18,12 @@ logger = logging.getLogger("clicksmith.jobs.train_recommender")
 def run(config: Config) -> None:
     """Train both models; one whose folder is complete trains nothing, and starts no Ray."""
     lake = Lake.of(config)
-    vocabulary = lake.get(VOCABULARY)
-    sequences = lake.get(SEQUENCES)
-    runs = [ranker_run(config, lake.get(TRAINING_EXAMPLES), vocabulary)]
-    if sequences.num_rows == 0:
+    inputs = sequential_inputs(config, lake)
+    runs = [ranker_run(config, lake.get(TRAINING_EXAMPLES), inputs["vocabulary"])]
+    if inputs["sequences"].num_rows == 0:
         logger.warning("gold.sequences is empty (the source knows no users): no next-item model is trained")
     else:
-        runs.append(sequential_run(config, sequences, vocabulary))
+        runs.append(sequential_run(config, inputs))
     for training in runs:
         train_once(training, config.ray, models_root(config))
 

@@ -6,7 +6,7 @@ import torch
 
 from clicksmith.recommenders.losses import Loss, SequentialObjective, gbce, sampled_softmax
 from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+from clicksmith.recommenders.sequence import Attributes, Kind, SequenceNetwork
 from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
 from clicksmith.training.windows import masked
 
@@ -17,8 +17,9 @@ def _model(dropout: float = 0.0, kind: Kind = "sasrec") -> SequenceNetwork:
     )
 
 
-def test_a_state_depends_on_no_later_item_and_on_no_padding() -> None:
-    model = _model().eval()
+@pytest.mark.parametrize("kind", ["sasrec", "gru4rec", "two_tower"])
+def test_a_state_depends_on_no_later_item_and_on_no_padding(kind: Kind) -> None:
+    model = _model(kind=kind).eval()
     items = torch.tensor([[1, 2, 3, 4, 5, 6]])
     changed = items.clone()
     changed[0, 4:] = 7
@@ -143,3 +144,54 @@ def test_learns_a_deterministic_cycle(kind: Kind, loss: Loss) -> None:
         pass
     histories = [np.array([4, 5, 6, 7, 8, 9, 10, 11])[: end + 1] for end in range(2, 8)]
     assert recommend(model, histories, 1, filter_viewed=False)[:, 0].tolist() == [7, 8, 9, 10, 11, 1]
+
+
+def test_two_towers_learn_what_goes_together_in_any_order() -> None:
+    """Users take items of one of two groups, 1-5 or 6-11."""
+    model = _model(dropout=0.1, kind="two_tower")
+    objective = SequentialObjective(model, torch.full((12,), -np.log(11.0)), "cross_entropy")
+    schedule = Schedule(num_steps=100, batch_size=32, learning_rate=0.01, seed=0)
+    random = np.random.default_rng(0)
+    groups = np.array([[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]])
+
+    def batch_of(step: int) -> tuple[torch.Tensor, ...]:
+        items = random.permuted(groups[random.integers(0, 2, 32)], axis=1)
+        return (
+            torch.from_numpy(items[:, :-1]),
+            torch.from_numpy(items[:, 1:]),
+            torch.zeros(0, dtype=torch.long),
+        )
+
+    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
+        pass
+    histories = [np.array([3, 1]), np.array([1, 3]), np.array([10, 6, 7])]
+    lists = recommend(model, histories, 2, filter_viewed=True)
+    assert {*lists[0], *lists[1]} <= {2, 4, 5} and {*lists[2]} == {8, 9}
+    scores = model.score(histories[:2])
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5, err_msg="order means nothing")
+
+
+def test_items_without_events_are_close_to_their_like() -> None:
+    """Items 4 and 8 are never seen: their attribute tells where they belong."""
+    codes = np.zeros((9, 1), np.int64)
+    codes[1:5], codes[5:9] = 1, 2
+    model = SequenceNetwork(
+        "two_tower", torch.zeros(9), 8, 16, 1, 1, 0.0, seed=3, attributes=Attributes(codes, (3,))
+    )
+    objective = SequentialObjective(model, torch.full((9,), -np.log(8.0)), "cross_entropy")
+    schedule = Schedule(num_steps=60, batch_size=32, learning_rate=0.01, seed=0)
+    random = np.random.default_rng(0)
+
+    def batch_of(step: int) -> tuple[torch.Tensor, ...]:
+        items = random.permuted(np.array([[1, 2, 3], [5, 6, 7]])[random.integers(0, 2, 32)], axis=1)
+        return (
+            torch.from_numpy(items[:, :-1]),
+            torch.from_numpy(items[:, 1:]),
+            torch.zeros(0, dtype=torch.long),
+        )
+
+    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
+        pass
+    scores = model.score([np.array([1, 2]), np.array([6, 5])])
+    assert scores[0, 4] > scores[0, 8] and scores[1, 8] > scores[1, 4]
+    assert not model.outputs[0].any()

@@ -27,7 +27,7 @@ CONFIG = SequentialConfig(max_length=4, embedding_dim=8, filter_viewed=True)
 def folder(tmp_path: Path) -> str:
     network = build_network(CONFIG, torch.linspace(0, -2, len(IDS) + 1), seed=1)
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
-    codec = {"items": {"ids": IDS}, "sequential": CONFIG.model_dump(mode="json")}
+    codec = {"items": {"ids": IDS}, "sequential": CONFIG.model_dump(mode="json"), "cardinalities": []}
     (tmp_path / "codec.json").write_text(json.dumps(codec))
     return str(tmp_path)
 

@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from builders import rows_of
 from clicksmith.config import Config
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.baselines import Popularity
 from clicksmith.recommenders.recommend import top
-from clicksmith.tables import SEQUENCES, VOCABULARY
-from clicksmith.training.inputs import Items
+from clicksmith.tables import ITEM_PROFILES, SEQUENCES, VOCABULARY
+from clicksmith.training.inputs import Items, load_attributes
 from clicksmith.training.next_items import NextItems, recent_counts
 from clicksmith.training.runs import Run, train_once
 from clicksmith.training.sequential import BuildSequential, sequential_run
@@ -42,7 +43,8 @@ def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     ids = [item for items in train["item_ids"].to_pylist() for item in items]
     sequences = write_rows(lake, SEQUENCES, rows, "q" * 32)
-    return sequential_run(config, sequences, write_rows(lake, VOCABULARY, vocabulary_of(ids), "v" * 32))
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(ids), "v" * 32)
+    return sequential_run(config, {"sequences": sequences, "vocabulary": vocabulary})
 
 
 def test_learns_the_cycle_beyond_every_popularity(make_config: Callable[..., Config], lake: Lake) -> None:
@@ -146,4 +148,18 @@ def test_sequences_without_known_items_are_an_error_that_says_so(
     sequences = write_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "q" * 32)
     vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(["another"]), "v" * 32)
     with pytest.raises(TrainingError, match="No training sequence"):
-        sequential_run(make_config(*SMALL), sequences, vocabulary).build()
+        sequential_run(make_config(*SMALL), {"sequences": sequences, "vocabulary": vocabulary}).build()
+
+
+def test_attributes_of_items_as_codes(lake: Lake) -> None:
+    rows = [
+        {"item_id": "b", "category": "food", "brand": None},
+        {"item_id": "other", "category": "unseen", "brand": "z"},
+        {"item_id": "a", "category": "drink", "brand": "x"},
+    ]
+    table = rows_of(ITEM_PROFILES, rows)
+    profiles = write_rows(lake, ITEM_PROFILES, table, "p" * 32)
+    items = Items(("a", "b", "c"), np.array([3, 2, 1]))
+    found = load_attributes(items, profiles, ("category", "brand"))
+    assert found.cardinalities == (3, 2)
+    assert found.codes.tolist() == [[0, 0], [1, 1], [2, 0], [0, 0]]

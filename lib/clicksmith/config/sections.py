@@ -243,7 +243,7 @@ class RankerConfig(Section):
 class SequentialConfig(Section):
     """The next-item model."""
 
-    model: Literal["sasrec", "bert4rec", "gru4rec"] = "sasrec"
+    model: Literal["sasrec", "bert4rec", "gru4rec", "two_tower"] = "sasrec"
     loss: Literal["sampled_softmax", "cross_entropy", "gbce"] = Field(
         default="sampled_softmax",
         description="cross_entropy ranks all items at each position: small catalogues",
@@ -267,6 +267,9 @@ class SequentialConfig(Section):
     num_validations: int = Field(default=4, ge=1, description="evenly spaced; the best weights are kept")
     patience: int | None = Field(
         default=None, ge=1, description="training ends after so many validations without a better one"
+    )
+    item_attributes: tuple[Literal["category", "subcategory", "brand"], ...] = Field(
+        default=(), description="of gold.item_profiles, added to the vectors of the items"
     )
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"

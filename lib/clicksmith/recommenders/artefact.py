@@ -14,23 +14,31 @@ from safetensors.torch import load as load_weights
 from clicksmith.config import Config, SequentialConfig
 from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Snapshot, models_root
+from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import SequenceNetwork
+from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
+from clicksmith.tables import ITEM_PROFILES, SEQUENCES, VOCABULARY
 
 WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
 SEQUENTIAL = "sequential"
 
 
-def trace_sequential(config: Config, sequences: Snapshot, vocabulary: Snapshot) -> Lineage:
+def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
+    """The newest versions of what the next-item model is trained on.
+
+    Raises:
+        LakeError: one of them is not there.
+    """
+    tables = {"sequences": SEQUENCES, "vocabulary": VOCABULARY}
+    if config.sequential.item_attributes:
+        tables["item_profiles"] = ITEM_PROFILES
+    return {name: lake.get(table) for name, table in tables.items()}
+
+
+def trace_sequential(config: Config, inputs: Mapping[str, Snapshot]) -> Lineage:
     """The lineage of training the next-item model; known before it is trained."""
-    return trace(
-        f"train_recommender/{SEQUENTIAL}",
-        config,
-        {"sequential": config.sequential},
-        {"sequences": sequences, "vocabulary": vocabulary},
-    )
+    return trace(f"train_recommender/{SEQUENTIAL}", config, {"sequential": config.sequential}, inputs)
 
 
 def recommender_folder(root: str, name: str, lineage: Lineage) -> str:
@@ -38,7 +46,9 @@ def recommender_folder(root: str, name: str, lineage: Lineage) -> str:
     return storage.join(root, "recommenders", f"{name}-{lineage.run_id}")
 
 
-def build_network(config: SequentialConfig, log_popularity: torch.Tensor, seed: int) -> SequenceNetwork:
+def build_network(
+    config: SequentialConfig, log_popularity: torch.Tensor, seed: int, attributes: Attributes | None = None
+) -> SequenceNetwork:
     """The network that a configuration describes, with weights drawn from a seed."""
     return SequenceNetwork(
         config.model,
@@ -49,6 +59,7 @@ def build_network(config: SequentialConfig, log_popularity: torch.Tensor, seed: 
         num_heads=config.num_heads,
         dropout=config.dropout,
         seed=seed,
+        attributes=attributes,
     )
 
 
@@ -67,13 +78,13 @@ class TrainedSequence:
     filter_viewed: bool
 
     @classmethod
-    def find(cls, config: Config, sequences: Snapshot, vocabulary: Snapshot) -> str:
+    def find(cls, config: Config, inputs: Mapping[str, Snapshot]) -> str:
         """The folder of the model that a configuration describes.
 
         Raises:
             NotFittedError: it is not trained.
         """
-        lineage = trace_sequential(config, sequences, vocabulary)
+        lineage = trace_sequential(config, inputs)
         folder = recommender_folder(models_root(config), SEQUENTIAL, lineage)
         if not storage.exists(storage.join(folder, CARD)):
             raise NotFittedError(
@@ -92,7 +103,11 @@ class TrainedSequence:
         codec: Mapping[str, Any] = storage.read_json(storage.join(folder, CODEC))
         ids = codec["items"]["ids"]
         config = SequentialConfig.model_validate(codec["sequential"])
-        network = build_network(config, torch.zeros(len(ids) + 1), seed=0)
+        attributes = None
+        if codec["cardinalities"]:
+            cardinalities = tuple(codec["cardinalities"])
+            attributes = Attributes(np.zeros((len(ids) + 1, len(cardinalities)), np.int64), cardinalities)
+        network = build_network(config, torch.zeros(len(ids) + 1), seed=0, attributes=attributes)
         try:
             network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))
         except (SafetensorError, RuntimeError) as error:

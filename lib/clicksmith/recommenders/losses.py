@@ -79,11 +79,11 @@ class SequentialObjective(nn.Module):
         if self.loss == "cross_entropy":
             logits_NV = network.scores(states_ND, past_NL)
             return F.cross_entropy(logits_NV[:, 1:], targets_N - 1)
-        weight, bias, bonus = network.outputs, network.bias, network.repeat_bonus
+        bias, bonus = network.bias, network.repeat_bonus
         seen_N = (past_NL == targets_N[:, None]).sum(1)
-        target_N = (states_ND * weight[targets_N]).sum(1) + bias[targets_N] + bonus(seen_N)
+        target_N = (states_ND * network.items(targets_N)).sum(1) + bias[targets_N] + bonus(seen_N)
         seen_NK = _times_seen(past_NL, negatives_K)
-        logits_NK = states_ND @ weight[negatives_K].T + bias[negatives_K] + bonus(seen_NK)
+        logits_NK = states_ND @ network.items(negatives_K).T + bias[negatives_K] + bonus(seen_NK)
         logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K, float("-inf"))
         if self.loss == "gbce":
             return gbce(target_N, logits_NK, len(negatives_K) / (len(bias) - 2))

@@ -1,6 +1,7 @@
 """Next-item networks: item embeddings that serve as inputs and as outputs, around an encoder."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,13 +10,59 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clicksmith.recommenders.gru4rec import Recurrent
-from clicksmith.recommenders.layers import EMBEDDING_STD
+from clicksmith.recommenders.layers import EMBEDDING_STD, CodeEmbedding
 from clicksmith.recommenders.transformer import Transformer
+from clicksmith.recommenders.two_tower import MeanPool
 
-Kind = Literal["sasrec", "bert4rec", "gru4rec"]
+Kind = Literal["sasrec", "bert4rec", "gru4rec", "two_tower"]
 
 REPEAT_SCALE = 10.0
 """One step of Adam moves the factor by about the learning rate; it has to go further than other weights."""
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What is known of items besides their ids, as codes; 0 is missing.
+
+    Attributes:
+        codes: shape (V, A).
+        cardinalities: codes of each of the A columns.
+    """
+
+    codes: NDArray[np.int64]
+    cardinalities: tuple[int, ...]
+
+
+class ItemEmbedding(nn.Module):
+    """An item's vector: that of its id, and those of its attributes, summed.
+
+    Rare items are close to their like from the start (as in S3Rec, Zhou et al. 2020, without pre-training).
+
+    Shape:
+        items of any shape (...) -> (..., D); 0 gives zeros.
+    """
+
+    codes: Tensor
+
+    def __init__(self, num_ids: int, dim: int, attributes: Attributes | None) -> None:
+        super().__init__()
+        self.ids = nn.Embedding(num_ids, dim, padding_idx=0)
+        nn.init.normal_(self.ids.weight, std=EMBEDDING_STD)
+        with torch.no_grad():
+            self.ids.weight[0].zero_()
+        self.attributes: CodeEmbedding | None = None
+        if attributes is not None:
+            codes = torch.zeros(num_ids, attributes.codes.shape[1], dtype=torch.long)
+            codes[: len(attributes.codes)] = torch.from_numpy(attributes.codes)
+            self.register_buffer("codes", codes)
+            self.attributes = CodeEmbedding(attributes.cardinalities, dim, dropout=0.0)
+
+    def forward(self, items: Tensor) -> Tensor:
+        """The items' vectors."""
+        vectors: Tensor = self.ids(items)
+        if self.attributes is not None:
+            vectors = vectors + self.attributes(self.codes[items]).sum(-2) * (items > 0)[..., None]
+        return vectors
 
 
 class SequenceNetwork(nn.Module):
@@ -41,6 +88,7 @@ class SequenceNetwork(nn.Module):
         num_heads: of attention, a divisor of `dim`.
         dropout: everywhere.
         seed: of the initial weights.
+        attributes: of the items, or None.
     """
 
     def __init__(
@@ -53,32 +101,35 @@ class SequenceNetwork(nn.Module):
         num_heads: int,
         dropout: float,
         seed: int,
+        attributes: Attributes | None = None,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)
         self.kind = kind
         self.max_length = max_length
         self.mask_index = len(log_popularity)
-        self.items = nn.Embedding(len(log_popularity) + (kind == "bert4rec"), dim, padding_idx=0)
+        self.scale = dim**0.5
+        self.items = ItemEmbedding(len(log_popularity) + (kind == "bert4rec"), dim, attributes)
         self.bias = nn.Parameter(log_popularity.clone())
         self.repeat = nn.Parameter(torch.zeros(()))
-        nn.init.normal_(self.items.weight, std=EMBEDDING_STD)
-        with torch.no_grad():
-            self.items.weight[0].zero_()
-        self.encoder: nn.Module = (
-            Recurrent(dim, num_blocks, dropout)
-            if kind == "gru4rec"
-            else Transformer(max_length, dim, num_blocks, num_heads, dropout, is_causal=kind == "sasrec")
-        )
+        self.encoder: nn.Module
+        if kind == "gru4rec":
+            self.encoder = Recurrent(dim, num_blocks, dropout)
+        elif kind == "two_tower":
+            self.encoder = MeanPool(dim, num_blocks, dropout)
+        else:
+            is_causal = kind == "sasrec"
+            self.encoder = Transformer(max_length, dim, num_blocks, num_heads, dropout, is_causal)
 
     @property
     def outputs(self) -> Tensor:
-        """Embeddings of the items that can come next, shape (V, D)."""
-        return self.items.weight[: self.mask_index]
+        """Vectors of the items that can come next, shape (V, D)."""
+        vectors: Tensor = self.items(torch.arange(self.mask_index, device=self.bias.device))
+        return vectors
 
     def forward(self, items_BL: Tensor) -> Tensor:
         """The state after each position, or at each where the network looks both ways."""
-        x_BLD = self.items(items_BL) * self.items.embedding_dim**0.5
+        x_BLD = self.items(items_BL) * self.scale
         states: Tensor = self.encoder(x_BLD, items_BL > 0)
         return states
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.recommenders.sequence import Attributes
 from clicksmith.tables.gold import FEATURE_COLUMNS
 from clicksmith.training.snapshot import hash_buckets, load_table
 
@@ -60,6 +61,27 @@ class Items:
         """The index of each id, 0 where unknown or null; shape (N,)."""
         found = pc.index_in(values, value_set=pa.array(self.ids, pa.string()))
         return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int32) + np.int32(1)
+
+
+def load_attributes(items: Items, profiles: Snapshot, columns: Sequence[str]) -> Attributes:
+    """Codes of the items' attributes, as of the cut; a value's code is its rank among the distinct ones.
+
+    Args:
+        items: whose.
+        profiles: of gold.item_profiles.
+        columns: which attributes.
+    """
+    rows = load_table(profiles, [ITEM, *columns])
+    index = items.index(rows.column(ITEM))
+    codes = np.zeros((len(items), len(columns)), np.int64)
+    cardinalities = []
+    for place, name in enumerate(columns):
+        known = rows.column(name).filter(pa.array(index > 0)).combine_chunks()
+        values = pc.unique(known).drop_null().sort()
+        found = pc.fill_null(pc.index_in(known, value_set=values), -1)
+        codes[index[index > 0], place] = found.to_numpy() + 1
+        cardinalities.append(len(values) + 1)
+    return Attributes(codes, tuple(cardinalities))
 
 
 @dataclass(frozen=True)

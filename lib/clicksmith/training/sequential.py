@@ -16,9 +16,9 @@ from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_se
 from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import NextItemModel
-from clicksmith.recommenders.sequence import SequenceNetwork
+from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
 from clicksmith.seeds import derive_seed
-from clicksmith.training.inputs import Items, items_to_json, require_rows
+from clicksmith.training.inputs import Items, items_to_json, load_attributes, require_rows
 from clicksmith.training.next_items import K, NextItems, popularity_scores, recent_counts
 from clicksmith.training.runs import Run
 from clicksmith.training.snapshot import load_table
@@ -107,6 +107,7 @@ def make_task(
     baselines: Mapping[str, NextItemModel],
     codec: Any,
     seed: int,
+    attributes: Attributes | None = None,
 ) -> SequentialTask:
     """The task of some sequences, with weights drawn from the seed.
 
@@ -118,11 +119,12 @@ def make_task(
         baselines: see `SequentialTask`.
         codec: see `runs.Task`.
         seed: of weights, rows and draws.
+        attributes: of the items, or None.
     """
     tempered = np.where(popularity > 0, popularity, 0.0) ** config.negatives_exponent * (popularity > 0)
     rates = tempered / tempered.sum()
     log_popularity = _log(popularity / popularity.sum())
-    network = build_network(config, log_popularity, derive_seed(seed, "weights"))
+    network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes)
     schedule = Schedule(
         config.num_steps,
         config.batch_size,
@@ -147,12 +149,16 @@ class BuildSequential:
 
     config: SequentialConfig
     seed: int
-    sequences: Snapshot
-    vocabulary: Snapshot
+    inputs: Mapping[str, Snapshot]
+
+    @property
+    def sequences(self) -> Snapshot:
+        """Of gold.sequences."""
+        return self.inputs["sequences"]
 
     def __call__(self) -> SequentialTask:
         """The task, the same on every worker."""
-        items = Items.load(self.vocabulary)
+        items = Items.load(self.inputs["vocabulary"])
         train = load_table(self.sequences, ["user_id", "item_ids", "event_ts"], {"split": "train"}, MAX_USERS)
         require_rows(train, "train", self.sequences)
         users = {split: self._of_users(split, items) for split in ("validation", "test")}
@@ -180,8 +186,15 @@ class BuildSequential:
             "personal_popularity": Popularity(popularity, personal=True),
             "item_knn": ItemNeighbours.fit(histories, len(items)),
         }
-        codec = {"items": items_to_json(items), "sequential": config.model_dump(mode="json")}
-        return make_task(config, windows, popularity, evaluation, baselines, codec, self.seed)
+        attributes = None
+        if config.item_attributes:
+            attributes = load_attributes(items, self.inputs["item_profiles"], config.item_attributes)
+        codec = {
+            "items": items_to_json(items),
+            "sequential": config.model_dump(mode="json"),
+            "cardinalities": [] if attributes is None else list(attributes.cardinalities),
+        }
+        return make_task(config, windows, popularity, evaluation, baselines, codec, self.seed, attributes)
 
     def _of_users(self, split: str, items: Items) -> Sequences:
         rows = load_table(self.sequences, ["user_id", "item_ids"], {"split": split}, MAX_USERS)
@@ -201,9 +214,9 @@ def _sequences(rows: pa.Table, items: Items) -> Sequences:
     return dict(zip(rows.column("user_id").to_pylist(), np.split(flat, ends[:-1]), strict=True))
 
 
-def sequential_run(config: Config, sequences: Snapshot, vocabulary: Snapshot) -> Run:
-    """The run that `config.sequential` describes, on pinned snapshots."""
-    lineage = trace_sequential(config, sequences, vocabulary)
+def sequential_run(config: Config, inputs: Mapping[str, Snapshot]) -> Run:
+    """The run that `config.sequential` describes, on the snapshots of `sequential_inputs`."""
+    lineage = trace_sequential(config, inputs)
     seed = derive_seed(config.seed, "train_recommender", SEQUENTIAL)
-    build = BuildSequential(config.sequential, seed, sequences, vocabulary)
-    return Run(SEQUENTIAL, config.sequential.model, lineage, sequences, build)
+    build = BuildSequential(config.sequential, seed, inputs)
+    return Run(SEQUENTIAL, config.sequential.model, lineage, inputs["sequences"], build)
