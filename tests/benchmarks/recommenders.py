@@ -4,6 +4,7 @@ Parts, in their order:
     beauty     Amazon Beauty, leave one out, full ranking: networks and baselines, beside what is published
     logs       Yoochoose by sessions, MovieLens 100k and Retailrocket by one cut in time: all models, each
                with its best setting of a few on validation users
+    chorus     product search with human judgments: BM25, encoders and both, by five folds over queries
     speed      an epoch of SASRec beside RecBole's, at equal sizes
 
 How each figure was reached is in recommenders/EXPERIMENTS.md.
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.chorus import chorus
 from benchmarks.lines import print_line
 from benchmarks.public_logs import DATA, Split, amazon_beauty, movielens_100k, retailrocket, yoochoose
 from clicksmith.config import RayConfig, SequentialConfig
@@ -33,7 +35,7 @@ from clicksmith.training.sequential import SequentialTask, make_task
 from clicksmith.training.supervised import make_optimizer, run_steps
 from clicksmith.training.windows import Windows
 
-PARTS = ("beauty", "logs", "speed")
+PARTS = ("beauty", "logs", "chorus", "speed")
 PUBLISHED = {"recall@10": 0.0928, "ndcg@10": 0.0523}
 """eSASRec on Beauty, the best of shared/reference/recommenders.md at these sizes."""
 
@@ -221,6 +223,8 @@ def main() -> None:
         beauty(arguments.epochs, arguments.seeds)
     if "logs" in arguments.parts:
         logs(arguments.log_epochs)
+    if "chorus" in arguments.parts:
+        chorus()
     if "speed" in arguments.parts:
         speed(arguments.peer_python, arguments.speed_epochs, arguments.speed_batch)
 

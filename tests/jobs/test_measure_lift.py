@@ -31,8 +31,8 @@ def gold(lake: Lake) -> Lake:
     sequences = cycle_sequences(20, 10, 8)
     walked = [item for part in sequences["item_ids"].to_pylist() for item in part]
     items = rows["item_id"].to_pylist() + walked
-    write_rows(lake, VOCABULARY, vocabulary_of(items), "v" * 32)
-    write_rows(lake, SEQUENCES, sequences, "q" * 32)
+    write_rows(lake, VOCABULARY, vocabulary_of(items), "f" * 32)
+    write_rows(lake, SEQUENCES, sequences, "f" * 32)
     return lake
 
 

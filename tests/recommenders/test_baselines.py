@@ -68,9 +68,18 @@ def test_what_was_viewed_can_be_left_out_and_lists_end_with_0() -> None:
     assert recommend(personal, [np.array([5, 4, 5])], 3, filter_viewed=False).tolist() == [[5, 4, 1]]
 
 
-def test_an_empty_history_is_an_error_that_says_which() -> None:
-    with pytest.raises(ContractError, match=r"1 of 2 histories are empty, the first is number 1"):
-        recommend(Popularity(np.arange(4.0)), [np.array([1]), np.array([], int)], 2, filter_viewed=False)
+@pytest.mark.parametrize(
+    ("history", "problem"),
+    [
+        ([], "History number 1 is empty"),
+        ([2, 9], "History number 1 holds the item 9; the model knows 1 to 3"),
+        ([0], "holds the item 0"),
+        ([1, 2, 3], "1 of 2 users have no candidates, the first is number 1: they took all 3 items"),
+    ],
+)
+def test_bad_histories_are_errors_that_say_which(history: list[int], problem: str) -> None:
+    with pytest.raises(ContractError, match=problem):
+        recommend(Popularity(np.arange(4.0)), [np.array([1]), np.array(history, int)], 2, filter_viewed=True)
 
 
 def test_top_is_a_stable_sort() -> None:

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
 from clicksmith.training.arms import copies
@@ -32,7 +33,7 @@ SMALL = (
 def _measure(config: Config, lake: Lake, labels: str) -> Measurement:
     examples = write_examples(lake, examples_with(8000, 400, labels))
     vocabulary = write_rows(
-        lake, VOCABULARY, vocabulary_of(examples_with(8000, 400, labels)["item_id"].to_pylist()), "v" * 32
+        lake, VOCABULARY, vocabulary_of(examples_with(8000, 400, labels)["item_id"].to_pylist()), "f" * 32
     )
     extra = synthetic_from(examples_with(6000, 400, labels, seed=9), "gan")
     synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}
@@ -84,26 +85,38 @@ def test_a_measurement_repeats_exactly(make_config: Callable[..., Config], lake:
 
 
 def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config], lake: Lake) -> None:
-    """Planted: the generator's rows carry a mark, and some even claim to be of the test split."""
     config = make_config(ARMS, *SMALL)
     rows = examples_with(4000, 100, "noise")
     examples = write_examples(lake, rows)
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "v" * 32)
-    planted = synthetic_from(examples_with(2000, 100, "noise", seed=3), "gan")
-    split = planted.column_names.index("split")
-    claims = np.where(np.arange(2000) % 2 == 0, "train", "test")
-    planted = planted.set_column(split, planted.schema.field("split"), [claims.tolist()])
-    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    generated = synthetic_from(examples_with(1000, 100, "noise", seed=3), "gan")
+    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")}
     data = load(config, examples, vocabulary, synthetic)
     num_test = pc.sum(pc.equal(rows["split"], "test")).as_py()
     assert len(data.test.labels) == num_test
     assert len(data.real.labels) == 400
-    assert len(data.extra["gan"].labels) == 1000  # only those that are of the train split
+    assert len(data.extra["gan"].labels) == 1000
     assert data.arms["gan"].ratio == 1000 / 400
     without = load(config, examples, vocabulary, {})
     assert np.array_equal(data.test.codes, without.test.codes)
     assert data.codec.to_json() == without.codec.to_json()
     assert data.skipped.keys() == {"missing"}
+
+
+def test_synthetic_rows_that_claim_to_be_test_rows_are_refused(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    config = make_config(ARMS, *SMALL)
+    rows = examples_with(4000, 100, "noise")
+    examples = write_examples(lake, rows)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    planted = synthetic_from(examples_with(2000, 100, "noise", seed=3), "gan")
+    split = planted.column_names.index("split")
+    claims = np.where(np.arange(2000) % 2 == 0, "train", "test")
+    planted = planted.set_column(split, planted.schema.field("split"), [claims.tolist()])
+    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}
+    with pytest.raises(TrainingError, match=r"has rows of the splits \['test', 'train'\]"):
+        load(config, examples, vocabulary, synthetic)
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(0.5, 2), (1.0, 4), (2.5, 10)])

@@ -33,7 +33,7 @@ def _run(config: Config, lake: Lake) -> Run:
     rows = examples_with(6000, 300, "interaction")
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     examples = write_examples(lake, rows)
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(train["item_id"].to_pylist()), "v" * 32)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(train["item_id"].to_pylist()), "f" * 32)
     return ranker_run(config, examples, vocabulary)
 
 

@@ -42,8 +42,8 @@ def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
     rows = cycle_sequences(num_users=60, num_items=num_items, length=12)
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     ids = [item for items in train["item_ids"].to_pylist() for item in items]
-    sequences = write_rows(lake, SEQUENCES, rows, "q" * 32)
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(ids), "v" * 32)
+    sequences = write_rows(lake, SEQUENCES, rows, "f" * 32)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(ids), "f" * 32)
     return sequential_run(config, {"sequences": sequences, "vocabulary": vocabulary})
 
 
@@ -145,8 +145,8 @@ def test_recent_popularity_counts_the_last_days_only() -> None:
 def test_sequences_without_known_items_are_an_error_that_says_so(
     make_config: Callable[..., Config], lake: Lake
 ) -> None:
-    sequences = write_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "q" * 32)
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(["another"]), "v" * 32)
+    sequences = write_rows(lake, SEQUENCES, cycle_sequences(5, 4, 3), "f" * 32)
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(["another"]), "f" * 32)
     with pytest.raises(TrainingError, match="No training sequence"):
         sequential_run(make_config(*SMALL), {"sequences": sequences, "vocabulary": vocabulary}).build()
 

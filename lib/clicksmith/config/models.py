@@ -18,6 +18,7 @@ from clicksmith.config.sections import (
     RankerConfig,
     RayConfig,
     ScoringConfig,
+    SearchConfig,
     Section,
     SequentialConfig,
     SparkConfig,
@@ -53,6 +54,7 @@ class Config(Section):
     gate: GateConfig = GateConfig()
     ranker: RankerConfig = RankerConfig()
     sequential: SequentialConfig = SequentialConfig()
+    search: SearchConfig | None = None
     scoring: ScoringConfig = ScoringConfig()
     lift: LiftConfig = LiftConfig()
     maintenance: MaintenanceConfig = MaintenanceConfig()

@@ -238,6 +238,9 @@ class RankerConfig(Section):
     )
     max_rows: int = Field(default=400_000, ge=100)
     max_test_rows: int = Field(default=100_000, ge=100)
+    max_feature_auc: float = Field(
+        default=0.995, gt=0.5, le=1, description="a feature that alone ranks better is taken for a leak"
+    )
 
 
 class SequentialConfig(Section):
@@ -274,6 +277,31 @@ class SequentialConfig(Section):
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"
     )
+
+
+class SearchConfig(Section):
+    """The search model: queries and texts of products."""
+
+    model: Literal["two_tower", "cross_encoder"] = Field(
+        default="two_tower",
+        description="two_tower encodes texts once; cross_encoder reads each pair: better, far slower",
+    )
+    start: Literal["scratch", "minilm"] = Field(
+        default="scratch", description="minilm: from the pre-trained encoder of the extra 'search'"
+    )
+    num_steps: int = Field(default=300, ge=1)
+    batch_size: int = Field(default=64, ge=2, description="global: over all workers")
+    learning_rate: float = Field(default=1e-3, gt=0, description="5e-5 suits minilm")
+    num_validations: int = Field(default=4, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    dim: int = Field(default=64, ge=4)
+    num_blocks: int = Field(default=2, ge=1)
+    num_heads: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    num_pieces: int = Field(default=8000, ge=100, description="word pieces, learnt from training texts")
+    max_query_tokens: int = Field(default=16, ge=3)
+    max_text_tokens: int = Field(default=64, ge=3)
+    max_pairs: int = Field(default=200_000, ge=10, description="of training, by hash of the query")
 
 
 class ScoringConfig(Section):

@@ -27,6 +27,11 @@ class Popularity:
     counts: NDArray[np.float64]
     personal: bool = False
 
+    @property
+    def num_items(self) -> int:
+        """V."""
+        return len(self.counts)
+
     def score(self, histories: Histories) -> NDArray[np.float64]:
         """See `NextItemModel`."""
         scores = np.tile(self.counts / (self.counts.max() + 1), (len(histories), 1))
@@ -47,6 +52,11 @@ class ItemNeighbours:
 
     similarity: sparse.csr_array
     half_life: float | None = None
+
+    @property
+    def num_items(self) -> int:
+        """V."""
+        return int(self.similarity.shape[0])
 
     @classmethod
     def fit(
@@ -107,6 +117,11 @@ class EASE:
     """
 
     weights: Floats
+
+    @property
+    def num_items(self) -> int:
+        """V."""
+        return len(self.weights)
 
     @classmethod
     def fit(cls, histories: Histories, num_items: int, regularisation: float = 500.0) -> "EASE":

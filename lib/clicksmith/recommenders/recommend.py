@@ -16,6 +16,10 @@ Histories = Sequence[NDArray[np.integer]]
 class NextItemModel(Protocol):
     """What every next-item model does once it is fitted, a network or a baseline."""
 
+    @property
+    def num_items(self) -> int:
+        """V, index 0 included."""
+
     def score(self, histories: Histories) -> NDArray[np.floating]:
         """Scores of all items, the higher the better.
 
@@ -40,14 +44,11 @@ def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed:
         Shape (U, k); 0 where a list ends early: there is no other item.
 
     Raises:
-        ContractError: a history is empty.
+        ContractError: a history is empty or holds an item that the model does not know, or nothing is left to
+            recommend to its user.
     """
-    empty = [row for row, history in enumerate(histories) if len(history) == 0]
-    if empty:
-        raise ContractError(
-            f"{len(empty)} of {len(histories)} histories are empty, the first is number {empty[0]}.",
-            "Recommend the most popular items to users without a history.",
-        )
+    for row, history in enumerate(histories):
+        _check(row, np.asarray(history), model.num_items)
     lists = np.zeros((len(histories), k), np.int64)
     for start in range(0, len(histories), USERS_AT_ONCE):
         part = histories[start : start + USERS_AT_ONCE]
@@ -57,7 +58,27 @@ def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed:
                 scores[row, history] = -np.inf
         best = top(scores, k)
         lists[start : start + len(part), : best.shape[1]] = best
+    without = np.flatnonzero(lists[:, 0] == 0)
+    if len(without):
+        raise ContractError(
+            f"{len(without)} of {len(histories)} users have no candidates, the first is number {without[0]}: "
+            f"they took all {model.num_items - 1} items.",
+            "Set filter_viewed to false.",
+        )
     return lists
+
+
+def _check(row: int, history: NDArray[np.integer], num_items: int) -> None:
+    if len(history) == 0:
+        raise ContractError(
+            f"History number {row} is empty.", "Recommend the most popular items to users without a history."
+        )
+    if history.min() < 1 or history.max() >= num_items:
+        wrong = history[(history < 1) | (history >= num_items)][0]
+        raise ContractError(
+            f"History number {row} holds the item {wrong}; the model knows 1 to {num_items - 1}.",
+            "Leave out items that are not in the vocabulary.",
+        )
 
 
 def top(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:

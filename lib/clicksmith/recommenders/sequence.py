@@ -122,6 +122,11 @@ class SequenceNetwork(nn.Module):
             self.encoder = Transformer(max_length, dim, num_blocks, num_heads, dropout, is_causal)
 
     @property
+    def num_items(self) -> int:
+        """V, index 0 included."""
+        return self.mask_index
+
+    @property
     def outputs(self) -> Tensor:
         """Vectors of the items that can come next, shape (V, D)."""
         vectors: Tensor = self.items(torch.arange(self.mask_index, device=self.bias.device))

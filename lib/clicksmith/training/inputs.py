@@ -108,6 +108,15 @@ class RankerCodec:
         """Codes of each input column."""
         return [*self.table.cardinalities, len(self.items) + self.oov_buckets]
 
+    @property
+    def names(self) -> list[str]:
+        """The feature of each input column; one of several codes is named as often."""
+        slots = self.table.slots
+        names = [
+            name for name, slot in zip(FEATURES, slots, strict=True) for _ in range(slot.stop - slot.start)
+        ]
+        return [*names, ITEM]
+
     def encode(self, rows: pa.Table) -> NDArray[np.int32]:
         """Codes of rows that hold the features and the item id, shape (N, C)."""
         codes = self.table.encode(rows).codes.astype(np.int32)

@@ -12,6 +12,7 @@ from clicksmith.evaluation.lift import buckets
 from clicksmith.evaluation.verdict import ALL_ROWS, Arm
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.training.arms import Rows
+from clicksmith.training.guards import require_real, require_same_run, require_train_split
 from clicksmith.training.inputs import (
     FEATURES,
     ID,
@@ -56,12 +57,14 @@ class Data:
 
 def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Mapping[str, Snapshot]) -> Data:
     """Read and code the rows; the codec sees real training rows only."""
+    require_same_run(vocabulary, examples)
     label, lift = config.ranker.label, config.lift
     columns = [*FEATURES, ITEM, label]
     train = load_examples(examples, columns, "train", lift.max_rows)
     require_rows(train, "train", examples, 100)
     test = load_examples(examples, [*columns, USER, ID], "test", config.ranker.max_test_rows)
     require_rows(test, "test", examples, 100)
+    require_real(test, USER, "test")
     codec = RankerCodec.fit(train, Items.load(vocabulary), config.ranker.oov_buckets)
     tail = _numbers(train, POPULARITY) < lift.popularity_buckets[0]
     extra: dict[str, Rows] = {}
@@ -101,10 +104,12 @@ def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Ma
 def _synthetic_rows(
     snapshot: Snapshot | None, arm: ArmConfig, columns: Sequence[str], max_rows: int
 ) -> pa.Table | None:
-    """Rows of a generator that are of the train split, the first ones by hash of their sample id."""
+    """Rows of a generator, the first ones by hash of their sample id."""
     if snapshot is None or arm.generator is None:
         return None
-    return load_table(snapshot, columns, {"generator": arm.generator, "split": "train"}, max_rows)
+    rows = load_table(snapshot, [*columns, "split"], {"generator": arm.generator}, max_rows)
+    require_train_split(rows, snapshot)
+    return rows
 
 
 def _rows(codec: RankerCodec, rows: pa.Table, label: str) -> Rows:

@@ -18,6 +18,12 @@ from clicksmith.lakehouse.lineage import trace
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
+from clicksmith.training.guards import (
+    require_both_classes,
+    require_no_oracle,
+    require_real,
+    require_same_run,
+)
 from clicksmith.training.inputs import (
     FEATURES,
     ID,
@@ -145,14 +151,28 @@ class BuildRanker:
 
     def __call__(self) -> RankerTask:
         """The task, the same on every worker."""
+        require_same_run(self.vocabulary, self.examples)
         columns = [*FEATURES, ITEM, USER, ID, "sample_weight", self.config.label]
         train = load_examples(self.examples, columns, "train", self.config.max_rows)
         require_rows(train, "train", self.examples, 2)
         codec = RankerCodec.fit(train, Items.load(self.vocabulary), self.config.oov_buckets)
         coded = self._coded(codec, train)
+        require_both_classes(coded.labels, self.config.label, self.examples)
         validation = load_examples(self.examples, columns, "validation", MAX_VALIDATION_ROWS)
         test = load_examples(self.examples, columns, "test", self.config.max_test_rows)
         require_rows(test, "test", self.examples)
+        for split, rows in (("validation", validation), ("test", test)):
+            require_real(rows, USER, split)
+        asked = self._coded(codec, validation) if validation.num_rows else None
+        if asked is not None:
+            require_no_oracle(
+                coded.codes.numpy(),
+                coded.labels,
+                asked.codes.numpy(),
+                asked.labels,
+                codec.names,
+                self.config.max_feature_auc,
+            )
         network = build_ranker(
             self.config.model,
             codec.cardinalities,
@@ -170,7 +190,7 @@ class BuildRanker:
             codes=coded.codes,
             labels=torch.from_numpy(coded.labels),
             weights=_of_mean_one(coded.weights) if self.config.weighted else None,
-            validation=self._coded(codec, validation) if validation.num_rows else None,
+            validation=asked,
             test_rows=self._coded(codec, test),
         )
 

@@ -18,6 +18,7 @@ from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import NextItemModel
 from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
 from clicksmith.seeds import derive_seed
+from clicksmith.training.guards import require_same_run
 from clicksmith.training.inputs import Items, items_to_json, load_attributes, require_rows
 from clicksmith.training.next_items import K, NextItems, popularity_scores, recent_counts
 from clicksmith.training.runs import Run
@@ -158,6 +159,7 @@ class BuildSequential:
 
     def __call__(self) -> SequentialTask:
         """The task, the same on every worker."""
+        require_same_run(self.inputs["vocabulary"], self.sequences)
         items = Items.load(self.inputs["vocabulary"])
         train = load_table(self.sequences, ["user_id", "item_ids", "event_ts"], {"split": "train"}, MAX_USERS)
         require_rows(train, "train", self.sequences)
