@@ -20,7 +20,7 @@ def run(config: Config) -> None:
     """Train the models; one whose folder is complete trains nothing, and starts no Ray."""
     lake = Lake.of(config)
     inputs = sequential_inputs(config, lake)
-    runs = [ranker_run(config, lake.get(TRAINING_EXAMPLES), inputs["vocabulary"])]
+    runs = [ranker_run(config, lake.get(TRAINING_EXAMPLES), inputs["vocabulary"], inputs["sequences"])]
     if inputs["sequences"].num_rows == 0:
         logger.warning("gold.sequences is empty (the source knows no users): no next-item model is trained")
     else:

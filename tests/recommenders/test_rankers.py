@@ -115,3 +115,28 @@ def test_weights_by_propensity_undo_how_rows_were_kept() -> None:
     right = _fit("logistic", codes[kept], torch.from_numpy(labels[kept]), weights / weights.mean())
     np.testing.assert_allclose(score(right, codes[:50]), rates[:50], atol=0.03)
     assert np.abs(score(biased, codes[:50]).numpy() - rates[:50]).max() > 0.2
+
+
+def test_din_looks_at_the_history_from_the_item_in_question() -> None:
+    """Positive where the item was taken before: no column alone shows it. Padding means nothing."""
+    random = np.random.default_rng(5)
+    items = random.integers(1, 9, (6000, 1))
+    history = random.integers(0, 9, (6000, 4))
+    labels = torch.from_numpy((history == items).any(1))
+    codes = torch.from_numpy(np.concatenate([random.integers(0, 3, (6000, 1)), items, history], axis=1))
+    network = build_ranker("din", [3, 9], 8, 0.4, seed=1)
+    objective = RankerObjective(network)
+    schedule = Schedule(num_steps=800, batch_size=256, learning_rate=0.01, seed=1)
+    rows = random.integers(0, 5000, (800, 256))
+    steps = run_steps(
+        objective,
+        make_optimizer(objective, schedule),
+        schedule,
+        lambda step: (codes[rows[step]], labels[rows[step]]),
+    )
+    for _ in steps:
+        pass
+    probabilities = score(network, codes[5000:])
+    assert ((probabilities > 0.5) == labels[5000:]).float().mean() > 0.95
+    padded = torch.cat([codes[5000:], torch.zeros(1000, 3, dtype=torch.long)], dim=1)
+    torch.testing.assert_close(score(network, padded), probabilities)

@@ -14,11 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from builders import at, rows_of
 from clicksmith.config import Config
-from clicksmith.errors import TrainingError
+from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.ranker import build_ranker
-from clicksmith.tables import VOCABULARY
+from clicksmith.tables import SEQUENCES, VOCABULARY
+from clicksmith.training.histories import Histories
 from clicksmith.training.inputs import Items, RankerCodec
 from clicksmith.training.ranker import BuildRanker, ranker_run
 from clicksmith.training.runs import Run, Task, train_once
@@ -146,3 +148,63 @@ def test_items_outside_the_vocabulary_share_buckets() -> None:
     assert codes.max() < bucketed.cardinalities[-1] == plain.cardinalities[-1] + 4
     again = RankerCodec.from_json(json.loads(json.dumps(bucketed.to_json())))
     assert again.encode(rows).tolist() == bucketed.encode(rows).tolist()
+
+
+def _lists(rows: list[tuple[str, str, list[str], list[float]]]) -> pa.Table:
+    return rows_of(
+        SEQUENCES,
+        [
+            {
+                "user_id": user,
+                "split": split,
+                "item_ids": ids,
+                "event_ts": [at(day) for day in days],
+                "event_types": ["click"] * len(ids),
+            }
+            for user, split, ids, days in rows
+        ],
+    )
+
+
+def test_histories_are_what_lies_strictly_before(lake: Lake) -> None:
+    lists = _lists(
+        [
+            ("u", "train", ["a", "new", "b"], [0, 1, 2]),
+            ("u", "test", ["c"], [5]),
+            ("v", "train", ["c", "a"], [1, 1]),
+        ]
+    )
+    items = Items(("a", "b", "c"), np.array([3, 2, 1]))
+    histories = Histories.load(write_rows(lake, SEQUENCES, lists, "f" * 32), items)
+    asked = [("u", 2), ("u", 2.5), ("u", 9), ("v", 1), ("v", 2), ("unknown", 9), (None, 9)]
+    users, moments = (pa.chunked_array([list(column)]) for column in zip(*asked, strict=True))
+    moments = pa.chunked_array([[at(day) for day in moments.to_pylist()]], pa.timestamp("us", tz="UTC"))
+    found = histories.before(users, moments, 2)
+    assert found.tolist() == [[1, 0], [1, 2], [2, 3], [0, 0], [1, 3], [0, 0], [0, 0]]
+
+
+def test_din_reads_users_sequences(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(
+        *SMALL,
+        "ranker.model=din",
+        "ranker.num_steps=3",
+        "ranker.history_length=5",
+        "ray.num_workers=0",
+        "lift.arms={}",
+    )
+    rows = examples_with(3000, 100, "interaction")
+    ids = rows["item_id"].to_pylist()
+    lists = _lists([(f"u{user}", "train", ids[user : user + 3], [-9, -8, -7]) for user in range(100)])
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(ids), "f" * 32)
+    sequences = write_rows(lake, SEQUENCES, lists, "f" * 32)
+    run = ranker_run(config, write_examples(lake, rows), vocabulary, sequences)
+    task = run.build()
+    assert task.codes.shape[1] == len(task.network.embedding.offsets) + 5
+    assert (task.codes[:, -5:] > 0).sum(1).unique().tolist() == [3]
+    card = json.loads((Path(train_once(run, config.ray, models_root(config))) / "card.json").read_text())
+    assert card["preset"] == "din"
+
+
+def test_din_and_lift_do_not_go_together(make_config: Callable[..., Config]) -> None:
+    with pytest.raises(ConfigError, match="lift cannot be measured with it"):
+        make_config("ranker.model=din")

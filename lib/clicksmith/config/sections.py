@@ -222,7 +222,7 @@ class GateConfig(Section):
 class RankerConfig(Section):
     """The conversion ranker."""
 
-    model: Literal["logistic", "deepfm", "dcnv2"] = "dcnv2"
+    model: Literal["logistic", "deepfm", "dcnv2", "din"] = "dcnv2"
     label: Literal["label_click", "label_cart", "label_purchase"] = "label_purchase"
     num_steps: int = Field(default=800, ge=1)
     batch_size: int = Field(default=1024, ge=2, description="global: over all workers")
@@ -238,6 +238,7 @@ class RankerConfig(Section):
     )
     max_rows: int = Field(default=400_000, ge=100)
     max_test_rows: int = Field(default=100_000, ge=100)
+    history_length: int = Field(default=20, ge=1, description="newest items that din looks at")
     max_feature_auc: float = Field(
         default=0.995, gt=0.5, le=1, description="a feature that alone ranks better is taken for a leak"
     )

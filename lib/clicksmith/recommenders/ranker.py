@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from clicksmith.recommenders.dcnv2 import DCNv2
 from clicksmith.recommenders.deepfm import DeepFM
+from clicksmith.recommenders.din import DIN
 from clicksmith.recommenders.logistic import LogisticRegression
 
-Ranker = DCNv2 | DeepFM | LogisticRegression
-Kind = Literal["logistic", "deepfm", "dcnv2"]
+Ranker = DCNv2 | DeepFM | DIN | LogisticRegression
+Kind = Literal["logistic", "deepfm", "dcnv2", "din"]
 
 
 def build_ranker(model: Kind, cardinalities: Sequence[int], dim: int, base_rate: float, seed: int) -> Ranker:
@@ -31,7 +32,7 @@ def build_ranker(model: Kind, cardinalities: Sequence[int], dim: int, base_rate:
     if model == "logistic":
         network = LogisticRegression(cardinalities)
     else:
-        network = DCNv2(cardinalities, dim) if model == "dcnv2" else DeepFM(cardinalities, dim)
+        network = {"deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}[model](cardinalities, dim)
     rate = min(max(base_rate, 1e-4), 1 - 1e-4)
     nn.init.constant_(network.head.bias, math.log(rate / (1 - rate)))
     return network

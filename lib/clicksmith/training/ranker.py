@@ -24,6 +24,7 @@ from clicksmith.training.guards import (
     require_real,
     require_same_run,
 )
+from clicksmith.training.histories import Histories
 from clicksmith.training.inputs import (
     FEATURES,
     ID,
@@ -148,22 +149,25 @@ class BuildRanker:
     seed: int
     examples: Snapshot
     vocabulary: Snapshot
+    sequences: Snapshot | None = None
 
     def __call__(self) -> RankerTask:
         """The task, the same on every worker."""
         require_same_run(self.vocabulary, self.examples)
-        columns = [*FEATURES, ITEM, USER, ID, "sample_weight", self.config.label]
+        columns = [*FEATURES, ITEM, USER, ID, "event_ts", "sample_weight", self.config.label]
         train = load_examples(self.examples, columns, "train", self.config.max_rows)
         require_rows(train, "train", self.examples, 2)
-        codec = RankerCodec.fit(train, Items.load(self.vocabulary), self.config.oov_buckets)
-        coded = self._coded(codec, train)
+        items = Items.load(self.vocabulary)
+        codec = RankerCodec.fit(train, items, self.config.oov_buckets)
+        histories = None if self.sequences is None else Histories.load(self.sequences, items)
+        coded = self._coded(codec, histories, train)
         require_both_classes(coded.labels, self.config.label, self.examples)
         validation = load_examples(self.examples, columns, "validation", MAX_VALIDATION_ROWS)
         test = load_examples(self.examples, columns, "test", self.config.max_test_rows)
         require_rows(test, "test", self.examples)
         for split, rows in (("validation", validation), ("test", test)):
             require_real(rows, USER, split)
-        asked = self._coded(codec, validation) if validation.num_rows else None
+        asked = self._coded(codec, histories, validation) if validation.num_rows else None
         if asked is not None:
             require_no_oracle(
                 coded.codes.numpy(),
@@ -191,12 +195,18 @@ class BuildRanker:
             labels=torch.from_numpy(coded.labels),
             weights=_of_mean_one(coded.weights) if self.config.weighted else None,
             validation=asked,
-            test_rows=self._coded(codec, test),
+            test_rows=self._coded(codec, histories, test),
         )
 
-    def _coded(self, codec: RankerCodec, rows: pa.Table) -> Examples:
+    def _coded(self, codec: RankerCodec, histories: Histories | None, rows: pa.Table) -> Examples:
+        codes = codec.encode(rows)
+        if histories is not None:
+            length = self.config.history_length
+            codes = np.column_stack(
+                [codes, histories.before(rows.column(USER), rows.column("event_ts"), length)]
+            )
         return Examples(
-            codes=torch.from_numpy(codec.encode(rows)),
+            codes=torch.from_numpy(codes),
             labels=rows.column(self.config.label).to_numpy().astype(bool),
             users=user_numbers(rows),
             popularity=rows.column(POPULARITY).to_numpy().astype(np.float64),
@@ -208,14 +218,15 @@ def _of_mean_one(weights: NDArray[np.float64]) -> torch.Tensor:
     return torch.from_numpy((weights / weights.mean()).astype(np.float32))
 
 
-def ranker_run(config: Config, examples: Snapshot, vocabulary: Snapshot) -> Run:
-    """The run that `config.ranker` describes, on pinned snapshots."""
-    lineage = trace(
-        f"train_recommender/{NAME}",
-        config,
-        {"ranker": config.ranker},
-        {"training_examples": examples, "vocabulary": vocabulary},
-    )
+def ranker_run(
+    config: Config, examples: Snapshot, vocabulary: Snapshot, sequences: Snapshot | None = None
+) -> Run:
+    """The run that `config.ranker` describes, on pinned snapshots; "din" alone reads the sequences."""
+    inputs = {"training_examples": examples, "vocabulary": vocabulary}
+    read = sequences if config.ranker.model == "din" else None
+    if read is not None:
+        inputs["sequences"] = read
+    lineage = trace(f"train_recommender/{NAME}", config, {"ranker": config.ranker}, inputs)
     seed = derive_seed(config.seed, "train_recommender", NAME)
-    build = BuildRanker(config.ranker, seed, examples, vocabulary)
+    build = BuildRanker(config.ranker, seed, examples, vocabulary, read)
     return Run(NAME, config.ranker.model, lineage, examples, build)
