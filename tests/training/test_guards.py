@@ -46,7 +46,7 @@ def test_a_feature_that_knows_the_outcome(
     """The mean price after the impression, not before it: it moves where there was a purchase."""
     bought = np.array(rows["label_purchase"].to_pylist())
     planted = changed(rows, "item_price", np.where(bought, 2.5, 1.5))
-    with pytest.raises(TrainingError, match="item_price alone ranks validation rows with an AUC of 1.0000"):
+    with pytest.raises(TrainingError, match=r"item_price alone ranks validation rows with an AUC of 1\.0000"):
         build(make_config(), lake, planted)()
     assert build(make_config("ranker.max_feature_auc=1"), lake, planted)().num_rows > 0
 

@@ -108,5 +108,5 @@ def test_figures_and_bm25_by_hand() -> None:
 
 def test_pairs_without_an_outcome_are_an_error_that_says_so() -> None:
     train = Pairs.of(["a"], ["b"], [0])
-    with pytest.raises(TrainingError, match="None of the . training pairs"):
+    with pytest.raises(TrainingError, match="None of the 1 training pairs"):
         make_task(SearchConfig(), train, {"validation": train, "test": train}, seed=0)

@@ -147,13 +147,13 @@ def make_task(config: SearchConfig, train: Pairs, asked: Mapping[str, Pairs], se
         TrainingError: no training pair has a grade above 0.
     """
     texts = list(dict.fromkeys([*train.queries, *train.texts]))
-    if config.model == "two_tower":  # the others of a batch are the negatives
-        train = train.take(np.flatnonzero(train.grades > 0))
     if not (train.grades > 0).any():
         raise TrainingError(
             f"None of the {len(train):,} training pairs of queries and products has a grade above 0.",
             "Ingest searches with impressions and clicks that share their request_id.",
         )
+    if config.model == "two_tower":  # the others of a batch are the negatives
+        train = train.take(np.flatnonzero(train.grades > 0))
     network, pieces = build_search(config, texts, derive_seed(seed, "weights"))
     schedule = Schedule(
         config.num_steps,
