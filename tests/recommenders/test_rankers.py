@@ -1,11 +1,14 @@
 """Rankers: exact small cases, planted interactions, seeds."""
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
+from clicksmith.errors import ContractError
 from clicksmith.recommenders.dcnv2 import CrossLayer, DCNv2
 from clicksmith.recommenders.deepfm import DeepFM
+from clicksmith.recommenders.export import to_onnx
 from clicksmith.recommenders.layers import CodeEmbedding
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
@@ -140,3 +143,28 @@ def test_din_looks_at_the_history_from_the_item_in_question() -> None:
     assert ((probabilities > 0.5) == labels[5000:]).float().mean() > 0.95
     padded = torch.cat([codes[5000:], torch.zeros(1000, 3, dtype=torch.long)], dim=1)
     torch.testing.assert_close(score(network, padded), probabilities)
+
+
+@pytest.mark.parametrize("model", ["logistic", "deepfm", "dcnv2", "din"])
+def test_an_exported_model_gives_the_same_logits_for_any_number_of_rows(model: str) -> None:
+    network = build_ranker(model, [4, 5], 3, 0.2, seed=1).eval()  # type: ignore[arg-type]
+    random = np.random.default_rng(0)
+    width = 2 + 3 * (model == "din")
+    content = to_onnx(network, torch.from_numpy(random.integers(0, 4, (50, width))))
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    for num_rows in (1, 7):
+        codes = random.integers(0, 4, (num_rows, width))
+        (logits,) = session.run(None, {"codes": codes})
+        expected = network(torch.from_numpy(codes)).detach().numpy()
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_an_export_that_differs_is_refused() -> None:
+    class Drifting(torch.nn.Module):
+        """Gives something else while it is exported."""
+
+        def forward(self, codes: torch.Tensor) -> torch.Tensor:
+            return codes.sum(1).float() + (0.5 if torch.compiler.is_exporting() else 0.0)
+
+    with pytest.raises(ContractError, match=r"logits differ from the network's by 0\.5"):
+        to_onnx(Drifting().eval(), torch.ones(5, 2, dtype=torch.long))

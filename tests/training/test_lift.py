@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from clicksmith.config import ArmConfig, Config
-from clicksmith.errors import TrainingError
+from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
 from clicksmith.training.arms import copies
@@ -101,6 +101,13 @@ def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config]
     assert np.array_equal(data.test.codes, without.test.codes)
     assert data.codec.to_json() == without.codec.to_json()
     assert data.skipped.keys() == {"missing"}
+
+
+def test_din_and_lift_do_not_go_together(make_config: Callable[..., Config], lake: Lake) -> None:
+    rows = examples_with(1000, 100, "noise")
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    with pytest.raises(ConfigError, match="generated examples have none"):
+        load(make_config(ARMS, *SMALL, "ranker.model=din"), write_examples(lake, rows), vocabulary, {})
 
 
 def test_synthetic_rows_that_claim_to_be_test_rows_are_refused(

@@ -16,13 +16,13 @@ from safetensors.torch import load_file
 
 from builders import at, rows_of
 from clicksmith.config import Config
-from clicksmith.errors import ConfigError, TrainingError
+from clicksmith.errors import NotFittedError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.ranker import build_ranker
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.histories import Histories
 from clicksmith.training.inputs import Items, RankerCodec
-from clicksmith.training.ranker import BuildRanker, ranker_run
+from clicksmith.training.ranker import BuildRanker, export_ranker, ranker_run
 from clicksmith.training.runs import Run, Task, train_once
 from clicksmith.training.supervised import Batch
 from training.toy_lake import write_examples, write_rows
@@ -190,11 +190,12 @@ def test_din_reads_users_sequences(make_config: Callable[..., Config], lake: Lak
         "ranker.num_steps=3",
         "ranker.history_length=5",
         "ray.num_workers=0",
-        "lift.arms={}",
     )
     rows = examples_with(3000, 100, "interaction")
     ids = rows["item_id"].to_pylist()
-    lists = _lists([(f"u{user}", "train", ids[user : user + 3], [-9, -8, -7]) for user in range(100)])
+    lists = _lists(
+        [(f"u{user}", "train", ids[user : user + 3], [-4000, -3999, -3998]) for user in range(100)]
+    )
     vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(ids), "f" * 32)
     sequences = write_rows(lake, SEQUENCES, lists, "f" * 32)
     run = ranker_run(config, write_examples(lake, rows), vocabulary, sequences)
@@ -203,8 +204,11 @@ def test_din_reads_users_sequences(make_config: Callable[..., Config], lake: Lak
     assert (task.codes[:, -5:] > 0).sum(1).unique().tolist() == [3]
     card = json.loads((Path(train_once(run, config.ray, models_root(config))) / "card.json").read_text())
     assert card["preset"] == "din"
+    uri = export_ranker(run, config, models_root(config))
+    assert Path(uri).name == "model.onnx" and Path(uri).stat().st_size > 1000
 
 
-def test_din_and_lift_do_not_go_together(make_config: Callable[..., Config]) -> None:
-    with pytest.raises(ConfigError, match="lift cannot be measured with it"):
-        make_config("ranker.model=din")
+def test_only_a_trained_ranker_is_exported(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(*SMALL)
+    with pytest.raises(NotFittedError, match="The ranker is not trained"):
+        export_ranker(_run(config, lake), config, models_root(config))

@@ -73,15 +73,6 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _lift_trains_on_examples_alone(self) -> "Config":
-        if self.ranker.model == "din" and self.lift.arms:
-            raise ValueError(
-                "ranker.model is 'din', which reads users' histories: generated examples have none, so lift "
-                "cannot be measured with it. Set lift.arms to {}, or choose another model"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _controls_train_on_what_generators_saw(self) -> "Config":
         """A generator that learnt from more real rows than the control has would be no fair comparison."""
         limit = int(GENERATOR_SHARE * self.lift.max_rows)

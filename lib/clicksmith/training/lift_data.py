@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import ConfigError
 from clicksmith.evaluation.lift import buckets
 from clicksmith.evaluation.verdict import ALL_ROWS, Arm
 from clicksmith.lakehouse.catalog import Snapshot
@@ -58,6 +59,11 @@ class Data:
 def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Mapping[str, Snapshot]) -> Data:
     """Read and code the rows; the codec sees real training rows only."""
     require_same_run(vocabulary, examples)
+    if config.ranker.model == "din":
+        raise ConfigError(
+            "ranker.model is 'din', which reads users' histories: generated examples have none.",
+            "Measure lift with ranker.model dcnv2, deepfm or logistic.",
+        )
     label, lift = config.ranker.label, config.lift
     columns = [*FEATURES, ITEM, label]
     train = load_examples(examples, columns, "train", lift.max_rows)

@@ -7,14 +7,19 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load as load_weights
 from torch import nn
 
 from clicksmith.config import Config, RankerConfig
+from clicksmith.errors import NotFittedError
 from clicksmith.evaluation import ranking
 from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.evaluation.platt import Platt
+from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
+from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
+from clicksmith.recommenders.export import to_onnx
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
@@ -42,6 +47,8 @@ from clicksmith.training.supervised import Batch, Schedule, rows_of_step
 NAME = "ranker"
 POPULARITY = "item_num_purchases"
 MAX_VALIDATION_ROWS = 20_000
+CHECKED_ROWS = 1000
+"""Of random codes, on which an exported model is compared."""
 
 
 @dataclass(frozen=True)
@@ -230,3 +237,34 @@ def ranker_run(
     seed = derive_seed(config.seed, "train_recommender", NAME)
     build = BuildRanker(config.ranker, seed, examples, vocabulary, read)
     return Run(NAME, config.ranker.model, lineage, examples, build)
+
+
+def export_ranker(run: Run, config: Config, root: str) -> str:
+    """The trained ranker as model.onnx beside its weights.
+
+    Args:
+        run: as it was trained.
+        config: its ranker section.
+        root: of the models.
+
+    Returns:
+        The file's URI.
+
+    Raises:
+        NotFittedError: it is not trained.
+        ContractError: the exported model's outputs differ from the network's.
+    """
+    folder = recommender_folder(root, run.name, run.lineage)
+    if not storage.exists(storage.join(folder, CARD)):
+        raise NotFittedError(f"The ranker is not trained for {folder}.", "Run train_recommender first.")
+    codec = RankerCodec.from_json(storage.read_json(storage.join(folder, CODEC)))
+    network = build_ranker(config.ranker.model, codec.cardinalities, config.ranker.embedding_dim, 0.5, seed=0)
+    network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))
+    random = np.random.default_rng(0)
+    sizes = list(codec.cardinalities)
+    if config.ranker.model == "din":
+        sizes += [len(codec.items)] * config.ranker.history_length
+    codes = torch.from_numpy(random.integers(0, sizes, (CHECKED_ROWS, len(sizes))))
+    uri = storage.join(folder, "model.onnx")
+    storage.write_bytes(uri, to_onnx(network.eval(), codes))
+    return uri
