@@ -1,6 +1,6 @@
 """Public data sets as users' histories of item indices, split as published or by one cut in time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,15 @@ class Split:
     """A data set.
 
     Attributes:
-        train: histories to fit on, oldest first.
+        train: histories to fit on while settings are chosen, oldest first.
+        before_test: histories to fit the chosen setting on: those of validation as well.
         num_items: V; index 0 stands for items that training does not know.
         validation, test: whom to ask.
         filter_viewed: whether nobody takes an item twice, as the data set is used.
     """
 
     train: list[Ints]
+    before_test: list[Ints]
     num_items: int
     validation: NextItems
     test: NextItems
@@ -39,6 +41,11 @@ class Split:
     def popularity(self) -> NDArray[np.float64]:
         """Training events of each item, shape (V,)."""
         return np.bincount(np.concatenate(self.train), minlength=self.num_items).astype(np.float64)
+
+    def refit(self) -> "Split":
+        """To fit the chosen setting: all that lies before the test, and nothing to validate with."""
+        nothing = NextItems([], [], np.zeros(0, np.int64))
+        return replace(self, train=self.before_test, validation=nothing)
 
 
 def amazon_beauty() -> Split:
@@ -54,7 +61,8 @@ def amazon_beauty() -> Split:
         for end in (2, 1)
     )
     num_items = 1 + max(int(history.max()) for history in histories)
-    return Split([history[:-2] for history in histories], num_items, validation, test, filter_viewed=True)
+    train = [history[:-2] for history in histories]
+    return Split(train, test.prefixes, num_items, validation, test, filter_viewed=True)
 
 
 def yoochoose() -> Split:
@@ -73,7 +81,14 @@ def yoochoose() -> Split:
         list(_histories(part, index).values())
         for part in (train[starts < border], train[starts >= border], test)
     )
-    return Split(histories, len(index) + 1, _each_next(of_last_day), _each_next(of_test), filter_viewed=False)
+    return Split(
+        train=_known(histories),
+        before_test=_known([*histories, *of_last_day]),
+        num_items=len(index) + 1,
+        validation=_each_next(of_last_day),
+        test=_each_next(of_test),
+        filter_viewed=False,
+    )
 
 
 def movielens_100k() -> Split:
@@ -101,13 +116,20 @@ def _by_time(rows: pd.DataFrame, filter_viewed: bool) -> Split:
     before_test = {
         user: np.concatenate([train.get(user, _NONE), validation.get(user, _NONE)]) for user in test
     }
+    whole = _histories(rows[rows["time"] < second], index)
     return Split(
-        [known for known in (history[history > 0] for history in train.values()) if len(known)],
-        len(index) + 1,
-        NextItems.of(train, validation),
-        NextItems.of(before_test, test),
-        filter_viewed,
+        train=_known(list(train.values())),
+        before_test=_known(list(whole.values())),
+        num_items=len(index) + 1,
+        validation=NextItems.of(train, validation),
+        test=NextItems.of(before_test, test),
+        filter_viewed=filter_viewed,
     )
+
+
+def _known(histories: list[Ints]) -> list[Ints]:
+    """Without items that training does not know, and without users who have no other."""
+    return [known for known in (history[history > 0] for history in histories) if len(known)]
 
 
 _NONE = np.empty(0, np.int32)
