@@ -11,6 +11,8 @@ from clicksmith.tables.gold import WINDOWS
 
 _PRIOR_IMPRESSIONS = 100.0
 """Strength of the prior of an item's conversion, in impressions."""
+_SKETCH_ERROR = 0.02
+"""Standard error of HyperLogLog++ (Heule et al. 2013), relative; a few hundred are counted all but exactly."""
 
 
 def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: datetime) -> DataFrame:
@@ -80,7 +82,8 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
         _count("impression").alias("num_impressions"),
         _count("click").alias("num_clicks"),
         _count("purchase").alias("num_purchases"),
-        F.countDistinct(F.when(engaged, F.col("user_id"))).alias("num_users"),
+        # A sketch: an item may have any number of users. Users have few items, and are counted exactly.
+        F.approx_count_distinct(F.when(engaged, F.col("user_id")), _SKETCH_ERROR).alias("num_users"),
         F.sum(F.when(bought, micros(F.col("price")))).alias("_price_sum"),
         F.count(F.when(bought, F.col("price"))).alias("_price_count"),
         F.coalesce(F.sum(F.when(shown, weight)), F.lit(0)).alias("_shown"),

@@ -64,7 +64,7 @@ ITEM_PROFILES = Table(
         Column("num_impressions", pa.int64(), minimum=0),
         Column("num_clicks", pa.int64(), minimum=0),
         Column("num_purchases", pa.int64(), minimum=0),
-        Column("num_users", pa.int64(), minimum=0, doc="distinct purchasers or clickers"),
+        Column("num_users", pa.int64(), minimum=0, doc="distinct purchasers or clickers, to some 2 %"),
         *(Column(f"num_impressions_{days}d", pa.int64(), minimum=0) for days in WINDOWS),
         *(Column(f"num_purchases_{days}d", pa.int64(), minimum=0) for days in WINDOWS),
         Column("conversion", pa.float64(), nullable=True, doc="smoothed, weighted by 1/propensity"),
