@@ -12,7 +12,7 @@ from clicksmith.tables.gold import WINDOWS
 _PRIOR_IMPRESSIONS = 100.0
 """Strength of the prior of an item's conversion, in impressions."""
 _SKETCH_ERROR = 0.02
-"""Standard error of HyperLogLog++ (Heule et al. 2013), relative; a few hundred are counted all but exactly."""
+"""Relative standard error of HyperLogLog++ (Heule et al. 2013); less where there are few."""
 
 
 def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: datetime) -> DataFrame:
