@@ -23,7 +23,7 @@ def trained(preset: str, num_steps: int, **config: object) -> tuple[TableCodec, 
     ("preset", "num_steps", "joint", "price", "config"),
     [
         ("tabular_ar", 400, 0.04, 0.3, {"batch_size": 500}),
-        pytest.param("ctgan", 600, 0.12, 1.5, {"batch_size": 200}, marks=pytest.mark.slow),
+        pytest.param("ctgan", 700, 0.12, 1.5, {"batch_size": 200}, marks=pytest.mark.slow),
     ],
 )
 def test_the_joint_distribution_is_recovered(preset, num_steps, joint, price, config):
