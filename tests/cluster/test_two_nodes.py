@@ -147,7 +147,7 @@ def test_a_run_goes_on_with_other_numbers_of_workers(
         reached = max(steps)
     card, weights = result_of(lake, tmp_path, EXACT)
     assert [start["num_workers"] for start in card["starts"]] == [2, 1, 2]
-    # The game magnifies rounding, on each processor in another way (EXPERIMENTS.md): .0119 and .0010 nats seen.
+    # The game magnifies rounding, on each processor in another way: see EXPERIMENTS.md.
     assert_close((card, weights), exact_truth, nats=3e-3, distance=0.03)
     assert not all(torch.equal(weights[name], exact_truth[1][name]) for name in weights), (
         "one worker sums otherwise"
