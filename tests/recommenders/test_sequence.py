@@ -146,24 +146,25 @@ def test_learns_a_deterministic_cycle(kind: Kind, loss: Loss) -> None:
     assert recommend(model, histories, 1, filter_viewed=False)[:, 0].tolist() == [7, 8, 9, 10, 11, 1]
 
 
+def _learn_groups(objective: SequentialObjective, groups: list[list[int]], num_steps: int) -> None:
+    """Train on users who take all items of one of the groups, in any order."""
+    schedule = Schedule(num_steps=num_steps, batch_size=32, learning_rate=0.01, seed=0)
+    random = np.random.default_rng(0)
+
+    def batch_of(step: int) -> tuple[torch.Tensor, ...]:
+        items = random.permuted(np.array(groups)[random.integers(0, len(groups), 32)], axis=1)
+        inputs, targets = torch.from_numpy(items[:, :-1]), torch.from_numpy(items[:, 1:])
+        return inputs, targets, torch.zeros(0, dtype=torch.long)
+
+    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
+        pass
+
+
 def test_two_towers_learn_what_goes_together_in_any_order() -> None:
     """Users take items of one of two groups, 1-5 or 6-11."""
     model = _model(dropout=0.1, kind="two_tower")
     objective = SequentialObjective(model, torch.full((12,), -np.log(11.0)), "cross_entropy")
-    schedule = Schedule(num_steps=100, batch_size=32, learning_rate=0.01, seed=0)
-    random = np.random.default_rng(0)
-    groups = np.array([[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]])
-
-    def batch_of(step: int) -> tuple[torch.Tensor, ...]:
-        items = random.permuted(groups[random.integers(0, 2, 32)], axis=1)
-        return (
-            torch.from_numpy(items[:, :-1]),
-            torch.from_numpy(items[:, 1:]),
-            torch.zeros(0, dtype=torch.long),
-        )
-
-    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
-        pass
+    _learn_groups(objective, [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]], 100)
     histories = [np.array([3, 1]), np.array([1, 3]), np.array([10, 6, 7])]
     lists = recommend(model, histories, 2, filter_viewed=True)
     assert {*lists[0], *lists[1]} <= {2, 4, 5} and {*lists[2]} == {8, 9}
@@ -179,19 +180,7 @@ def test_items_without_events_are_close_to_their_like() -> None:
         "two_tower", torch.zeros(9), 8, 16, 1, 1, 0.0, seed=3, attributes=Attributes(codes, (3,))
     )
     objective = SequentialObjective(model, torch.full((9,), -np.log(8.0)), "cross_entropy")
-    schedule = Schedule(num_steps=60, batch_size=32, learning_rate=0.01, seed=0)
-    random = np.random.default_rng(0)
-
-    def batch_of(step: int) -> tuple[torch.Tensor, ...]:
-        items = random.permuted(np.array([[1, 2, 3], [5, 6, 7]])[random.integers(0, 2, 32)], axis=1)
-        return (
-            torch.from_numpy(items[:, :-1]),
-            torch.from_numpy(items[:, 1:]),
-            torch.zeros(0, dtype=torch.long),
-        )
-
-    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
-        pass
+    _learn_groups(objective, [[1, 2, 3], [5, 6, 7]], 60)
     scores = model.score([np.array([1, 2]), np.array([6, 5])])
     assert scores[0, 4] > scores[0, 8] and scores[1, 8] > scores[1, 4]
     assert not model.outputs[0].any()

@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clicksmith.errors import ConfigError
+from clicksmith.tables import OUTCOMES
 
 _RANDOM_BITS = 53
 
@@ -35,7 +36,7 @@ def with_drawn_impressions(events: DataFrame, words: DataFrame, num_negatives: i
     items = words.where(F.col("field") == "item_id").select("index", F.col("value").alias("drawn_item_id"))
     num_items = items.count()
     taken = (
-        events.where(F.col("event_type").isin("click", "cart", "purchase") & F.col("item_id").isNotNull())
+        events.where(F.col("event_type").isin(*OUTCOMES) & F.col("item_id").isNotNull())
         .groupBy("user_id", "session_id", "item_id")
         .agg(F.min(F.struct("event_ts", "event_id")).alias("first"))
         .select(

@@ -46,6 +46,17 @@ def recommender_folder(root: str, name: str, lineage: Lineage) -> str:
     return storage.join(root, "recommenders", f"{name}-{lineage.run_id}")
 
 
+def trained_folder(folder: str, what: str) -> str:
+    """The folder, if its model is complete.
+
+    Raises:
+        NotFittedError: it is not trained.
+    """
+    if not storage.exists(storage.join(folder, CARD)):
+        raise NotFittedError(f"The {what} is not trained for {folder}.", "Run train_recommender first.")
+    return folder
+
+
 def build_network(
     config: SequentialConfig, log_popularity: torch.Tensor, seed: int, attributes: Attributes | None = None
 ) -> SequenceNetwork:
@@ -85,12 +96,7 @@ class TrainedSequence:
             NotFittedError: it is not trained.
         """
         lineage = trace_sequential(config, inputs)
-        folder = recommender_folder(models_root(config), SEQUENTIAL, lineage)
-        if not storage.exists(storage.join(folder, CARD)):
-            raise NotFittedError(
-                f"The next-item model is not trained for {folder}.", "Run train_recommender first."
-            )
-        return folder
+        return trained_folder(recommender_folder(models_root(config), SEQUENTIAL, lineage), "next-item model")
 
     @classmethod
     def load(cls, folder: str) -> "TrainedSequence":

@@ -11,14 +11,13 @@ from safetensors.torch import load as load_weights
 from torch import nn
 
 from clicksmith.config import Config, RankerConfig
-from clicksmith.errors import NotFittedError
 from clicksmith.evaluation import ranking
 from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.evaluation.platt import Platt
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
-from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
+from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder, trained_folder
 from clicksmith.recommenders.export import to_onnx
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
@@ -254,9 +253,7 @@ def export_ranker(run: Run, config: Config, root: str) -> str:
         NotFittedError: it is not trained.
         ContractError: the exported model's outputs differ from the network's.
     """
-    folder = recommender_folder(root, run.name, run.lineage)
-    if not storage.exists(storage.join(folder, CARD)):
-        raise NotFittedError(f"The ranker is not trained for {folder}.", "Run train_recommender first.")
+    folder = trained_folder(recommender_folder(root, run.name, run.lineage), "ranker")
     codec = RankerCodec.from_json(storage.read_json(storage.join(folder, CODEC)))
     network = build_ranker(config.ranker.model, codec.cardinalities, config.ranker.embedding_dim, 0.5, seed=0)
     network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))

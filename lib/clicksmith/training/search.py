@@ -155,14 +155,7 @@ def make_task(config: SearchConfig, train: Pairs, asked: Mapping[str, Pairs], se
     if config.model == "two_tower":  # the others of a batch are the negatives
         train = train.take(np.flatnonzero(train.grades > 0))
     network, pieces = build_search(config, texts, derive_seed(seed, "weights"))
-    schedule = Schedule(
-        config.num_steps,
-        config.batch_size,
-        config.learning_rate,
-        seed,
-        num_validations=config.num_validations,
-        patience=config.patience,
-    )
+    schedule = Schedule.of(config, seed)
     codec = {"search": config.model_dump(mode="json"), "pieces": pieces.definition}
     objective = PairsObjective(network) if network.is_cross else TowersObjective(network)
     return SearchTask(network, objective, schedule, codec, config, pieces, train, asked)

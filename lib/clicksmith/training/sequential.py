@@ -122,18 +122,11 @@ def make_task(
         seed: of weights, rows and draws.
         attributes: of the items, or None.
     """
-    tempered = np.where(popularity > 0, popularity, 0.0) ** config.negatives_exponent * (popularity > 0)
+    tempered = popularity**config.negatives_exponent * (popularity > 0)
     rates = tempered / tempered.sum()
     log_popularity = _log(popularity / popularity.sum())
     network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes)
-    schedule = Schedule(
-        config.num_steps,
-        config.batch_size,
-        config.learning_rate,
-        seed,
-        num_validations=config.num_validations,
-        patience=config.patience,
-    )
+    schedule = Schedule.of(config, seed)
     objective = SequentialObjective(network, _log(rates), config.loss)
     return SequentialTask(
         network, objective, schedule, codec, config, windows, popularity, rates, evaluation, baselines

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from clicksmith.config import SearchConfig, SequentialConfig
 from clicksmith.seeds import derive_seed
 
 WARMUP_STEPS = 20
@@ -39,6 +40,18 @@ class Schedule:
     weight_decay: float = 1e-5
     num_validations: int = 4
     patience: int | None = None
+
+    @classmethod
+    def of(cls, config: SequentialConfig | SearchConfig, seed: int) -> "Schedule":
+        """That of a section of the configuration."""
+        return cls(
+            config.num_steps,
+            config.batch_size,
+            config.learning_rate,
+            seed,
+            num_validations=config.num_validations,
+            patience=config.patience,
+        )
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, from 0."""
