@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
-from clicksmith.config import ArmConfig, Config
+from clicksmith.config import ArmConfig, Config, RankerConfig
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
-from clicksmith.training.arms import copies
+from clicksmith.training.arms import ArmTask, Rows, copies, train_arm, weights_of
 from clicksmith.training.lift import Measurement, measure
 from clicksmith.training.lift_data import load
 from training.toy_lake import write_examples, write_rows
@@ -137,6 +137,27 @@ def test_copies_come_from_the_right_pool_and_spread_evenly(ratio: float, expecte
     assert len(rare) == expected
     assert set(rare.tolist()) <= {0, 2}
     assert len(copies(ArmConfig(kind="none"), 4, tail, seed=1)) == 0
+
+
+def test_a_weight_and_a_curriculum_let_real_rows_decide() -> None:
+    """Added rows say the opposite of the real ones, and are as many: alike, they cancel."""
+    code = np.random.default_rng(0).integers(0, 2, (2000, 1)).astype(np.int32)
+    real, opposite = Rows(code, code[:, 0] == 1), Rows(code, code[:, 0] == 0)
+    ranker = RankerConfig(model="logistic", batch_size=200, learning_rate=0.05)
+
+    def gap(**settings: float) -> float:
+        arm = ArmConfig(kind="synthetic", generator="g", ratio=1.0, **settings)
+        task = ArmTask("a", arm, 0, 1, ranker, 200, (2,))
+        low, high = train_arm(task, real, np.zeros(2000, bool), opposite, np.array([[0], [1]], np.int32))
+        return float(high - low)
+
+    assert abs(gap()) < 0.1
+    # A ninth of the weight leaves nine real of ten: the chance of a click is .9 where the code says so.
+    assert gap(weight=1 / 9) == pytest.approx(0.8, abs=0.1)
+    assert gap(share_of_steps=0.25) > 0.5
+    weights = weights_of(ArmConfig(kind="duplicate", ratio=0.5, weight=0.25), 4, 6)
+    assert weights is not None
+    assert weights.tolist() == pytest.approx([4 / 3] * 4 + [1 / 3] * 2)
 
 
 @pytest.mark.slow

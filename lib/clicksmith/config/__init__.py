@@ -16,6 +16,7 @@ from clicksmith.config.load import load_config, parse_arguments
 from clicksmith.config.models import Config
 from clicksmith.config.sections import (
     ArmConfig,
+    Augmentation,
     GateConfig,
     GeneratorConfig,
     LakeConfig,
@@ -34,6 +35,7 @@ from clicksmith.config.simulation import DirtConfig, SimulationConfig
 
 __all__ = [
     "ArmConfig",
+    "Augmentation",
     "CleaningConfig",
     "CompleteJourneyConfig",
     "Config",

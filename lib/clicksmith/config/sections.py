@@ -244,6 +244,12 @@ class RankerConfig(Section):
     )
 
 
+Augmentation = Literal[
+    "none", "sliding", "prefix", "subset", "reppad", "crop", "mask", "reorder", "insert", "substitute"
+]
+"""Ways to see a training sequence otherwise; see recommenders/augmentation.py."""
+
+
 class SequentialConfig(Section):
     """The next-item model."""
 
@@ -274,6 +280,12 @@ class SequentialConfig(Section):
     )
     item_attributes: tuple[Literal["category", "subcategory", "brand"], ...] = Field(
         default=(), description="of gold.item_profiles, added to the vectors of the items"
+    )
+    augmentations: tuple[Augmentation, ...] = Field(
+        default=(), description="each training sequence is changed by one of them, drawn evenly"
+    )
+    augmentation_rate: float = Field(
+        default=0.2, gt=0, lt=1, description="share of a sequence that such a change concerns"
     )
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"
@@ -317,6 +329,15 @@ class ArmConfig(Section):
     kind: Literal["none", "duplicate", "oversample_tail", "synthetic"]
     generator: str | None = Field(default=None, description="for kind synthetic: its name under generators")
     ratio: float = Field(default=0.0, ge=0, description="added rows a real row")
+    weight: float = Field(
+        default=1.0, gt=0, description="of an added row in the loss, where a real one has 1"
+    )
+    share_of_steps: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="a curriculum: added rows in the first steps, then real ones alone",
+    )
 
     @model_validator(mode="after")
     def _synthetic_needs_generator(self) -> "ArmConfig":

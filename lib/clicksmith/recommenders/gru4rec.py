@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from clicksmith.recommenders.layers import Dropout
+
 
 class Recurrent(nn.Module):
     """Gated recurrent units, one layer a block.
@@ -13,7 +15,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, dim: int, num_layers: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gru = nn.GRU(dim, dim, num_layers, batch_first=True, dropout=dropout if num_layers > 1 else 0.0)
 
     def forward(self, x_BLD: Tensor, is_item_BL: Tensor) -> Tensor:

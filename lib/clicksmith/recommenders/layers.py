@@ -5,9 +5,39 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 EMBEDDING_STD = 0.05
 EMBEDDING_DROPOUT = 0.2
+
+
+class Dropout(nn.Module):
+    """Sets values to 0 with a probability that is a multiple of 1/256, in training, and scales the others.
+
+    On a CPU each byte of a random word decides on one value: a quarter of the time of PyTorch's Bernoulli
+    draws, which were a third of a training step (EXPERIMENTS.md). Elsewhere PyTorch's own.
+
+    Shape:
+        any -> the same.
+
+    Args:
+        rate: share of zeros.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.threshold = round(256 * rate)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop in training, and nothing in evaluation."""
+        if not self.training or not self.threshold:
+            return x
+        rate = self.threshold / 256
+        if x.device.type != "cpu":
+            return F.dropout(x, rate)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.threshold
+        return x * kept.to(x.dtype).div_(1 - rate)
 
 
 class CodeEmbedding(nn.Module):
@@ -31,7 +61,7 @@ class CodeEmbedding(nn.Module):
         starts = [0, *torch.tensor(cardinalities).cumsum(0).tolist()]
         self.register_buffer("offsets", torch.tensor(starts[:-1]), persistent=False)
         self.table = nn.Embedding(starts[-1], dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.normal_(self.table.weight, std=EMBEDDING_STD)
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -44,5 +74,5 @@ def mlp(widths: Sequence[int], dropout: float) -> nn.Sequential:
     """Linear, ReLU and dropout between each two of the widths. Shape: (B, widths[0]) -> (B, widths[-1])."""
     layers: list[nn.Module] = []
     for width_in, width_out in itertools.pairwise(widths):
-        layers += [nn.Linear(width_in, width_out), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [nn.Linear(width_in, width_out), nn.ReLU(), Dropout(dropout)]
     return nn.Sequential(*layers)

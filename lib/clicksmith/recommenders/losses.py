@@ -37,8 +37,8 @@ class SequentialObjective(nn.Module):
     """The loss over a later item of each position that has one, N in all.
 
     Shape:
-        items (B, L) and targets (B, L), both 0 where there is none, negatives (K,) -> scalar; what a network
-        that looks both ways has to guess is `mask_index` in the items.
+        items (B, L) and targets (B, L), both 0 where there is none (and items where one is hidden), negatives
+        (K,) -> scalar; what a network that looks both ways has to guess is `mask_index` in the items.
 
     Args:
         network: the model.
@@ -56,11 +56,16 @@ class SequentialObjective(nn.Module):
 
     def forward(self, items_BL: Tensor, targets_BL: Tensor, negatives_K: Tensor) -> Tensor:
         """The loss of a batch."""
+        items_BL, targets_BL = _by_length(items_BL, targets_BL)
+        # One look-up: the gradient of each costs a table of zeros.
+        groups = (rows.chunk(LENGTH_GROUPS) for rows in (items_BL, targets_BL, self.network.items(items_BL)))
         parts = []
-        for items_GL, targets_GL in _by_length(items_BL, targets_BL):
-            known = targets_GL > 0
-            past_NL = F.pad(self._past(items_GL, known), (0, items_BL.shape[1] - items_GL.shape[1]))
-            parts.append((self.network(items_GL)[known], targets_GL[known], past_NL))
+        for items_GL, targets_GL, vectors_GLD in zip(*groups, strict=True):
+            length = max(1, int(_lengths(items_GL[:1], targets_GL[:1])))
+            items_GL, known = items_GL[:, :length], targets_GL[:, :length] > 0
+            states_GLD = self.network.encode(vectors_GLD[:, :length], items_GL)
+            past_NL = F.pad(self._past(items_GL, known), (0, items_BL.shape[1] - length))
+            parts.append((states_GLD[known], targets_GL[:, :length][known], past_NL))
         states_ND, targets_N, past_NL = (torch.cat([part[i] for part in parts]) for i in range(3))
         if not len(targets_N):
             return states_ND.sum() * 0.0
@@ -80,25 +85,32 @@ class SequentialObjective(nn.Module):
             logits_NV = network.scores(states_ND, past_NL)
             return F.cross_entropy(logits_NV[:, 1:], targets_N - 1)
         bias, bonus = network.bias, network.repeat_bonus
+        sizes = [len(targets_N), len(negatives_K)]
+        asked = torch.cat([targets_N, negatives_K])
+        (outputs_ND, outputs_KD), (bias_N, bias_K) = (
+            network.items(asked).split(sizes),
+            bias[asked].split(sizes),
+        )
         seen_N = (past_NL == targets_N[:, None]).sum(1)
-        target_N = (states_ND * network.items(targets_N)).sum(1) + bias[targets_N] + bonus(seen_N)
+        target_N = (states_ND * outputs_ND).sum(1) + bias_N + bonus(seen_N)
         seen_NK = _times_seen(past_NL, negatives_K)
-        logits_NK = states_ND @ network.items(negatives_K).T + bias[negatives_K] + bonus(seen_NK)
+        logits_NK = states_ND @ outputs_KD.T + bias_K + bonus(seen_NK)
         logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K, float("-inf"))
         if self.loss == "gbce":
             return gbce(target_N, logits_NK, len(negatives_K) / (len(bias) - 2))
         return sampled_softmax(target_N, logits_NK, self.log_rate[negatives_K])
 
 
-def _by_length(items_BL: Tensor, targets_BL: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """The rows in groups of like length, each cut to its longest."""
-    lengths = (items_BL > 0).sum(1)
-    order = lengths.argsort(descending=True, stable=True)
-    groups = []
-    for rows in order.chunk(LENGTH_GROUPS):
-        longest = max(1, int(lengths[rows[0]]))
-        groups.append((items_BL[rows, :longest], targets_BL[rows, :longest]))
-    return groups
+def _by_length(items_BL: Tensor, targets_BL: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows by falling length."""
+    order = _lengths(items_BL, targets_BL).argsort(descending=True, stable=True)
+    return items_BL[order], targets_BL[order]
+
+
+def _lengths(items_BL: Tensor, targets_BL: Tensor) -> Tensor:
+    """Columns up to the last that holds an item or asks for one; shape (B,)."""
+    used = (items_BL > 0) | (targets_BL > 0)
+    return (used * torch.arange(1, used.shape[1] + 1, device=used.device)).amax(1)
 
 
 def _times_seen(past_NL: Tensor, items_K: Tensor) -> Tensor:

@@ -134,8 +134,11 @@ class SequenceNetwork(nn.Module):
 
     def forward(self, items_BL: Tensor) -> Tensor:
         """The state after each position, or at each where the network looks both ways."""
-        x_BLD = self.items(items_BL) * self.scale
-        states: Tensor = self.encoder(x_BLD, items_BL > 0)
+        return self.encode(self.items(items_BL), items_BL)
+
+    def encode(self, vectors_BLD: Tensor, items_BL: Tensor) -> Tensor:
+        """The same from the items' vectors, for who has looked them up for several parts at once."""
+        states: Tensor = self.encoder(vectors_BLD * self.scale, items_BL > 0)
         return states
 
     def repeat_bonus(self, times_seen: Tensor) -> Tensor:

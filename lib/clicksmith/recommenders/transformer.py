@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clicksmith.recommenders.layers import EMBEDDING_STD
+from clicksmith.recommenders.layers import EMBEDDING_STD, Dropout
 
 
 class Block(nn.Module):
@@ -17,7 +17,7 @@ class Block(nn.Module):
     def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
         self.attention_norm = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
@@ -25,9 +25,9 @@ class Block(nn.Module):
         self.feed_forward = nn.Sequential(
             nn.Linear(dim, 4 * dim),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(4 * dim, dim),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, x_BLD: Tensor, mask: Tensor | None) -> Tensor:
@@ -35,13 +35,8 @@ class Block(nn.Module):
         batch, length, dim = x_BLD.shape
         qkv = self.qkv(self.attention_norm(x_BLD)).view(batch, length, 3, self.num_heads, -1)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None
-        )
-        x_BLD = x_BLD + F.dropout(
-            self.out(attended.transpose(1, 2).reshape(batch, length, dim)), self.dropout, self.training
-        )
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
+        x_BLD = x_BLD + self.dropout(self.out(attended.transpose(1, 2).reshape(batch, length, dim)))
         out: Tensor = x_BLD + self.feed_forward(self.forward_norm(x_BLD))
         return out
 
@@ -63,7 +58,7 @@ class Transformer(nn.Module):
         self.is_causal = is_causal
         self.positions = nn.Embedding(max_length, dim)
         nn.init.normal_(self.positions.weight, std=EMBEDDING_STD)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, num_heads, dropout) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(dim)
 

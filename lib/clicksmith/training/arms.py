@@ -68,6 +68,15 @@ def copies(arm: ArmConfig, num_rows: int, tail: NDArray[np.bool_], seed: int) ->
     return pool[rows_of_step(len(pool), wanted, 0, seed)]
 
 
+def weights_of(arm: ArmConfig, num_real: int, num_rows: int) -> torch.Tensor | None:
+    """Each row's weight in the loss, of mean 1, shape (num_rows,), the real rows first; None: all alike."""
+    if arm.weight == 1.0:
+        return None
+    weights = torch.ones(num_rows)
+    weights[num_real:] = arm.weight
+    return weights / weights.mean()
+
+
 def train_arm(
     task: ArmTask, real: Rows, tail: NDArray[np.bool_], extra: Rows | None, test_codes: NDArray[np.int32]
 ) -> NDArray[np.float32]:
@@ -91,11 +100,14 @@ def train_arm(
     codes = torch.from_numpy(np.concatenate([part.codes for part in parts]))
     labels = torch.from_numpy(np.concatenate([part.labels for part in parts]))
     ranker = task.ranker
+    weights = weights_of(task.arm, len(real.labels), len(labels))
     schedule = Schedule(task.num_steps, ranker.batch_size, ranker.learning_rate, seed)
 
     def batch_of(step: int) -> Batch:
-        rows = torch.from_numpy(rows_of_step(len(labels), schedule.batch_size, step, seed))
-        return codes[rows], labels[rows]
+        has_added = step < round(task.arm.share_of_steps * task.num_steps)
+        pool = len(labels) if has_added else len(real.labels)
+        rows = torch.from_numpy(rows_of_step(pool, schedule.batch_size, step, seed))
+        return codes[rows], labels[rows], *(() if weights is None else (weights[rows],))
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
 """Full-ranking evaluation of what users took next, and the popularity that it is held against."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,32 +27,38 @@ class NextItems:
         prefixes: known items of each user before the split, oldest first.
         targets: distinct items of the split, 0 standing for all those unknown.
         num_relevant: distinct items of the split, unknown ones counted once.
+        users: their ids, where there are any.
     """
 
     prefixes: list[NDArray[np.int32]]
     targets: list[NDArray[np.int32]]
     num_relevant: NDArray[np.int64]
+    users: Sequence[str] = ()
 
     @classmethod
     def of(
         cls, before: Mapping[str, NDArray[np.int32]], after: Mapping[str, NDArray[np.int32]]
     ) -> "NextItems":
         """Pair prefixes and targets of the users that have both."""
-        prefixes, targets = [], []
+        prefixes, targets, users = [], [], []
         for user, items in after.items():
             prefix = before.get(user, np.empty(0, np.int32))
             prefix = prefix[prefix > 0]
             if len(prefix) and len(items):
                 prefixes.append(prefix)
                 targets.append(np.unique(items))
-        return cls(prefixes, targets, np.array([len(items) for items in targets], np.int64))
+                users.append(user)
+        return cls(prefixes, targets, np.array([len(items) for items in targets], np.int64), users)
 
     def __len__(self) -> int:
         return len(self.prefixes)
 
     def recommend(self, model: NextItemModel, k: int = K, filter_viewed: bool = False) -> Recommended:
         """Every item ranked for every user; see `recommend.recommend`."""
-        lists = recommend(model, self.prefixes, k, filter_viewed)
+        return self.judge(recommend(model, self.prefixes, k, filter_viewed))
+
+    def judge(self, lists: NDArray[np.int64]) -> Recommended:
+        """What of some lists the users took, one list a user, 0 where it ends."""
         hits = np.zeros(lists.shape, bool)
         for row, items in enumerate(lists):
             hits[row] = (items > 0) & np.isin(items, self.targets[row])

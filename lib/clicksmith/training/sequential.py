@@ -13,6 +13,7 @@ from clicksmith.config import Config, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
+from clicksmith.recommenders.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
 from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import NextItemModel
@@ -41,6 +42,7 @@ class SequentialTask:
         windows: of the training sequences.
         popularity: training events of each item, shape (V,).
         rates: probability of each item as a negative, shape (V,).
+        similar: items like each one, for augmentations that ask for them; shape (V, S).
         evaluation: prefixes and what followed them, on validation and on test rows.
         baselines: by name, fitted on the train split.
     """
@@ -53,6 +55,7 @@ class SequentialTask:
     windows: Windows
     popularity: NDArray[np.float64]
     rates: NDArray[np.float64]
+    similar: NDArray[np.int64]
     evaluation: Mapping[str, NextItems]
     baselines: Mapping[str, NextItemModel]
 
@@ -70,6 +73,9 @@ class SequentialTask:
         random = np.random.default_rng(derive_seed(seed, "windows", step))
         # Drawn for the whole batch: the same rows with any number of workers.
         items, targets = self.windows.draw(users, config.max_length, config.horizon, random)
+        if config.augmentations:
+            draw = Draw(random, config.augmentation_rate, self.similar)
+            items, targets = augment(config.augmentations, items, targets, draw)
         if config.model == "bert4rec":
             items, targets = masked(items, self.network.mask_index, config.mask_fraction, random)
         negatives = np.zeros(0, np.int64)
@@ -128,8 +134,21 @@ def make_task(
     network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes)
     schedule = Schedule.of(config, seed)
     objective = SequentialObjective(network, _log(rates), config.loss)
+    similar = np.arange(len(popularity))[:, None]
+    if not set(config.augmentations).isdisjoint(OF_SIMILAR_ITEMS):
+        similar = similar_items(windows.histories(), len(popularity))
     return SequentialTask(
-        network, objective, schedule, codec, config, windows, popularity, rates, evaluation, baselines
+        network,
+        objective,
+        schedule,
+        codec,
+        config,
+        windows,
+        popularity,
+        rates,
+        similar,
+        evaluation,
+        baselines,
     )
 
 

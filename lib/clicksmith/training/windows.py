@@ -61,6 +61,10 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def histories(self) -> list[NDArray[np.int32]]:
+        """The users' items."""
+        return np.split(self.flat, self.starts[1:-1])
+
     def draw(
         self, users: NDArray[np.int64], length: int, horizon: int, random: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -94,7 +98,7 @@ def masked(
     """A cloze of each window: some items hidden, and what they were (BERT4Rec, Sun et al. 2019).
 
     Args:
-        items: shape (B, L), 0 where there is none.
+        items: shape (B, L), 0 where there is none or an augmentation has hidden it.
         mask_index: stands for a hidden item.
         fraction: of the items, hidden at random; at least one of each window, and of half the windows the
             last one alone, which is what will be asked.
@@ -106,7 +110,7 @@ def masked(
     is_item = items > 0
     hidden = is_item & (random.random(items.shape) < fraction)
     last = np.zeros_like(hidden)
-    last[np.arange(len(items)), np.maximum(is_item.sum(1) - 1, 0)] = True
+    last[np.arange(len(items)), (is_item * np.arange(items.shape[1])).argmax(1)] = True
     last_alone = (random.random(len(items)) < 0.5) | ~hidden.any(1)
     hidden = np.where(last_alone[:, None], last & is_item, hidden)
     return np.where(hidden, mask_index, items), np.where(hidden, items, 0)
