@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clicksmith.sources.complete_journey import WHEEL as GROCERIES
 from clicksmith.sources.movielens import WHEEL
 from clicksmith.sources.wheels import data_folder
 from clicksmith.training.next_items import NextItems
@@ -28,6 +29,8 @@ class Split:
         num_items: V; index 0 stands for items that training does not know.
         validation, test: whom to ask.
         filter_viewed: whether nobody takes an item twice, as the data set is used.
+        recent_popularity: events of each item in the last tenth of what lies before the test, shape (V,);
+            None where no times are known.
     """
 
     train: list[Ints]
@@ -36,6 +39,7 @@ class Split:
     validation: NextItems
     test: NextItems
     filter_viewed: bool
+    recent_popularity: NDArray[np.float64] | None = None
 
     @property
     def popularity(self) -> NDArray[np.float64]:
@@ -88,6 +92,7 @@ def yoochoose() -> Split:
         validation=_each_next(of_last_day),
         test=_each_next(of_test),
         filter_viewed=False,
+        recent_popularity=_recent(train, index),
     )
 
 
@@ -104,14 +109,25 @@ def retailrocket() -> Split:
     return _by_time(rows, filter_viewed=False)
 
 
-def _by_time(rows: pd.DataFrame, filter_viewed: bool) -> Split:
+def complete_journey() -> Split:
+    """Groceries by one cut in time, the items bought 50 times before it; a basket's order is drawn."""
+    columns = ["household_id", "product_id", "transaction_timestamp"]
+    rows = pd.read_parquet(data_folder(GROCERIES) / "transactions.parquet", columns=columns)
+    rows = rows.set_axis(["user", "item", "time"], axis=1)
+    rows["time"] = rows["time"].astype("int64")
+    # Events of a basket share their time, and ties are in the order of the rows' position here.
+    rows["tie"] = np.random.default_rng(0).permutation(len(rows))
+    return _by_time(rows, filter_viewed=False, min_events=50)
+
+
+def _by_time(rows: pd.DataFrame, filter_viewed: bool, min_events: int = 1) -> Split:
     first, second = np.quantile(rows["time"], CUTS)
     parts = (
         rows[rows["time"] < first],
         rows[rows["time"].between(first, second, "left")],
         rows[rows["time"] >= second],
     )
-    index = _indices(parts[0])
+    index = _indices(parts[0], min_events)
     train, validation, test = (_histories(part, index) for part in parts)
     before_test = {
         user: np.concatenate([train.get(user, _NONE), validation.get(user, _NONE)]) for user in test
@@ -124,7 +140,14 @@ def _by_time(rows: pd.DataFrame, filter_viewed: bool) -> Split:
         validation=NextItems.of(train, validation),
         test=NextItems.of(before_test, test),
         filter_viewed=filter_viewed,
+        recent_popularity=_recent(rows[rows["time"] < second], index),
     )
+
+
+def _recent(before_test: pd.DataFrame, index: dict[object, int]) -> NDArray[np.float64]:
+    newest = before_test[before_test["time"] >= np.quantile(before_test["time"], 0.9)]
+    items = newest["item"].map(index).dropna().to_numpy(np.int64)
+    return np.bincount(items, minlength=len(index) + 1).astype(np.float64)
 
 
 def _known(histories: list[Ints]) -> list[Ints]:
@@ -135,16 +158,18 @@ def _known(histories: list[Ints]) -> list[Ints]:
 _NONE = np.empty(0, np.int32)
 
 
-def _indices(train: pd.DataFrame) -> dict[object, int]:
+def _indices(train: pd.DataFrame, min_events: int = 1) -> dict[object, int]:
     """Items by falling frequency in training rows, from 1, ties by id."""
     counts = train.groupby("item").size().rename("n").reset_index()
+    counts = counts[counts["n"] >= min_events]
     ordered = counts.sort_values(["n", "item"], ascending=[False, True])["item"]
     return {item: number for number, item in enumerate(ordered, start=1)}
 
 
 def _histories(rows: pd.DataFrame, index: dict[object, int]) -> dict[object, Ints]:
-    """Each user's items, oldest first, ties by item; 0 where training does not know one."""
-    rows = rows.sort_values(["user", "time", "item"], kind="stable")
+    """Each user's items, oldest first, ties by item or as drawn; 0 where training does not know one."""
+    tie = "tie" if "tie" in rows else "item"
+    rows = rows.sort_values(["user", "time", tie], kind="stable")
     items = rows["item"].map(index).fillna(0).to_numpy(np.int32)
     users, starts = np.unique(rows["user"].to_numpy(), return_index=True)
     return dict(zip(users, np.split(items, starts[1:]), strict=True))

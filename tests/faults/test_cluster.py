@@ -18,7 +18,7 @@ from faults import clicks, standalone
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
 SILVER = (SILVER_EVENTS, SILVER_SESSIONS, SILVER_REJECTED)
-PARTITIONS = "spark.rows_per_partition=20000"
+PARTITIONS = "spark.rows_per_partition=15000"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def address(scratch: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clicks") / "in"
-    clicks.write_clicks(folder, 200_000)
+    clicks.write_clicks(folder, 60_000)
     return folder
 
 
@@ -88,7 +88,7 @@ def test_an_executor_killed_in_mid_shuffle_costs_nothing(
 ):
     process = standalone.start_job("clean_events", settings)
     deadline = time.monotonic() + 120
-    while shuffled(scratch) < 1_000_000:
+    while shuffled(scratch) < 300_000:
         assert time.monotonic() < deadline and process.poll() is None, "no shuffle was seen"
         time.sleep(0.02)
     first, _ = standalone.executors()

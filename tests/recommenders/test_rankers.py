@@ -120,6 +120,49 @@ def test_weights_by_propensity_undo_how_rows_were_kept() -> None:
     assert np.abs(score(biased, codes[:50]).numpy() - rates[:50]).max() > 0.2
 
 
+@pytest.mark.parametrize("model", ["deepfm", "dcnv2"])
+def test_a_frequent_label_helps_with_a_rare_one(model: str) -> None:
+    """Purchases are 1 in 100 of clicks, which depend on an item in the same way: 400 items, 8,000 rows."""
+    random = np.random.default_rng(7)
+    appeal = random.normal(size=400)
+    items = random.integers(0, 400, 8000)
+    clicks = random.random(8000) < 1 / (1 + np.exp(-2 * appeal[items]))
+    purchases = clicks & (random.random(8000) < 0.01)
+    codes = torch.from_numpy(np.column_stack([np.zeros_like(items), items]))
+    found = {}
+    for num_auxiliary in (0, 1):
+        network = build_ranker(model, [2, 400], 4, float(purchases.mean()), 1, num_auxiliary)  # type: ignore[arg-type]
+        objective = RankerObjective(network)
+        schedule = Schedule(num_steps=300, batch_size=500, learning_rate=0.01, seed=1)
+        batch = (codes, torch.from_numpy(purchases), torch.ones(8000), torch.from_numpy(clicks)[:, None])
+        rows = [torch.from_numpy(random.integers(0, 8000, 500)) for _ in range(300)]
+        parts = batch if num_auxiliary else batch[:2]
+        steps = run_steps(
+            objective,
+            make_optimizer(objective, schedule),
+            schedule,
+            lambda step, parts=parts, rows=rows: tuple(part[rows[step]] for part in parts),
+        )
+        for _ in steps:
+            pass
+        asked = torch.column_stack([torch.zeros(400, dtype=torch.long), torch.arange(400)])
+        found[num_auxiliary] = np.corrcoef(torch.logit(score(network, asked)).numpy(), appeal)[0, 1]
+    assert found[1] > found[0] + 0.1, found
+
+
+def test_the_loss_of_auxiliary_labels_by_hand() -> None:
+    network = build_ranker("deepfm", [2, 2], 2, 0.5, seed=0, num_auxiliary=2).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.zero_()
+    codes, labels = torch.zeros(3, 2, dtype=torch.long), torch.tensor([True, False, False])
+    objective = RankerObjective(network)
+    alone = objective(codes, labels)
+    assert alone.item() == pytest.approx(np.log(2))
+    both = objective(codes, labels, torch.ones(3), torch.ones(3, 2))
+    assert both.item() == pytest.approx(2 * np.log(2))
+
+
 def test_din_looks_at_the_history_from_the_item_in_question() -> None:
     """Positive where the item was taken before: no column alone shows it. Padding means nothing."""
     random = np.random.default_rng(5)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from builders import at, rows_of
 from clicksmith.config import Config
-from clicksmith.errors import NotFittedError, TrainingError
+from clicksmith.errors import ConfigError, NotFittedError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.ranker import build_ranker
 from clicksmith.tables import SEQUENCES, VOCABULARY
@@ -65,6 +65,36 @@ def test_learns_the_planted_interaction_and_writes_its_folder_once(
     before = (folder / "card.json").stat().st_mtime_ns
     assert train_once(run, config.ray, models_root(config)) == str(folder)
     assert (folder / "card.json").stat().st_mtime_ns == before
+
+
+def test_auxiliary_labels_train_heads_that_an_export_does_not_need(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    auxiliary = "ranker.auxiliary_labels=[label_click, label_cart]"
+    config = make_config(*SMALL, auxiliary, "ranker.num_steps=20", "ray.num_workers=0")
+    run = _run(config, lake)
+    task = run.build()
+    codes, labels, weights, others = task.batch(0, 0, 1)
+    assert (len(codes), labels.shape, others.shape) == (256, (256,), (256, 2))
+    assert weights.tolist() == [1.0] * 256
+    folder = Path(train_once(run, config.ray, models_root(config)))
+    saved = load_file(folder / "weights.safetensors")
+    assert saved["auxiliary.weight"].shape[0] == 2
+    assert Path(export_ranker(run, config, models_root(config))).is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (("ranker.auxiliary_labels=[label_purchase]",), "other labels than 'label'"),
+        (("ranker.auxiliary_labels=[label_click]", "ranker.model=logistic"), "layers to share"),
+    ],
+)
+def test_auxiliary_labels_that_cannot_help_are_a_clear_error(
+    make_config: Callable[..., Config], settings: tuple[str, ...], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        make_config(*settings)
 
 
 def test_codec_and_vocabulary_come_from_the_train_split_only(

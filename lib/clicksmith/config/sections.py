@@ -219,11 +219,17 @@ class GateConfig(Section):
     )
 
 
+Label = Literal["label_click", "label_cart", "label_purchase"]
+
+
 class RankerConfig(Section):
     """The conversion ranker."""
 
     model: Literal["logistic", "deepfm", "dcnv2", "din"] = "dcnv2"
-    label: Literal["label_click", "label_cart", "label_purchase"] = "label_purchase"
+    label: Label = "label_purchase"
+    auxiliary_labels: tuple[Label, ...] = Field(
+        default=(), description="learnt beside the label by the same layers, to help where it is rare"
+    )
     num_steps: int = Field(default=800, ge=1)
     batch_size: int = Field(default=1024, ge=2, description="global: over all workers")
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -242,6 +248,16 @@ class RankerConfig(Section):
     max_feature_auc: float = Field(
         default=0.995, gt=0.5, le=1, description="a feature that alone ranks better is taken for a leak"
     )
+
+    @model_validator(mode="after")
+    def _auxiliary_labels_help(self) -> "RankerConfig":
+        if self.label in self.auxiliary_labels or len(set(self.auxiliary_labels)) < len(
+            self.auxiliary_labels
+        ):
+            raise ValueError("'auxiliary_labels' must be other labels than 'label', each of them once")
+        if self.auxiliary_labels and self.model == "logistic":
+            raise ValueError("'auxiliary_labels' need layers to share: 'model' must not be 'logistic'")
+        return self
 
 
 Augmentation = Literal[

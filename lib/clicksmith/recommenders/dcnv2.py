@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from clicksmith.recommenders.layers import CodeEmbedding, mlp
+from clicksmith.recommenders.layers import CodeEmbedding, Ranker, mlp
 
 CROSS_LAYERS = 2
 CROSS_RANK = 64
@@ -38,7 +38,7 @@ class CrossLayer(nn.Module):
         return crossed
 
 
-class DCNv2(nn.Module):
+class DCNv2(Ranker):
     """The parallel form: cross network and deep network side by side, then one linear layer.
 
     Shape:
@@ -59,11 +59,11 @@ class DCNv2(nn.Module):
         self.deep = mlp([width, *DEEP_WIDTHS], DROPOUT)
         self.head = nn.Linear(width + DEEP_WIDTHS[-1], 1)
 
-    def forward(self, codes_BC: Tensor) -> Tensor:
-        """Logits of the label."""
+    def outputs(self, codes_BC: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Ranker`."""
         x0_BN = self.embedding(codes_BC).flatten(1)
         x_BN = x0_BN
         for cross in self.crosses:
             x_BN = cross(x0_BN, x_BN)
-        logits: Tensor = self.head(torch.cat([x_BN, self.deep(x0_BN)], dim=1)).squeeze(1)
-        return logits
+        hidden_BH = torch.cat([x_BN, self.deep(x0_BN)], dim=1)
+        return self.head(hidden_BH).squeeze(1), hidden_BH

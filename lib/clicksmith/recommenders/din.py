@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from clicksmith.recommenders.layers import CodeEmbedding, mlp
+from clicksmith.recommenders.layers import CodeEmbedding, Ranker, mlp
 
 ATTENTION_WIDTH = 36
 DEEP_WIDTHS = (128, 64)
 DROPOUT = 0.1
 
 
-class DIN(nn.Module):
+class DIN(Ranker):
     """A deep network over the columns' embeddings and a weighted sum of the history's.
 
     Each item of the history is weighted by a small network that looks at it and at the item in question.
@@ -37,8 +37,8 @@ class DIN(nn.Module):
         self.deep = mlp([(self.num_columns + 1) * dim, *DEEP_WIDTHS], DROPOUT)
         self.head = nn.Linear(DEEP_WIDTHS[-1], 1)
 
-    def forward(self, codes: Tensor) -> Tensor:
-        """Logits of the label."""
+    def outputs(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Ranker`."""
         codes_BC, history_BL = codes[:, : self.num_columns], codes[:, self.num_columns :]
         x_BCD = self.embedding(codes_BC)
         history_BLD = self.embedding.dropout(self.embedding.table(history_BL + self.embedding.offsets[-1]))
@@ -46,5 +46,5 @@ class DIN(nn.Module):
         seen = torch.cat([history_BLD, item_BLD, history_BLD - item_BLD, history_BLD * item_BLD], dim=2)
         weight_BL = self.attention(seen).squeeze(2) * (history_BL > 0)
         interest_BD = (weight_BL[..., None] * history_BLD).sum(1)
-        logits: Tensor = self.head(self.deep(torch.cat([x_BCD.flatten(1), interest_BD], dim=1))).squeeze(1)
-        return logits
+        hidden_BH = self.deep(torch.cat([x_BCD.flatten(1), interest_BD], dim=1))
+        return self.head(hidden_BH).squeeze(1), hidden_BH

@@ -40,6 +40,32 @@ class Dropout(nn.Module):
         return x * kept.to(x.dtype).div_(1 - rate)
 
 
+class Ranker(nn.Module):
+    """What rankers have in common: logits are a last linear layer, `head`, over hidden values.
+
+    Shape:
+        codes (B, C) int64 -> logits (B,).
+
+    Attributes:
+        head: (B, H) -> (B, 1).
+        auxiliary: (B, H) -> (B, A), of other labels that only training looks at; None without any.
+    """
+
+    head: nn.Linear
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.auxiliary: nn.Linear | None = None
+
+    def outputs(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the label, (B,), and hidden values, (B, H)."""
+        raise NotImplementedError
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Logits of the label."""
+        return self.outputs(codes)[0]
+
+
 class CodeEmbedding(nn.Module):
     """One embedding table for all columns; column c's codes start at the sum of the cardinalities before it.
 

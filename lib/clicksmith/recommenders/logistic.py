@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from clicksmith.recommenders.layers import CodeEmbedding
+from clicksmith.recommenders.layers import CodeEmbedding, Ranker
 
 
-class LogisticRegression(nn.Module):
+class LogisticRegression(Ranker):
     """The sum of one weight a column, and a bias.
 
     Shape:
@@ -24,7 +24,7 @@ class LogisticRegression(nn.Module):
         self.head = nn.Linear(len(cardinalities), 1)
         nn.init.ones_(self.head.weight).requires_grad_(False)
 
-    def forward(self, codes_BC: Tensor) -> Tensor:
-        """Logits of the label."""
-        logits: Tensor = self.head(self.embedding(codes_BC).squeeze(2)).squeeze(1)
-        return logits
+    def outputs(self, codes_BC: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Ranker`."""
+        weights_BC = self.embedding(codes_BC).squeeze(2)
+        return self.head(weights_BC).squeeze(1), weights_BC

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.sequence import SequenceNetwork
 
 Loss = Literal["sampled_softmax", "cross_entropy", "gbce"]
@@ -18,19 +19,36 @@ GBCE_CALIBRATION = 0.75
 
 
 class RankerObjective(nn.Module):
-    """Mean binary cross-entropy in nats.
+    """Mean binary cross-entropy in nats, plus that of the auxiliary labels where there are any.
+
+    Auxiliary labels share all layers but the last one (Caruana 1997): clicks, which are many, help to learn
+    what purchases, which are few, depend on.
 
     Shape:
-        codes (B, C) of any integer type, labels (B,), weights (B,) of mean 1 over all rows -> scalar.
+        codes (B, C) of any integer type, labels (B,), weights (B,) of mean 1 over all rows, auxiliary (B, A)
+        -> scalar.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Ranker) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, codes_BC: Tensor, labels_B: Tensor, weights_B: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        codes_BC: Tensor,
+        labels_B: Tensor,
+        weights_B: Tensor | None = None,
+        auxiliary_BA: Tensor | None = None,
+    ) -> Tensor:
         """The loss of a batch."""
-        return F.binary_cross_entropy_with_logits(self.network(codes_BC.long()), labels_B.float(), weights_B)
+        logits_B, hidden_BH = self.network.outputs(codes_BC.long())
+        loss = F.binary_cross_entropy_with_logits(logits_B, labels_B.float(), weights_B)
+        if auxiliary_BA is not None:
+            assert self.network.auxiliary is not None
+            logits_BA = self.network.auxiliary(hidden_BH)
+            weights_B1 = None if weights_B is None else weights_B[:, None]
+            loss = loss + F.binary_cross_entropy_with_logits(logits_BA, auxiliary_BA.float(), weights_B1)
+        return loss
 
 
 class SequentialObjective(nn.Module):
@@ -87,10 +105,8 @@ class SequentialObjective(nn.Module):
         bias, bonus = network.bias, network.repeat_bonus
         sizes = [len(targets_N), len(negatives_K)]
         asked = torch.cat([targets_N, negatives_K])
-        (outputs_ND, outputs_KD), (bias_N, bias_K) = (
-            network.items(asked).split(sizes),
-            bias[asked].split(sizes),
-        )
+        outputs_ND, outputs_KD = torch.split(network.items(asked), sizes)
+        bias_N, bias_K = torch.split(bias[asked], sizes)
         seen_N = (past_NL == targets_N[:, None]).sum(1)
         target_N = (states_ND * outputs_ND).sum(1) + bias_N + bonus(seen_N)
         seen_NK = _times_seen(past_NL, negatives_K)

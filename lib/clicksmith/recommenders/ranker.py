@@ -10,13 +10,15 @@ from torch import Tensor, nn
 from clicksmith.recommenders.dcnv2 import DCNv2
 from clicksmith.recommenders.deepfm import DeepFM
 from clicksmith.recommenders.din import DIN
+from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.logistic import LogisticRegression
 
-Ranker = DCNv2 | DeepFM | DIN | LogisticRegression
 Kind = Literal["logistic", "deepfm", "dcnv2", "din"]
 
 
-def build_ranker(model: Kind, cardinalities: Sequence[int], dim: int, base_rate: float, seed: int) -> Ranker:
+def build_ranker(
+    model: Kind, cardinalities: Sequence[int], dim: int, base_rate: float, seed: int, num_auxiliary: int = 0
+) -> Ranker:
     """A ranker with weights drawn from a seed.
 
     Args:
@@ -26,6 +28,7 @@ def build_ranker(model: Kind, cardinalities: Sequence[int], dim: int, base_rate:
         base_rate: share of positive training labels; the last bias starts at its log-odds, which
             spares the first steps.
         seed: of the initial weights.
+        num_auxiliary: other labels that share its layers in training.
     """
     torch.manual_seed(seed)
     network: Ranker
@@ -35,6 +38,8 @@ def build_ranker(model: Kind, cardinalities: Sequence[int], dim: int, base_rate:
         network = {"deepfm": DeepFM, "dcnv2": DCNv2, "din": DIN}[model](cardinalities, dim)
     rate = min(max(base_rate, 1e-4), 1 - 1e-4)
     nn.init.constant_(network.head.bias, math.log(rate / (1 - rate)))
+    if num_auxiliary:
+        network.auxiliary = nn.Linear(network.head.in_features, num_auxiliary)
     return network
 
 

@@ -19,6 +19,7 @@ from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder, trained_folder
 from clicksmith.recommenders.export import to_onnx
+from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
@@ -57,6 +58,7 @@ class Examples:
     Attributes:
         codes: shape (N, C).
         labels: shape (N,).
+        auxiliary: other labels, shape (N, A).
         users: a number for each row's user, shape (N,).
         popularity: the item's purchases before the impression, shape (N,).
         weights: 1 / propensity, shape (N,).
@@ -64,6 +66,7 @@ class Examples:
 
     codes: torch.Tensor
     labels: NDArray[np.bool_]
+    auxiliary: NDArray[np.bool_]
     users: NDArray[np.int64]
     popularity: NDArray[np.float64]
     weights: NDArray[np.float64]
@@ -73,13 +76,14 @@ class Examples:
 class RankerTask:
     """See `runs.Task`. All fitting is on the train split."""
 
-    network: nn.Module
+    network: Ranker
     objective: nn.Module
     schedule: Schedule
     codec: Any
     codes: torch.Tensor
     labels: torch.Tensor
     weights: torch.Tensor | None
+    auxiliary: torch.Tensor | None
     validation: Examples | None
     test_rows: Examples
 
@@ -94,8 +98,11 @@ class RankerTask:
         """Every world_size-th row of the global batch."""
         rows = rows_of_step(self.num_rows, self.schedule.batch_size, step, self.schedule.seed)
         mine = torch.from_numpy(rows[rank::world_size])
-        weights = () if self.weights is None else (self.weights[mine],)
-        return self.codes[mine], self.labels[mine], *weights
+        codes, labels = self.codes[mine], self.labels[mine]
+        if self.auxiliary is not None:
+            weights = torch.ones(len(mine)) if self.weights is None else self.weights[mine]
+            return codes, labels, weights, self.auxiliary[mine]
+        return (codes, labels) if self.weights is None else (codes, labels, self.weights[mine])
 
     def validate(self) -> dict[str, float]:
         """Log loss and AUC of some validation rows."""
@@ -160,7 +167,7 @@ class BuildRanker:
     def __call__(self) -> RankerTask:
         """The task, the same on every worker."""
         require_same_run(self.vocabulary, self.examples)
-        columns = [*FEATURES, ITEM, USER, ID, "event_ts", "sample_weight", self.config.label]
+        columns = [*FEATURES, ITEM, USER, ID, "event_ts", "sample_weight", *self._labels]
         train = load_examples(self.examples, columns, "train", self.config.max_rows)
         require_rows(train, "train", self.examples, 2)
         items = Items.load(self.vocabulary)
@@ -189,6 +196,7 @@ class BuildRanker:
             self.config.embedding_dim,
             float(coded.labels.mean()),
             derive_seed(self.seed, "weights"),
+            len(self.config.auxiliary_labels),
         )
         return RankerTask(
             network=network,
@@ -200,9 +208,15 @@ class BuildRanker:
             codes=coded.codes,
             labels=torch.from_numpy(coded.labels),
             weights=_of_mean_one(coded.weights) if self.config.weighted else None,
+            auxiliary=torch.from_numpy(coded.auxiliary) if self.config.auxiliary_labels else None,
             validation=asked,
             test_rows=self._coded(codec, histories, test),
         )
+
+    @property
+    def _labels(self) -> tuple[str, ...]:
+        """The label, then the auxiliary ones."""
+        return (self.config.label, *self.config.auxiliary_labels)
 
     def _coded(self, codec: RankerCodec, histories: Histories | None, rows: pa.Table) -> Examples:
         codes = codec.encode(rows)
@@ -211,9 +225,11 @@ class BuildRanker:
             codes = np.column_stack(
                 [codes, histories.before(rows.column(USER), rows.column("event_ts"), length)]
             )
+        labels = np.column_stack([rows.column(name).to_numpy() for name in self._labels]).astype(bool)
         return Examples(
             codes=torch.from_numpy(codes),
-            labels=rows.column(self.config.label).to_numpy().astype(bool),
+            labels=labels[:, 0],
+            auxiliary=labels[:, 1:],
             users=user_numbers(rows),
             popularity=rows.column(POPULARITY).to_numpy().astype(np.float64),
             weights=rows.column("sample_weight").to_numpy(),
@@ -255,7 +271,15 @@ def export_ranker(run: Run, config: Config, root: str) -> str:
     """
     folder = trained_folder(recommender_folder(root, run.name, run.lineage), "ranker")
     codec = RankerCodec.from_json(storage.read_json(storage.join(folder, CODEC)))
-    network = build_ranker(config.ranker.model, codec.cardinalities, config.ranker.embedding_dim, 0.5, seed=0)
+    ranker = config.ranker
+    network = build_ranker(
+        ranker.model,
+        codec.cardinalities,
+        ranker.embedding_dim,
+        base_rate=0.5,
+        seed=0,
+        num_auxiliary=len(ranker.auxiliary_labels),
+    )
     network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))
     random = np.random.default_rng(0)
     sizes = list(codec.cardinalities)

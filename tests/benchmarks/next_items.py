@@ -1,0 +1,290 @@
+"""Next-item models on public logs: what they reach beside published figures and cheap baselines.
+
+Networks are trained in two processes side by side, on one thread each: tuning is many small trainings.
+"""
+
+import itertools
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.lines import print_line
+from benchmarks.public_logs import (
+    Split,
+    amazon_beauty,
+    complete_journey,
+    movielens_100k,
+    retailrocket,
+    yoochoose,
+)
+from clicksmith.config import Augmentation, RayConfig, SequentialConfig
+from clicksmith.evaluation import bootstrap
+from clicksmith.recommenders.artefact import build_network
+from clicksmith.recommenders.baselines import EASE, MAX_DENSE_ITEMS, ItemNeighbours, Popularity
+from clicksmith.recommenders.recommend import NextItemModel
+from clicksmith.training.next_items import NextItems
+from clicksmith.training.runs import train
+from clicksmith.training.sequential import SequentialTask, make_task
+from clicksmith.training.windows import Windows
+
+PUBLISHED = {"recall@10": 0.0928, "ndcg@10": 0.0523}
+"""eSASRec on Beauty, the best of shared/reference/recommenders.md at these sizes."""
+
+NUM_RESAMPLES = 1000
+NUM_PROCESSES = 2
+BEAUTY = SequentialConfig(
+    model="sasrec",
+    loss="sampled_softmax",
+    max_length=50,
+    horizon=1,
+    filter_viewed=True,
+    batch_size=128,
+    learning_rate=1e-3,
+    embedding_dim=64,
+    num_blocks=1,
+    num_heads=1,
+    dropout=0.5,
+    num_negatives=256,
+    negatives_exponent=0.0,
+    num_validations=10,
+)
+
+SMALL = BEAUTY.model_copy(update={"num_negatives": 512, "learning_rate": 2e-3})
+KINDS = ("sasrec", "bert4rec", "gru4rec", "two_tower")
+DROPOUTS = (0.2, 0.5)
+EXPONENTS = (0.0, 0.75)
+"""What networks are tuned over; baselines have about as many settings."""
+
+Read = Callable[[], Split]
+LOGS: dict[str, tuple[Read, int, int]] = {
+    "yoochoose": (yoochoose, 20, 1),
+    "movielens": (movielens_100k, 10, 1),
+    "retailrocket": (retailrocket, 10, 1),
+    "complete_journey": (complete_journey, 10, 20),
+}
+"""Data sets, the length of the lists that are judged, and how many later events a target is drawn from."""
+
+
+@dataclass(frozen=True)
+class BuildTask:
+    """The task of a data set, in this process."""
+
+    data: Split
+    config: SequentialConfig
+    seed: int
+
+    def __call__(self) -> SequentialTask:
+        """Make it."""
+        data = self.data
+        evaluation = {"validation": data.validation, "test": data.test}
+        windows = Windows.of_histories(data.train)
+        return make_task(self.config, windows, data.popularity, evaluation, {}, None, self.seed)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's lists held against what users took.
+
+    Attributes:
+        figures: by name.
+        ndcg: of each user, shape (U,).
+        seconds: that fitting took.
+    """
+
+    figures: dict[str, float]
+    ndcg: NDArray[np.float64]
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, data: Split, rows: NextItems, model: NextItemModel, k: int, seconds: float = 0.0) -> "Judged":
+        """Rank all items for the users of `rows`."""
+        found = rows.recommend(model, k, data.filter_viewed)
+        return cls(found.figures(data.popularity, rows.prefixes), found.ndcg, seconds)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One network to train and judge, in any process.
+
+    Attributes:
+        read: the data set.
+        config: but for its number of steps.
+        num_epochs: times over all users.
+        seed: of everything.
+        refit: on all that lies before the test; else on what lies before validation.
+        on_test: who is judged; else validation users.
+        k: length of the lists.
+    """
+
+    read: Read
+    config: SequentialConfig
+    num_epochs: int
+    seed: int = 0
+    refit: bool = False
+    on_test: bool = True
+    k: int = 10
+
+    def run(self) -> Judged:
+        """Train, as the job trains, and judge."""
+        torch.set_num_threads(1)
+        data = _read(self.read)
+        fitted = data.refit() if self.refit else data
+        started = time.perf_counter()
+        network = fit_network(self.config, self.num_epochs, self.seed, fitted)
+        seconds = time.perf_counter() - started
+        return Judged.of(data, data.test if self.on_test else data.validation, network, self.k, seconds)
+
+
+_read = lru_cache(maxsize=1)(lambda read: read())
+
+
+def steps_of(config: SequentialConfig, num_rows: int, num_epochs: int) -> SequentialConfig:
+    """So many times over all users."""
+    return config.model_copy(update={"num_steps": max(1, num_epochs * num_rows // config.batch_size)})
+
+
+def fit_network(config: SequentialConfig, num_epochs: int, seed: int, data: Split) -> NextItemModel:
+    """Trained as the job trains, in this process."""
+    config = steps_of(config, len(data.train), num_epochs)
+    config = config.model_copy(update={"filter_viewed": data.filter_viewed})
+    with tempfile.TemporaryDirectory() as folder:
+        build = BuildTask(data, config, seed)
+        state = train(build, config.model, f"{folder}/run", RayConfig(num_workers=0))
+    network = build_network(config, torch.zeros(data.num_items), seed)
+    network.load_state_dict(state["network"])
+    return network.eval()
+
+
+@contextmanager
+def processes() -> Iterator[Callable[[Iterable[Training]], list[Judged]]]:
+    """A function that runs trainings side by side, in processes of their own, and returns them in order."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(NUM_PROCESSES, mp_context=context) as pool:
+        yield lambda trainings: list(pool.map(Training.run, trainings))
+
+
+Fit = Callable[[Split], NextItemModel]
+"""A baseline with its setting, from a data set."""
+
+
+def baselines(data: Split) -> dict[str, list[Fit]]:
+    """Each with the settings that it is tuned over."""
+
+    def neighbours(shrink: float, half_life: float | None) -> Fit:
+        return lambda data: ItemNeighbours.fit(data.train, data.num_items, 200, shrink, half_life)
+
+    def ease(weight: float) -> Fit:
+        return lambda data: EASE.fit(data.train, data.num_items, weight)
+
+    found: dict[str, list[Fit]] = {
+        "popularity": [lambda data: Popularity(data.popularity)],
+        "personal_popularity": [lambda data: Popularity(data.popularity, personal=True)],
+        "item_knn": [neighbours(*setting) for setting in itertools.product((0.0, 10.0), (None, 4.0, 1.0))],
+    }
+    if data.recent_popularity is not None:
+        found["recent_popularity"] = [lambda data: Popularity(data.recent_popularity)]
+    if data.num_items <= MAX_DENSE_ITEMS:
+        found["ease"] = [ease(weight) for weight in (100.0, 400.0)]
+    return found
+
+
+def best_baseline(data: Split, fits: list[Fit], k: int) -> Judged:
+    """The setting with the highest NDCG on validation users, fitted on all that lies before the test."""
+    chosen = fits[0]
+    if len(fits) > 1:
+        found = [Judged.of(data, data.validation, fit(data), k).ndcg.mean() for fit in fits]
+        chosen = fits[int(np.argmax(found))]
+    return Judged.of(data, data.test, chosen(data.refit()), k)
+
+
+def report(prefix: str, judged: Judged, k: int = 10) -> None:
+    """A line for each figure on test users, beside the published one where there is one."""
+    for figure, value in judged.figures.items():
+        peer = PUBLISHED.get(figure) if prefix.startswith("beauty") else None
+        print_line("recommenders", f"{prefix}.{figure}", value, "1", peer and "published", peer)
+    _print_interval(f"{prefix}.ndcg@{k}", judged.ndcg)
+    if judged.seconds:
+        print_line("recommenders", f"{prefix}.train_s", judged.seconds, "s")
+
+
+def _print_interval(metric: str, values: NDArray[np.float64]) -> None:
+    """95 % of the mean over users, by bootstrap."""
+    users = np.arange(len(values))
+    counts = bootstrap.multiplicities(len(users), NUM_RESAMPLES, seed=0)
+    found = bootstrap.interval(bootstrap.mean_replicates(values, users, counts))
+    for end, value in zip(("low", "high"), found, strict=True):
+        print_line("recommenders", f"{metric}.{end}", value, "1")
+
+
+def beauty(num_epochs: int, seeds: list[int]) -> None:
+    """Networks and baselines on the same users."""
+    data = amazon_beauty()
+    for name, fits in baselines(data).items():
+        report(f"beauty.{name}", best_baseline(data, fits, 10))
+    trainings = {
+        f"beauty.sasrec.{'refit' if refit else 'train_only'}.seed{seed}": Training(
+            amazon_beauty, BEAUTY, num_epochs, seed, refit
+        )
+        for seed in seeds
+        for refit in (False, True)
+    }
+    with processes() as run:
+        for name, judged in zip(trainings, run(trainings.values()), strict=True):
+            report(name, judged)
+
+
+def augmentations(num_epochs: int, seeds: list[int]) -> None:
+    """The model of `beauty` with each free augmentation, and its difference to none: means over seeds."""
+    names = get_args(Augmentation)
+    grid = list(itertools.product(names, seeds))
+    with processes() as run:
+        judged = run(
+            Training(amazon_beauty, BEAUTY.model_copy(update={"augmentations": (name,)}), num_epochs, seed)
+            for name, seed in grid
+        )
+    ndcg = {
+        name: np.mean([one.ndcg for (other, _), one in zip(grid, judged, strict=True) if other == name], 0)
+        for name in names
+    }
+    for name in names:
+        mine = [one for (other, _), one in zip(grid, judged, strict=True) if other == name]
+        prefix = f"beauty.augmented.{name}"
+        recall = float(np.mean([one.figures["recall@10"] for one in mine]))
+        print_line("recommenders", f"{prefix}.recall@10", recall, "1")
+        print_line("recommenders", f"{prefix}.ndcg@10", float(ndcg[name].mean()), "1")
+        print_line("recommenders", f"{prefix}.train_s", float(np.mean([one.seconds for one in mine])), "s")
+        if name != "none":
+            gain = ndcg[name] - ndcg["none"]
+            print_line("recommenders", f"{prefix}.gain", float(gain.mean()), "1")
+            _print_interval(f"{prefix}.gain", gain)
+
+
+def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS)) -> None:
+    """Every model on every other data set, each with its best setting of a few on validation users."""
+    for dataset in datasets:
+        read, k, horizon = LOGS[dataset]
+        data = read()
+        for name, fits in baselines(data).items():
+            report(f"{dataset}.{name}", best_baseline(data, fits, k), k)
+        with processes() as run:
+            for kind in KINDS:
+                settings = [
+                    SMALL.model_copy(
+                        update={"model": kind, "dropout": d, "negatives_exponent": e, "horizon": horizon}
+                    )
+                    for d, e in itertools.product(DROPOUTS, EXPONENTS)
+                ]
+                tried = run(Training(read, one, num_epochs, on_test=False, k=k) for one in settings)
+                chosen = settings[int(np.argmax([one.ndcg.mean() for one in tried]))]
+                [judged] = run([Training(read, chosen, num_epochs, refit=True, k=k)])
+                report(f"{dataset}.{kind}", judged, k)
