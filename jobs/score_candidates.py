@@ -32,7 +32,9 @@ def run(config: Config) -> None:
         logger.info("already done for these inputs and this configuration")
         return
     rows = read(open_session(config), sequences)
-    commit(recommendations(rows, folder, model_id, config.scoring.num_items), RECOMMENDATIONS, lake, lineage)
+    scoring = config.scoring
+    lists = recommendations(rows, folder, model_id, scoring.num_items, scoring.approximate)
+    commit(lists, RECOMMENDATIONS, lake, lineage)
 
 
 if __name__ == "__main__":

@@ -78,3 +78,20 @@ def test_weights_of_another_vocabulary_are_refused(folder: str) -> None:
     path.write_text(json.dumps(codec))
     with pytest.raises(ContractError, match="do not fit its codec of 9 items"):
         TrainedSequence.load(folder)
+
+
+def test_a_user_who_took_everything_gets_no_list_and_stops_nobody(folder: str) -> None:
+    model = TrainedSequence.load(folder)
+    for approximate in (False, True):
+        ids, is_cold = model.recommend([IDS, ["i1"], ["new"]], 3, approximate)
+        assert ids[0].tolist() == [None] * 3
+        assert None not in ids[1:].ravel().tolist()
+        assert is_cold.tolist() == [False, False, True]
+
+
+def test_an_index_gives_the_same_lists_for_so_few_items(spark, folder: str) -> None:
+    exact, found = (
+        conform(recommendations(_sequences(spark), folder, "m", 3, approximate), RECOMMENDATIONS).collect()
+        for approximate in (False, True)
+    )
+    assert sorted(map(str, exact)) == sorted(map(str, found))

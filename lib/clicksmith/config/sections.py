@@ -337,6 +337,9 @@ class ScoringConfig(Section):
     """Lists of recommendations for all users."""
 
     num_items: int = Field(default=20, ge=1, description="items a user")
+    approximate: bool = Field(
+        default=False, description="by an index of nearest neighbours (extra 'nearest'): large catalogues"
+    )
 
 
 class ArmConfig(Section):

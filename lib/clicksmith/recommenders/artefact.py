@@ -16,6 +16,7 @@ from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.recommenders.nearest import NearestItems
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, VOCABULARY
@@ -124,16 +125,19 @@ class TrainedSequence:
             ) from error
         return cls(network.eval(), np.array(ids, object), config.filter_viewed)
 
-    def recommend(self, histories: list[list[str]], k: int) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    def recommend(
+        self, histories: list[list[str]], k: int, approximate: bool = False
+    ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
         """Item ids for each user, best first.
 
         Args:
             histories: item ids, oldest first; unknown ones are left out.
             k: length of the lists.
+            approximate: look near the user's state in an index of items instead of scoring them all.
 
         Returns:
-            Ids, shape (U, k), None where a list ends early; and which users are cold: without any known
-            item, who get the most popular ones.
+            Ids, shape (U, k), None where a list ends early (at once where a user took all items and is
+            spared them); and which users are cold: without any known item, who get the most popular ones.
         """
         known = [np.array(self._index(history), np.int64) for history in histories]
         is_cold = np.array([len(history) == 0 for history in known], bool)
@@ -141,13 +145,22 @@ class TrainedSequence:
         # Ids are in the order of their popularity.
         popular = np.arange(1, min(k, len(self.ids)) + 1)
         lists[is_cold, : len(popular)] = popular
-        warm = [history for history in known if len(history)]
-        if warm:
-            lists[~is_cold] = recommend(self.network, warm, k, self.filter_viewed)
+        can_choose = ~is_cold
+        if self.filter_viewed:
+            can_choose &= np.array([len(np.unique(history)) < len(self.ids) for history in known], bool)
+        asked = [history for history, chooses in zip(known, can_choose, strict=True) if chooses]
+        if asked and approximate:
+            lists[can_choose] = self._nearest.recommend(asked, k, self.filter_viewed)
+        elif asked:
+            lists[can_choose] = recommend(self.network, asked, k, self.filter_viewed)
         return np.concatenate([[None], self.ids])[lists], is_cold
 
     def _index(self, history: list[str]) -> list[int]:
         return [self._indices[item] for item in history if item in self._indices]
+
+    @cached_property
+    def _nearest(self) -> NearestItems:
+        return NearestItems.of(self.network)
 
     @cached_property
     def _indices(self) -> dict[str, int]:

@@ -3,13 +3,13 @@
 import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clicksmith.errors import ContractError, TrainingError
+from clicksmith.errors import ContractError
+from clicksmith.recommenders.optional import require
 
 TOLERANCE = 1e-4
 """Of logits: sums are taken in another order."""
@@ -26,7 +26,8 @@ def to_onnx(network: nn.Module, codes: Tensor) -> bytes:
         TrainingError: the packages of the extra 'export' are not installed.
         ContractError: the model's logits differ from the network's.
     """
-    onnxruntime = _onnxruntime()
+    require("onnxscript", "Export needs", "export")  # by torch
+    onnxruntime = require("onnxruntime", "Export needs", "export")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     rows = torch.export.Dim("rows")
     program = torch.onnx.export(
@@ -55,15 +56,3 @@ def to_onnx(network: nn.Module, codes: Tensor) -> bytes:
             "This is a bug; please report it.",
         )
     return content
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401  # torch needs it
-    except ModuleNotFoundError as error:
-        raise TrainingError(
-            f"Export needs the package {error.name}, which is not installed.",
-            "pip install 'clicksmith[export]'",
-        ) from None
-    return onnxruntime

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.errors import TrainingError
+from clicksmith.recommenders.optional import require
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,7 @@ class BM25:
         Raises:
             TrainingError: bm25s is not installed, or no text has a word.
         """
-        try:
-            import bm25s
-        except ModuleNotFoundError:
-            raise TrainingError(
-                "BM25 needs the package bm25s, which is not installed.", "pip install 'clicksmith[search]'"
-            ) from None
+        bm25s = require("bm25s", "BM25 needs", "search")
         tokens = bm25s.tokenize(list(texts), stopwords=None, show_progress=False)
         if not tokens.vocab:
             raise TrainingError(f"None of {len(texts):,} texts has a word.", "Give products titles.")

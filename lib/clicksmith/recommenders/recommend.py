@@ -47,8 +47,7 @@ def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed:
         ContractError: a history is empty or holds an item that the model does not know, or nothing is left to
             recommend to its user.
     """
-    for row, history in enumerate(histories):
-        _check(row, np.asarray(history), model.num_items)
+    check_histories(histories, model.num_items)
     lists = np.zeros((len(histories), k), np.int64)
     for start in range(0, len(histories), USERS_AT_ONCE):
         part = histories[start : start + USERS_AT_ONCE]
@@ -66,6 +65,16 @@ def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed:
             "Set filter_viewed to false.",
         )
     return lists
+
+
+def check_histories(histories: Histories, num_items: int) -> None:
+    """Refuse what no model can score.
+
+    Raises:
+        ContractError: a history is empty or holds an item that is not in 1 .. num_items - 1.
+    """
+    for row, history in enumerate(histories):
+        _check(row, np.asarray(history), num_items)
 
 
 def _check(row: int, history: NDArray[np.integer], num_items: int) -> None:

@@ -160,6 +160,14 @@ class SequenceNetwork(nn.Module):
         # Each of an item's places brings its share, so that few numbers are added and none is written twice.
         return logits_BV.scatter_add(1, items_BL, self.repeat_bonus(times_seen_BL) / times_seen_BL)
 
+    def scores_of(self, states_BD: Tensor, items_BL: Tensor, candidates_BC: Tensor) -> Tensor:
+        """Logits of some items, shape (B, C); see `scores`."""
+        vectors_BCD = self.items(candidates_BC)
+        logits_BC = (vectors_BCD * states_BD[:, None]).sum(2) + self.bias[candidates_BC]
+        times_seen_BC = (candidates_BC[:, :, None] == items_BL[:, None, :]).sum(2)
+        bonus: Tensor = logits_BC + self.repeat_bonus(times_seen_BC)
+        return bonus
+
     @torch.inference_mode()
     def score(self, histories: Sequence[NDArray[np.integer]]) -> NDArray[np.float32]:
         """Scores of all items after whole histories, in evaluation mode; shape (B, V).
@@ -167,6 +175,11 @@ class SequenceNetwork(nn.Module):
         Args:
             histories: item indices, oldest first, at least one each; the newest that fit count.
         """
+        return np.asarray(self.scores(*self.last_states(histories)).cpu().numpy())
+
+    @torch.inference_mode()
+    def last_states(self, histories: Sequence[NDArray[np.integer]]) -> tuple[Tensor, Tensor]:
+        """The state after each whole history, in evaluation mode, and what it saw: (B, D) and (B, L)."""
         self.eval()
         device = self.bias.device
         room = self.max_length - (self.kind == "bert4rec")
@@ -182,4 +195,4 @@ class SequenceNetwork(nn.Module):
             asked = lengths
             inputs = nn.functional.pad(items, (0, 1)).scatter(1, lengths[:, None], self.mask_index)
         rows = torch.arange(len(histories), device=device)
-        return np.asarray(self.scores(self(inputs)[rows, asked], items).cpu().numpy())
+        return self(inputs)[rows, asked], items

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from clicksmith.config import SearchConfig
 from clicksmith.errors import TrainingError
+from clicksmith.recommenders.optional import require
 
 PAD, UNKNOWN, CLS, SEP = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 TEXTS_AT_ONCE = 256
@@ -218,25 +219,10 @@ def _minilm_folder() -> Path:
 
 
 def _tokenizers() -> Any:
-    try:
-        import tokenizers
-        import tokenizers.models
-        import tokenizers.normalizers
-        import tokenizers.pre_tokenizers
-        import tokenizers.processors
-        import tokenizers.trainers
-    except ModuleNotFoundError:
-        raise TrainingError(
-            "Search models need the package tokenizers, which is not installed.", _REMEDY
-        ) from None
-    return tokenizers
+    for part in ("models", "normalizers", "pre_tokenizers", "processors", "trainers"):
+        require(f"tokenizers.{part}", "Search models need", "search")
+    return require("tokenizers", "Search models need", "search")
 
 
 def _transformers() -> Any:
-    try:
-        import transformers
-    except ModuleNotFoundError:
-        raise TrainingError(
-            "Search models need the package transformers, which is not installed.", _REMEDY
-        ) from None
-    return transformers
+    return require("transformers", "Search models need", "search")

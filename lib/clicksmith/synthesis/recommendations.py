@@ -18,7 +18,9 @@ _SCHEMA = pa.schema(
 )
 
 
-def recommendations(sequences: DataFrame, folder: str, model_id: str, k: int) -> DataFrame:
+def recommendations(
+    sequences: DataFrame, folder: str, model_id: str, k: int, approximate: bool = False
+) -> DataFrame:
     """Rows for gold.recommendations.
 
     Args:
@@ -26,13 +28,14 @@ def recommendations(sequences: DataFrame, folder: str, model_id: str, k: int) ->
         folder: of the trained model; executors read it once per Python process.
         model_id: its name and run.
         k: items a user.
+        approximate: by an index of nearest neighbours; each Python process builds it once.
     """
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         model = _load(folder)
         for batch in batches:
             for start in range(0, batch.num_rows, _USERS_AT_ONCE):
-                yield _lists(model, batch.slice(start, _USERS_AT_ONCE), k)
+                yield _lists(model, batch.slice(start, _USERS_AT_ONCE), k, approximate)
 
     # Splits follow one another in time, so their first moments order them.
     parts = F.array_sort(F.collect_list(F.struct(F.col("event_ts")[0].alias("first_ts"), "item_ids")))
@@ -46,8 +49,8 @@ def _load(folder: str) -> TrainedSequence:
     return TrainedSequence.load(folder)
 
 
-def _lists(model: TrainedSequence, users: pa.RecordBatch, k: int) -> pa.RecordBatch:
-    ids, is_cold = model.recommend(users.column("item_ids").to_pylist(), k)
+def _lists(model: TrainedSequence, users: pa.RecordBatch, k: int, approximate: bool) -> pa.RecordBatch:
+    ids, is_cold = model.recommend(users.column("item_ids").to_pylist(), k, approximate)
     row, column = np.nonzero(ids != None)  # noqa: E711  # element-wise
     return pa.RecordBatch.from_arrays(
         [
