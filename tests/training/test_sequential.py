@@ -47,12 +47,18 @@ def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
     return sequential_run(config, {"sequences": sequences, "vocabulary": vocabulary})
 
 
-def test_learns_the_cycle_beyond_every_popularity(make_config: Callable[..., Config], lake: Lake) -> None:
-    config = make_config(*SMALL)
+@pytest.mark.parametrize("precision", ["gpu", "always"])
+def test_learns_the_cycle_beyond_every_popularity(
+    make_config: Callable[..., Config], lake: Lake, precision: str
+) -> None:
+    config = make_config(*SMALL, f"ray.mixed_precision={precision}")
     folder = Path(train_once(_run(config, lake), config.ray, models_root(config)))
     card = json.loads((folder / "card.json").read_text())
     metrics = card["metrics"]
     assert metrics["num_test_users"] == 60
+    counted = {name: value for name, value in metrics.items() if name.startswith("num_test_users.")}
+    assert sum(counted.values()) == 60
+    assert all(f"test_ndcg@10.{name.split('.')[1]}" in metrics for name in counted)
     assert metrics["test_ndcg@10"] > 0.9
     for baseline in ("popularity", "recent_popularity", "personal_popularity"):
         assert metrics[f"{baseline}_ndcg@10"] < 0.5
@@ -163,3 +169,16 @@ def test_attributes_of_items_as_codes(lake: Lake) -> None:
     found = load_attributes(items, profiles, ("category", "brand"))
     assert found.cardinalities == (3, 2)
     assert found.codes.tolist() == [[0, 0], [1, 1], [2, 0], [0, 0]]
+
+
+def test_segments_are_by_the_length_of_the_history() -> None:
+    before = {f"u{length}": np.ones(length, np.int32) for length in (1, 4, 5, 19, 20, 30)}
+    after = dict.fromkeys(before, np.array([2], np.int32))
+    rows = NextItems.of(before, after)
+    assert rows.users == list(before)
+    assert {name: users.tolist() for name, users in rows.segments().items()} == {
+        "short_history": [True, True, False, False, False, False],
+        "middle_history": [False, False, True, True, False, False],
+        "long_history": [False, False, False, False, True, True],
+    }
+    assert list(NextItems.of({"u": np.ones(1, np.int32)}, {"u": after["u1"]}).segments()) == ["short_history"]

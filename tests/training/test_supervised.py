@@ -65,3 +65,34 @@ def test_resuming_equals_not_stopping() -> None:
     assert steps == list(range(8, 21))
     for a, b in zip(whole.parameters(), second.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_mixed_precision_computes_in_bfloat16_and_keeps_weights_in_32_bits() -> None:
+    seen: list[torch.dtype] = []
+
+    class Objective(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.layer = torch.nn.Linear(8, 1)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            out = self.layer(x)
+            seen.append(out.dtype)
+            return ((out.squeeze(1).float() - y) ** 2).mean()
+
+    x = torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
+    y = x.sum(1)
+    schedule = Schedule(num_steps=200, batch_size=64, learning_rate=0.05, seed=0, weight_decay=0.0)
+    weights = {}
+    for mixed in (None, torch.autocast("cpu", torch.bfloat16)):
+        objective = Objective()
+        optimizer = make_optimizer(objective, schedule)
+        for _ in run_steps(objective, optimizer, schedule, lambda step: (x, y), mixed_precision=mixed):
+            pass
+        weights[mixed is None] = objective.layer.weight.detach()
+    assert set(seen[:200]) == {torch.float32}
+    assert set(seen[200:]) == {torch.bfloat16}
+    assert weights[False].dtype == torch.float32
+    torch.testing.assert_close(weights[False], torch.ones(1, 8), atol=0.02, rtol=0)
+    assert not torch.equal(weights[True], weights[False])

@@ -56,6 +56,9 @@ class RayConfig(Section):
         description="data-parallel workers; 0 trains in this process. Another number may end what one began",
     )
     use_gpu: bool = Field(default=False, description="for recommenders; generators train on CPUs")
+    mixed_precision: Literal["gpu", "always", "never"] = Field(
+        default="gpu", description="whether recommenders' products are of bfloat16 in training; gpu: on those"
+    )
     start_timeout: int = Field(
         default=600, ge=1, description="seconds that the workers may take to start, new nodes included"
     )

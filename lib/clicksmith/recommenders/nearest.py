@@ -52,13 +52,13 @@ class NearestItems:
         vectors = torch.cat([network.outputs[1:], bias], dim=1).float()
         norms = vectors.norm(dim=1, keepdim=True)
         rest = (norms.max() ** 2 - norms**2).clamp_min(0).sqrt()
-        vectors = torch.cat([vectors, rest], dim=1).cpu().numpy()
-        index = faiss.IndexHNSWFlat(vectors.shape[1], NUM_LINKS)
+        points = torch.cat([vectors, rest], dim=1).cpu().numpy()
+        index = faiss.IndexHNSWFlat(points.shape[1], NUM_LINKS)
         index.hnsw.efConstruction = BUILD_BREADTH
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)
         try:
-            index.add(np.ascontiguousarray(vectors))
+            index.add(np.ascontiguousarray(points))
         finally:
             faiss.omp_set_num_threads(threads)
         return cls(network, index)

@@ -14,6 +14,8 @@ from clicksmith.recommenders.recommend import NextItemModel, recommend
 from clicksmith.training.inputs import Items
 
 K = 10
+SHORT, LONG = 5, 20
+"""Items: a history of fewer than SHORT is short, one of LONG or more is long."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ class NextItems:
 
     def __len__(self) -> int:
         return len(self.prefixes)
+
+    def segments(self) -> dict[str, NDArray[np.bool_]]:
+        """Users by the length of their history, shape (U,) each; those without anybody are left out."""
+        lengths = np.array([len(prefix) for prefix in self.prefixes])
+        found = {
+            "short_history": lengths < SHORT,
+            "middle_history": (lengths >= SHORT) & (lengths < LONG),
+            "long_history": lengths >= LONG,
+        }
+        return {name: users for name, users in found.items() if users.any()}
 
     def recommend(self, model: NextItemModel, k: int = K, filter_viewed: bool = False) -> Recommended:
         """Every item ranked for every user; see `recommend.recommend`."""

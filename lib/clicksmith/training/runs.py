@@ -132,11 +132,12 @@ def train(build: Callable[[], Task], name: str, folder: str, config: RayConfig) 
     Returns:
         The finished model's "network", "codec", "metrics", "history" and "seconds"; see `run_workers`.
     """
-    return run_workers(_work, build, name, folder, config, config.use_gpu)
+    return run_workers(_work, (build, config.mixed_precision), name, folder, config, config.use_gpu)
 
 
-def _work(worker: Worker, build: Callable[[], Task]) -> None:
+def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
     """The loop of one worker."""
+    build, precision = argument
     task, shard = build(), worker.shard
     objective = worker.prepare(task.objective)
     optimizer = make_optimizer(objective, task.schedule)
@@ -150,7 +151,10 @@ def _work(worker: Worker, build: Callable[[], Task]) -> None:
     def batch_of(step: int) -> Batch:
         return tuple(part.to(worker.device) for part in task.batch(step, shard.rank, shard.world_size))
 
-    for step, loss in run_steps(objective, optimizer, schedule, batch_of, state["step"], shard.rank):
+    is_mixed = precision == "always" or (precision == "gpu" and worker.device.type == "cuda")
+    mixed = torch.autocast(worker.device.type, torch.bfloat16, enabled=is_mixed)
+    steps = run_steps(objective, optimizer, schedule, batch_of, state["step"], shard.rank, mixed)
+    for step, loss in steps:
         last = step == num_steps
         save = last or (step % every == 0 and step + every <= num_steps)
         if step % log_every == 0 or save:

@@ -94,15 +94,19 @@ class SequentialTask:
         return {"validation_recall@10": recall, "validation_ndcg@10": ndcg}
 
     def test(self) -> dict[str, float]:
-        """Full-ranking figures on test users, beside those of the baselines."""
+        """Full-ranking figures on test users, of all and by segment, beside those of the baselines."""
         rows = self.evaluation["test"]
         figures: dict[str, float] = {"num_test_users": len(rows)}
         if not len(rows):
             return figures
+        for segment, users in rows.segments().items():
+            figures[f"num_test_users.{segment}"] = int(users.sum())
         for prefix, model in {"test": self.network, **self.baselines}.items():
             found = rows.recommend(model, K, self.config.filter_viewed)
             of_model = found.figures(self.popularity, rows.prefixes)
             figures |= {f"{prefix}_{name}": value for name, value in of_model.items()}
+            for segment, users in rows.segments().items():
+                figures[f"{prefix}_ndcg@{K}.{segment}"] = float(found.ndcg[users].mean())
         return figures
 
 

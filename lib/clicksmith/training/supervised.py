@@ -1,6 +1,7 @@
 """Optimizer steps whose rows, rate and dropout derive from (seed, step): nothing else to restore."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -92,6 +93,7 @@ def run_steps(
     batch_of: Callable[[int], Batch],
     start: int = 0,
     rank: int = 0,
+    mixed_precision: torch.autocast | None = None,
 ) -> Iterator[tuple[int, Tensor]]:
     """Train from step `start` to the end.
 
@@ -102,6 +104,7 @@ def run_steps(
         batch_of: step to this worker's part of the batch.
         start: steps already done.
         rank: of this worker; workers draw their own dropout masks.
+        mixed_precision: in which losses are computed; weights and the optimizer stay of 32 bits.
 
     Yields:
         Steps done so far, and this worker's loss of the last one.
@@ -112,7 +115,8 @@ def run_steps(
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate_at(step)
         optimizer.zero_grad(set_to_none=True)
-        loss = objective(*batch_of(step))
+        with mixed_precision or nullcontext():
+            loss = objective(*batch_of(step))
         loss.backward()
         nn.utils.clip_grad_norm_(objective.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
