@@ -1,25 +1,31 @@
-"""Export the trained conversion ranker to model.onnx in its folder, for serving without Python."""
+"""Export the trained recommenders to model.onnx in their folders, for serving without Python."""
 
 import logging
 import sys
 
 from clicksmith.config import Config
+from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
-from clicksmith.tables import SEQUENCES, TRAINING_EXAMPLES, VOCABULARY
+from clicksmith.recommenders.artefact import TrainedSequence, sequential_inputs
+from clicksmith.recommenders.export import MODEL
+from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.ranker import export_ranker, ranker_run
 
 logger = logging.getLogger("clicksmith.jobs.export_recommender")
 
 
 def run(config: Config) -> None:
-    """Write the model, whose outputs are checked; its inputs are coded as codec.json says."""
+    """Write the models, whose outputs are checked; their inputs are coded as codec.json says."""
     lake = Lake.of(config)
-    tables = (TRAINING_EXAMPLES, VOCABULARY, SEQUENCES)
-    uri = export_ranker(
-        ranker_run(config, *(lake.get(table) for table in tables)), config, models_root(config)
-    )
-    logger.info("%s", uri)
+    inputs = sequential_inputs(config, lake)
+    ranker = ranker_run(config, lake.get(TRAINING_EXAMPLES), inputs["vocabulary"], inputs["sequences"])
+    logger.info("%s", export_ranker(ranker, config, models_root(config)))
+    if inputs["sequences"].num_rows:
+        folder = TrainedSequence.find(config, inputs)
+        uri = storage.join(folder, MODEL)
+        storage.write_bytes(uri, TrainedSequence.load(folder).export())
+        logger.info("%s", uri)
 
 
 if __name__ == "__main__":

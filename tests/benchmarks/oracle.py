@@ -141,7 +141,7 @@ def of_all_items(config: Config, truth: Truth) -> None:
         assert isinstance(task, SequentialTask)
         models: dict[str, NextItemModel] = {network.model: task.network}
         if oracle is None:
-            models = {**task.baselines, **models}
+            models = {**{name: fit() for name, fit in task.baselines.items()}, **models}
             oracle = _ndcg_of_oracle(truth, task)
             print_line("recommenders", "simulated.all_items.oracle.ndcg@10", oracle, "1")
         for name, model in models.items():

@@ -16,6 +16,7 @@ from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.recommenders.export import CHECKED_ROWS, NextItemScores, to_onnx
 from clicksmith.recommenders.nearest import NearestItems
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
@@ -124,6 +125,19 @@ class TrainedSequence:
                 "Delete the folder and run train_recommender again.",
             ) from error
         return cls(network.eval(), np.array(ids, object), config.filter_viewed)
+
+    def export(self) -> bytes:
+        """As an ONNX model from "items" (rows, L) to "scores" (rows, V); see `export.NextItemScores`.
+
+        Raises:
+            TrainingError: the packages of the extra 'export' are not installed.
+            ContractError: the exported model's scores differ from the network's.
+        """
+        random, width = np.random.default_rng(0), self.network.room
+        items = random.integers(1, self.network.num_items, (CHECKED_ROWS, width))
+        items[np.arange(width) >= random.integers(1, width + 1, CHECKED_ROWS)[:, None]] = 0
+        model = NextItemScores(self.network).eval()
+        return to_onnx(model, torch.from_numpy(items), names=("items", "scores"))
 
     def recommend(
         self, histories: list[list[str]], k: int, approximate: bool = False

@@ -127,6 +127,11 @@ class SequenceNetwork(nn.Module):
         return self.mask_index
 
     @property
+    def room(self) -> int:
+        """Items of a history that fit: one fewer where the mask needs a place."""
+        return self.max_length - (self.kind == "bert4rec")
+
+    @property
     def outputs(self) -> Tensor:
         """Vectors of the items that can come next, shape (V, D)."""
         vectors: Tensor = self.items(torch.arange(self.mask_index, device=self.bias.device))
@@ -182,7 +187,7 @@ class SequenceNetwork(nn.Module):
         """The state after each whole history, in evaluation mode, and what it saw: (B, D) and (B, L)."""
         self.eval()
         device = self.bias.device
-        room = self.max_length - (self.kind == "bert4rec")
+        room = self.room
         lengths = torch.tensor([min(len(history), room) for history in histories], device=device)
         padded = np.zeros((len(histories), int(lengths.max())), np.int64)
         for row, history in enumerate(histories):

@@ -18,7 +18,7 @@ from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder, trained_folder
-from clicksmith.recommenders.export import to_onnx
+from clicksmith.recommenders.export import CHECKED_ROWS, MODEL, to_onnx
 from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
@@ -47,8 +47,6 @@ from clicksmith.training.supervised import Batch, Schedule, rows_of_step
 NAME = "ranker"
 POPULARITY = "item_num_purchases"
 MAX_VALIDATION_ROWS = 20_000
-CHECKED_ROWS = 1000
-"""Of random codes, on which an exported model is compared."""
 
 
 @dataclass(frozen=True)
@@ -286,6 +284,6 @@ def export_ranker(run: Run, config: Config, root: str) -> str:
     if config.ranker.model == "din":
         sizes += [len(codec.items)] * config.ranker.history_length
     codes = torch.from_numpy(random.integers(0, sizes, (CHECKED_ROWS, len(sizes))))
-    uri = storage.join(folder, "model.onnx")
+    uri = storage.join(folder, MODEL)
     storage.write_bytes(uri, to_onnx(network.eval(), codes))
     return uri

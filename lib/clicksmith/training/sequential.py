@@ -1,6 +1,6 @@
 """The next-item model's run: users' sequences to a ranking of all items."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,7 +44,7 @@ class SequentialTask:
         rates: probability of each item as a negative, shape (V,).
         similar: items like each one, for augmentations that ask for them; shape (V, S).
         evaluation: prefixes and what followed them, on validation and on test rows.
-        baselines: by name, fitted on the train split.
+        baselines: by name, what fits one on the train split: of all workers the one that tests calls it.
     """
 
     network: SequenceNetwork
@@ -57,7 +57,7 @@ class SequentialTask:
     rates: NDArray[np.float64]
     similar: NDArray[np.int64]
     evaluation: Mapping[str, NextItems]
-    baselines: Mapping[str, NextItemModel]
+    baselines: Mapping[str, Callable[[], NextItemModel]]
 
     selection: ClassVar[str] = "validation_ndcg@10"
 
@@ -101,8 +101,9 @@ class SequentialTask:
             return figures
         for segment, users in rows.segments().items():
             figures[f"num_test_users.{segment}"] = int(users.sum())
-        for prefix, model in {"test": self.network, **self.baselines}.items():
-            found = rows.recommend(model, K, self.config.filter_viewed)
+        models: dict[str, Callable[[], NextItemModel]] = {"test": lambda: self.network, **self.baselines}
+        for prefix, fit in models.items():
+            found = rows.recommend(fit(), K, self.config.filter_viewed)
             of_model = found.figures(self.popularity, rows.prefixes)
             figures |= {f"{prefix}_{name}": value for name, value in of_model.items()}
             for segment, users in rows.segments().items():
@@ -115,7 +116,7 @@ def make_task(
     windows: Windows,
     popularity: NDArray[np.float64],
     evaluation: Mapping[str, NextItems],
-    baselines: Mapping[str, NextItemModel],
+    baselines: Mapping[str, Callable[[], NextItemModel]],
     codec: Any,
     seed: int,
     attributes: Attributes | None = None,
@@ -198,11 +199,11 @@ class BuildSequential:
             "test": NextItems.of(before_test, users["test"]),
         }
         histories = [known for known in (history[history > 0] for history in prefix.values()) if len(known)]
-        baselines: dict[str, NextItemModel] = {
-            "popularity": Popularity(popularity),
-            "recent_popularity": Popularity(recent_counts(train, items, RECENT_DAYS)),
-            "personal_popularity": Popularity(popularity, personal=True),
-            "item_knn": ItemNeighbours.fit(histories, len(items)),
+        baselines: dict[str, Callable[[], NextItemModel]] = {
+            "popularity": lambda: Popularity(popularity),
+            "recent_popularity": lambda: Popularity(recent_counts(train, items, RECENT_DAYS)),
+            "personal_popularity": lambda: Popularity(popularity, personal=True),
+            "item_knn": lambda: ItemNeighbours.fit(histories, len(items)),
         }
         attributes = None
         if config.item_attributes:

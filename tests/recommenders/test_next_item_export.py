@@ -1,0 +1,27 @@
+"""Next-item models as ONNX: the scores of the network after histories of any length."""
+
+from typing import get_args
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from clicksmith.recommenders.artefact import TrainedSequence
+from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_exported_model_gives_the_network_s_scores(kind: Kind) -> None:
+    network = SequenceNetwork(kind, torch.linspace(0, -3, 30), 6, 8, 1, 2, 0.1, seed=3)
+    with torch.no_grad():
+        network.repeat.fill_(0.3)
+    model = TrainedSequence(network.eval(), np.array([f"i{n}" for n in range(1, 30)], object), False)
+    session = onnxruntime.InferenceSession(model.export(), providers=["CPUExecutionProvider"])
+    histories = [np.array([4]), np.array([1, 2, 1]), np.arange(1, 20)]
+    rows = np.zeros((3, network.room), np.int64)
+    for row, history in zip(rows, histories, strict=True):
+        newest = history[-network.room :]
+        row[: len(newest)] = newest
+    (scores,) = session.run(None, {"items": rows})
+    np.testing.assert_allclose(scores, network.score(histories), atol=1e-4)
