@@ -9,6 +9,7 @@ Parts, in their order:
     oracle          a simulated click stream: shares of the NDCG of an oracle that knows the truth
     chorus          product search with human judgments: BM25, encoders and both, by five folds over queries
     speed           an epoch of SASRec beside RecBole's, at equal sizes
+    nearest         lists from an index of items beside the ranking of them all
     workers         the same steps by two Ray workers and by one
 
 How each figure was reached is in recommenders/EXPERIMENTS.md.
@@ -28,6 +29,7 @@ import torch
 
 from benchmarks.chorus import chorus
 from benchmarks.lines import print_line
+from benchmarks.nearest import nearest
 from benchmarks.next_items import BEAUTY, LOGS, BuildTask, augmentations, beauty, logs, steps_of
 from benchmarks.open_bandit import open_bandit
 from benchmarks.oracle import oracle
@@ -36,7 +38,7 @@ from clicksmith.config import load_config
 from clicksmith.training.runs import train
 from clicksmith.training.supervised import make_optimizer, run_steps
 
-PARTS = ("beauty", "augmentations", "logs", "bandit", "oracle", "chorus", "speed", "workers")
+PARTS = ("beauty", "augmentations", "logs", "bandit", "oracle", "chorus", "speed", "nearest", "workers")
 
 
 def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
@@ -105,6 +107,7 @@ def main() -> None:
     parser.add_argument("--simulated-events", type=int, default=500_000)
     parser.add_argument("--speed-epochs", type=int, default=1)
     parser.add_argument("--speed-batch", type=int, default=256)
+    parser.add_argument("--catalogue", type=int, default=300_000, help="items of the part nearest")
     parser.add_argument("--worker-steps", type=int, default=200)
     parser.add_argument("--worker-batch", type=int, default=2048)
     parser.add_argument("--peer-python", default=sys.executable, help="of an environment with RecBole")
@@ -117,6 +120,7 @@ def main() -> None:
         "oracle": lambda: oracle(arguments.simulated_events),
         "chorus": chorus,
         "speed": lambda: speed(arguments.peer_python, arguments.speed_epochs, arguments.speed_batch),
+        "nearest": lambda: nearest(arguments.catalogue),
         "workers": lambda: workers(arguments.worker_steps, arguments.worker_batch),
     }
     for part in parts:

@@ -57,15 +57,22 @@ class Histories:
         """
         number = pc.fill_null(pc.index_in(users, value_set=self.users), -1).to_numpy().astype(np.int64)
         us = moments.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-        end = np.zeros(len(number), np.int64)
-        for row in np.argsort(number, kind="stable"):  # near rows look at near memory
-            if number[row] >= 0:
-                first, last = self.starts[number[row]], self.starts[number[row] + 1]
-                end[row] = first + np.searchsorted(self.times[first:last], us[row])
-        first = np.where(number >= 0, self.starts[np.maximum(number, 0)], 0)
+        first, last = (np.where(number >= 0, self.starts[number + shift], 0) for shift in (0, 1))
+        end = self._first_not_before(us, first, last)
         begin = np.maximum(first, end - length)
         position = begin[:, None] + np.arange(length)
         inside = position < end[:, None]
         return np.where(
             inside, self.items[np.where(inside, position, 0)] if len(self.items) else 0, 0
         ).astype(np.int32)
+
+    def _first_not_before(
+        self, moments: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """A binary search in all ranges first .. last at once: where the times reach each moment."""
+        while (searching := first < last).any():
+            middle = (first + last) // 2
+            is_before = searching & (self.times[np.minimum(middle, len(self.times) - 1)] < moments)
+            first = np.where(is_before, middle + 1, first)
+            last = np.where(searching & ~is_before, middle, last)
+        return first
