@@ -171,6 +171,23 @@ def test_attributes_of_items_as_codes(lake: Lake) -> None:
     assert found.codes.tolist() == [[0, 0], [1, 1], [2, 0], [0, 0]]
 
 
+def test_price_bands_are_fifths_of_the_known_items(lake: Lake) -> None:
+    names = tuple("abcdefghijk")
+    items = Items((*names, "no_price", "no_row"), np.ones(13, np.int64))
+    rows = [
+        {"item_id": name, "as_of_ts": START, "mean_price": float(place)} for place, name in enumerate(names)
+    ]
+    rows += [
+        {"item_id": "no_price", "as_of_ts": START},
+        {"item_id": "x", "as_of_ts": START, "mean_price": 99.0},
+    ]
+    profiles = write_rows(lake, ITEM_PROFILES, rows_of(ITEM_PROFILES, rows), "f" * 32)
+    found = load_attributes(items, profiles, ("category", "price_band"))
+    # Borders between fifths of 0, 1, ..., 10: 2, 4, 6 and 8, each in the lower band.
+    assert found.cardinalities == (1, 6)
+    assert found.codes[:, 1].tolist() == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 0, 0]
+
+
 def test_segments_are_by_the_length_of_the_history() -> None:
     before = {f"u{length}": np.ones(length, np.int32) for length in (1, 4, 5, 19, 20, 30)}
     after = dict.fromkeys(before, np.array([2], np.int32))

@@ -297,8 +297,9 @@ class SequentialConfig(Section):
     patience: int | None = Field(
         default=None, ge=1, description="training ends after so many validations without a better one"
     )
-    item_attributes: tuple[Literal["category", "subcategory", "brand"], ...] = Field(
-        default=(), description="of gold.item_profiles, added to the vectors of the items"
+    item_attributes: tuple[Literal["category", "subcategory", "brand", "price_band"], ...] = Field(
+        default=(),
+        description="of gold.item_profiles, added to the vectors of the items; price_band: fifths by price",
     )
     augmentations: tuple[Augmentation, ...] = Field(
         default=(), description="each training sequence is changed by one of them, drawn evenly"

@@ -23,6 +23,8 @@ FEATURES = tuple(column.name for column in FEATURE_COLUMNS)
 ITEM = "item_id"
 USER = "user_id"
 ID = "example_id"
+PRICE = "mean_price"
+NUM_BANDS = 5
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,38 @@ class Items:
 def load_attributes(items: Items, profiles: Snapshot, columns: Sequence[str]) -> Attributes:
     """Codes of the items' attributes, as of the cut; a value's code is its rank among the distinct ones.
 
+    The price band is the fifth of the items that its mean price falls in: 1 for the cheapest.
+
     Args:
         items: whose.
         profiles: of gold.item_profiles.
         columns: which attributes.
     """
-    rows = load_table(profiles, [ITEM, *columns])
+    read = [PRICE if name == "price_band" else name for name in columns]
+    rows = load_table(profiles, [ITEM, *dict.fromkeys(read)])
     index = items.index(rows.column(ITEM))
     codes = np.zeros((len(items), len(columns)), np.int64)
     cardinalities = []
-    for place, name in enumerate(columns):
+    for place, name in enumerate(read):
         known = rows.column(name).filter(pa.array(index > 0)).combine_chunks()
+        if name == PRICE:
+            codes[index[index > 0], place] = _fifths(known.to_numpy(zero_copy_only=False))
+            cardinalities.append(NUM_BANDS + 1)
+            continue
         values = pc.unique(known).drop_null().sort()
         found = pc.fill_null(pc.index_in(known, value_set=values), -1)
         codes[index[index > 0], place] = found.to_numpy() + 1
         cardinalities.append(len(values) + 1)
     return Attributes(codes, tuple(cardinalities))
+
+
+def _fifths(prices: NDArray[np.float64]) -> NDArray[np.int64]:
+    """1 to NUM_BANDS by the quantiles of what is known, 0 for NaN; equal prices share a band."""
+    known = ~np.isnan(prices)
+    if not known.any():
+        return np.zeros(len(prices), np.int64)
+    borders = np.quantile(prices[known], np.arange(1, NUM_BANDS) / NUM_BANDS)
+    return np.where(known, 1 + np.searchsorted(borders, prices, side="left"), 0)
 
 
 @dataclass(frozen=True)
