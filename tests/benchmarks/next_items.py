@@ -166,11 +166,11 @@ def fit_network(config: SequentialConfig, num_epochs: int, seed: int, data: Spli
 
 
 @contextmanager
-def processes() -> Iterator[Callable[[Iterable[Training]], list[Judged]]]:
-    """A function that runs trainings side by side, in processes of their own, and returns them in order."""
+def processes() -> Iterator[Callable[[Iterable[Training]], Iterator[Judged]]]:
+    """A function that runs trainings side by side, in processes of their own, and yields them in order."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(NUM_PROCESSES, mp_context=context) as pool:
-        yield lambda trainings: list(pool.map(Training.run, trainings))
+        yield lambda trainings: pool.map(Training.run, trainings)
 
 
 Fit = Callable[[Split], NextItemModel]
@@ -246,27 +246,26 @@ def beauty(num_epochs: int, seeds: list[int]) -> None:
 def augmentations(num_epochs: int, seeds: list[int]) -> None:
     """The model of `beauty` with each free augmentation, and its difference to none: means over seeds."""
     names = get_args(Augmentation)
-    grid = list(itertools.product(names, seeds))
+    without: NDArray[np.float64] | None = None
     with processes() as run:
         judged = run(
             Training(amazon_beauty, BEAUTY.model_copy(update={"augmentations": (name,)}), num_epochs, seed)
-            for name, seed in grid
+            for name, seed in itertools.product(names, seeds)
         )
-    ndcg = {
-        name: np.mean([one.ndcg for (other, _), one in zip(grid, judged, strict=True) if other == name], 0)
-        for name in names
-    }
-    for name in names:
-        mine = [one for (other, _), one in zip(grid, judged, strict=True) if other == name]
-        prefix = f"beauty.augmented.{name}"
-        recall = float(np.mean([one.figures["recall@10"] for one in mine]))
-        print_line("recommenders", f"{prefix}.recall@10", recall, "1")
-        print_line("recommenders", f"{prefix}.ndcg@10", float(ndcg[name].mean()), "1")
-        print_line("recommenders", f"{prefix}.train_s", float(np.mean([one.seconds for one in mine])), "s")
-        if name != "none":
-            gain = ndcg[name] - ndcg["none"]
-            print_line("recommenders", f"{prefix}.gain", float(gain.mean()), "1")
-            _print_interval(f"{prefix}.gain", gain)
+        for name in names:
+            of_seeds = list(itertools.islice(judged, len(seeds)))
+            ndcg = np.mean([one.ndcg for one in of_seeds], axis=0)
+            recall = float(np.mean([one.figures["recall@10"] for one in of_seeds]))
+            seconds = float(np.mean([one.seconds for one in of_seeds]))
+            prefix = f"beauty.augmented.{name}"
+            print_line("recommenders", f"{prefix}.recall@10", recall, "1")
+            print_line("recommenders", f"{prefix}.ndcg@10", float(ndcg.mean()), "1")
+            print_line("recommenders", f"{prefix}.train_s", seconds, "s")
+            if without is None:
+                without = ndcg
+                continue
+            print_line("recommenders", f"{prefix}.gain", float((ndcg - without).mean()), "1")
+            _print_interval(f"{prefix}.gain", ndcg - without)
 
 
 def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS)) -> None:

@@ -23,5 +23,5 @@ def test_the_exported_model_gives_the_network_s_scores(kind: Kind) -> None:
     for row, history in zip(rows, histories, strict=True):
         newest = history[-network.room :]
         row[: len(newest)] = newest
-    (scores,) = session.run(None, {"items": rows})
+    (scores,) = session.run(None, {"events": rows})
     np.testing.assert_allclose(scores, network.score(histories), atol=1e-4)

@@ -47,6 +47,30 @@ def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
     return sequential_run(config, {"sequences": sequences, "vocabulary": vocabulary})
 
 
+@pytest.mark.parametrize("model", ["sasrec", "bert4rec"])
+def test_events_have_types_and_gaps_and_targets_none(
+    make_config: Callable[..., Config], lake: Lake, model: str
+) -> None:
+    """One purchase a day: the first of a user has no gap, all later ones one of a day."""
+    features = ("sequential.event_features=[type, gap]", f"sequential.model={model}")
+    augmented = "sequential.augmentations=[none, insert]"
+    run = _run(make_config(*SMALL, *features, augmented), lake)
+    task = run.build()
+    size = len(task.popularity)
+    events, targets, _ = task.batch(0, 0, 1)
+    assert int(targets.max()) < size
+    is_masked = events == size
+    known = events[(events > 0) & ~is_masked]
+    contexts = set((known // size).tolist())
+    # Of an inserted item nothing is known: 0. A purchase is type 3 of 4; gaps of nine: 0 for none, 6 a day.
+    assert contexts <= {0, 1 + 3 * 9, 1 + 3 * 9 + 6} and 1 + 3 * 9 + 6 in contexts
+    for rows in task.evaluation.values():
+        assert all((prefix >= size).all() for prefix in rows.prefixes)
+        assert all((target < size).all() for target in rows.targets)
+    assert task.test()["num_test_users"] == 60
+    assert int(is_masked.sum() > 0) == (model == "bert4rec")
+
+
 @pytest.mark.parametrize("precision", ["gpu", "always"])
 def test_learns_the_cycle_beyond_every_popularity(
     make_config: Callable[..., Config], lake: Lake, precision: str

@@ -17,6 +17,7 @@ from clicksmith.config.models import Config
 from clicksmith.config.sections import (
     ArmConfig,
     Augmentation,
+    EventFeature,
     GateConfig,
     GeneratorConfig,
     LakeConfig,
@@ -41,6 +42,7 @@ __all__ = [
     "Config",
     "ContractConfig",
     "DirtConfig",
+    "EventFeature",
     "FeaturesConfig",
     "FilesConfig",
     "FilesTableConfig",

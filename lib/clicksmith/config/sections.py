@@ -269,6 +269,9 @@ Augmentation = Literal[
 """Ways to see a training sequence otherwise; see recommenders/augmentation.py."""
 
 
+EventFeature = Literal["type", "gap"]
+
+
 class SequentialConfig(Section):
     """The next-item model."""
 
@@ -306,6 +309,10 @@ class SequentialConfig(Section):
     )
     augmentation_rate: float = Field(
         default=0.2, gt=0, lt=1, description="share of a sequence that such a change concerns"
+    )
+    event_features: tuple[EventFeature, ...] = Field(
+        default=(),
+        description="of each event, added to its item's vector: click, cart or purchase; time since the last",
     )
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"

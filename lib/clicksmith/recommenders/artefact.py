@@ -6,16 +6,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 
-from clicksmith.config import Config, SequentialConfig
+from clicksmith.config import Config, EventFeature, SequentialConfig
 from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.recommenders.context import events_of, num_contexts
 from clicksmith.recommenders.export import CHECKED_ROWS, NextItemScores, to_onnx
 from clicksmith.recommenders.nearest import NearestItems
 from clicksmith.recommenders.recommend import recommend
@@ -73,6 +75,7 @@ def build_network(
         dropout=config.dropout,
         seed=seed,
         attributes=attributes,
+        num_contexts=num_contexts(config.event_features),
     )
 
 
@@ -84,11 +87,13 @@ class TrainedSequence:
         network: in evaluation mode.
         ids: the item id of index 1, 2, ...
         filter_viewed: whether users are spared what they took before.
+        event_features: that the network knows.
     """
 
     network: SequenceNetwork
     ids: NDArray[np.object_]
     filter_viewed: bool
+    event_features: tuple[EventFeature, ...] = ()
 
     @classmethod
     def find(cls, config: Config, inputs: Mapping[str, Snapshot]) -> str:
@@ -124,10 +129,10 @@ class TrainedSequence:
                 f"{str(error).splitlines()[-1].strip()}",
                 "Delete the folder and run train_recommender again.",
             ) from error
-        return cls(network.eval(), np.array(ids, object), config.filter_viewed)
+        return cls(network.eval(), np.array(ids, object), config.filter_viewed, config.event_features)
 
     def export(self) -> bytes:
-        """As an ONNX model from "items" (rows, L) to "scores" (rows, V); see `export.NextItemScores`.
+        """As an ONNX model from "events" (rows, L) to "scores" (rows, V); see `export.NextItemScores`.
 
         Raises:
             TrainingError: the packages of the extra 'export' are not installed.
@@ -135,12 +140,20 @@ class TrainedSequence:
         """
         random, width = np.random.default_rng(0), self.network.room
         items = random.integers(1, self.network.num_items, (CHECKED_ROWS, width))
+        items += self.network.num_items * random.integers(
+            0, self.network.num_events // self.network.num_items, items.shape
+        )
         items[np.arange(width) >= random.integers(1, width + 1, CHECKED_ROWS)[:, None]] = 0
         model = NextItemScores(self.network).eval()
-        return to_onnx(model, torch.from_numpy(items), names=("items", "scores"))
+        return to_onnx(model, torch.from_numpy(items), names=("events", "scores"))
 
     def recommend(
-        self, histories: list[list[str]], k: int, approximate: bool = False
+        self,
+        histories: list[list[str]],
+        k: int,
+        approximate: bool = False,
+        types: pa.ListArray | None = None,
+        times: pa.ListArray | None = None,
     ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
         """Item ids for each user, best first.
 
@@ -148,12 +161,14 @@ class TrainedSequence:
             histories: item ids, oldest first; unknown ones are left out.
             k: length of the lists.
             approximate: look near the user's state in an index of items instead of scoring them all.
+            types: of the histories' events, for a network that knows event features.
+            times: timestamps of the histories' events, likewise.
 
         Returns:
             Ids, shape (U, k), None where a list ends early (at once where a user took all items and is
             spared them); and which users are cold: without any known item, who get the most popular ones.
         """
-        known = [np.array(self._index(history), np.int64) for history in histories]
+        known = self._events(histories, types, times)
         is_cold = np.array([len(history) == 0 for history in known], bool)
         lists = np.zeros((len(known), k), np.int64)
         # Ids are in the order of their popularity.
@@ -161,7 +176,8 @@ class TrainedSequence:
         lists[is_cold, : len(popular)] = popular
         can_choose = ~is_cold
         if self.filter_viewed:
-            can_choose &= np.array([len(np.unique(history)) < len(self.ids) for history in known], bool)
+            num_taken = [len(np.unique(history % self.network.num_items)) for history in known]
+            can_choose &= np.array(num_taken) < len(self.ids)
         asked = [history for history, chooses in zip(known, can_choose, strict=True) if chooses]
         if asked and approximate:
             lists[can_choose] = self._nearest.recommend(asked, k, self.filter_viewed)
@@ -169,8 +185,17 @@ class TrainedSequence:
             lists[can_choose] = recommend(self.network, asked, k, self.filter_viewed)
         return np.concatenate([[None], self.ids])[lists], is_cold
 
-    def _index(self, history: list[str]) -> list[int]:
-        return [self._indices[item] for item in history if item in self._indices]
+    def _events(
+        self, histories: list[list[str]], types: pa.ListArray | None, times: pa.ListArray | None
+    ) -> list[NDArray[np.int64]]:
+        """Known events of each history."""
+        starts = np.concatenate([[0], np.cumsum([len(history) for history in histories])]).astype(np.int64)
+        flat = np.array([self._indices.get(item, 0) for history in histories for item in history], np.int64)
+        if self.event_features:
+            assert types is not None and times is not None, "this network asks for types and times"
+            us = times.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False)
+            flat = events_of(flat, self.network.num_items, self.event_features, types.flatten(), us, starts)
+        return [events[events > 0] for events in np.split(flat, starts[1:-1])] if len(histories) else []
 
     @cached_property
     def _nearest(self) -> NearestItems:

@@ -6,7 +6,7 @@ a sequence is an operator like the others, so that it is seen in the configurati
 reader of data.
 
 Shape:
-    items (B, L) and targets (B, L), left-aligned, 0 where there is none -> the same.
+    items or events (B, L) and targets (B, L), left-aligned, 0 where there is none -> the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,6 +45,7 @@ class Draw:
 
     def like(self, items: Ints) -> Ints:
         """An item like each one, evenly of its `similar` ones."""
+        items = items % len(self.similar)  # of events
         return self.similar[items, self.random.integers(0, self.similar.shape[1], items.shape)]
 
 

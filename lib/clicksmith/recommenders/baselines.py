@@ -32,6 +32,11 @@ class Popularity:
         """V."""
         return len(self.counts)
 
+    @property
+    def num_events(self) -> int:
+        """See `NextItemModel`."""
+        return self.num_items
+
     def score(self, histories: Histories) -> NDArray[np.float64]:
         """See `NextItemModel`."""
         scores = np.tile(self.counts / (self.counts.max() + 1), (len(histories), 1))
@@ -84,6 +89,11 @@ class ItemNeighbours:
         both.data /= np.sqrt(own[rows] * own[both.indices]) + shrink
         both.setdiag(0.0)
         return cls(_nearest(both, num_neighbours), half_life)
+
+    @property
+    def num_events(self) -> int:
+        """See `NextItemModel`."""
+        return self.num_items
 
     def score(self, histories: Histories) -> Floats:
         """See `NextItemModel`."""
@@ -144,6 +154,11 @@ class EASE:
         weights = inverse / -np.diag(inverse)
         np.fill_diagonal(weights, 0.0)
         return cls(weights.astype(np.float32))
+
+    @property
+    def num_events(self) -> int:
+        """See `NextItemModel`."""
+        return self.num_items
 
     def score(self, histories: Histories) -> Floats:
         """See `NextItemModel`."""

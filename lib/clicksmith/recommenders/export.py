@@ -24,24 +24,24 @@ class NextItemScores(nn.Module):
     """A next-item network from sequences to scores.
 
     Shape:
-        items (B, L) int64, left-aligned, at least one a row, 0 where there is none -> (B, V).
+        events (B, L) int64, left-aligned, at least one a row, 0 where there is none -> (B, V).
     """
 
     def __init__(self, network: SequenceNetwork) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, items_BL: Tensor) -> Tensor:
+    def forward(self, events_BL: Tensor) -> Tensor:
         """Scores of all items after each sequence."""
-        network, asked = self.network, (items_BL > 0).sum(1, keepdim=True)
-        inputs = items_BL
+        network, asked = self.network, (events_BL > 0).sum(1, keepdim=True)
+        inputs = events_BL
         if network.kind == "bert4rec":
-            inputs = nn.functional.pad(items_BL, (0, 1)).scatter(1, asked, network.mask_index)
+            inputs = nn.functional.pad(events_BL, (0, 1)).scatter(1, asked, network.mask_index)
         else:
             asked = asked - 1
         states_BLD = network(inputs)
         last_BD = states_BLD.gather(1, asked[:, :, None].expand(-1, 1, states_BLD.shape[2])).squeeze(1)
-        return network.scores(last_BD, items_BL)
+        return network.scores(last_BD, network.items_of(events_BL))
 
 
 def to_onnx(network: nn.Module, rows: Tensor, names: tuple[str, str] = ("codes", "logits")) -> bytes:

@@ -55,8 +55,9 @@ class SequentialObjective(nn.Module):
     """The loss over a later item of each position that has one, N in all.
 
     Shape:
-        items (B, L) and targets (B, L), both 0 where there is none (and items where one is hidden), negatives
-        (K,) -> scalar; what a network that looks both ways has to guess is `mask_index` in the items.
+        events (B, L) and targets (B, L), both 0 where there is none (and events where one is hidden),
+        negatives (K,) -> scalar; targets are items; what a network that looks both ways has to guess is
+        `mask_index` in the events.
 
     Args:
         network: the model.
@@ -72,11 +73,12 @@ class SequentialObjective(nn.Module):
         self.loss = loss
         self.register_buffer("log_rate", log_rate, persistent=False)
 
-    def forward(self, items_BL: Tensor, targets_BL: Tensor, negatives_K: Tensor) -> Tensor:
+    def forward(self, events_BL: Tensor, targets_BL: Tensor, negatives_K: Tensor) -> Tensor:
         """The loss of a batch."""
-        items_BL, targets_BL = _by_length(items_BL, targets_BL)
+        events_BL, targets_BL = _by_length(events_BL, targets_BL)
+        items_BL = self.network.items_of(events_BL)
         # One look-up: the gradient of each costs a table of zeros.
-        groups = (rows.chunk(LENGTH_GROUPS) for rows in (items_BL, targets_BL, self.network.items(items_BL)))
+        groups = (rows.chunk(LENGTH_GROUPS) for rows in (items_BL, targets_BL, self.network.embed(events_BL)))
         parts = []
         for items_GL, targets_GL, vectors_GLD in zip(*groups, strict=True):
             length = max(1, int(_lengths(items_GL[:1], targets_GL[:1])))

@@ -73,7 +73,7 @@ class NearestItems:
         Raises:
             ContractError: a history is empty or holds an item that the model does not know.
         """
-        check_histories(histories, self.network.num_items)
+        check_histories(histories, self.network)
         lists = np.zeros((len(histories), k), np.int64)
         for start in range(0, len(histories), USERS_AT_ONCE):
             part = histories[start : start + USERS_AT_ONCE]
@@ -95,6 +95,8 @@ class NearestItems:
             histories, candidates_BC.cpu().numpy(), scores_BC, strict=True
         ):
             items, first = np.unique(candidates, return_index=True)
-            allowed = (items > 0) & ~(filter_viewed & np.isin(items, history))
+            allowed = (items > 0) & ~(
+                filter_viewed & np.isin(items, np.asarray(history) % self.network.num_items)
+            )
             items, scores = items[allowed], scores[first[allowed]]
             yield items[np.argsort(-scores, kind="stable")[:k]]

@@ -20,11 +20,16 @@ class NextItemModel(Protocol):
     def num_items(self) -> int:
         """V, index 0 included."""
 
+    @property
+    def num_events(self) -> int:
+        """A history's numbers lie below it: V where a model knows items alone, see `context`."""
+
     def score(self, histories: Histories) -> NDArray[np.floating]:
         """Scores of all items, the higher the better.
 
         Args:
-            histories: item indices of B users, oldest first, at least one each, none of them 0.
+            histories: events of B users (see `context`; items are events), oldest first, at least one each,
+                none of them 0.
 
         Returns:
             Shape (B, V); that of index 0, which stands for unknown items, means nothing.
@@ -47,14 +52,14 @@ def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed:
         ContractError: a history is empty or holds an item that the model does not know, or nothing is left to
             recommend to its user.
     """
-    check_histories(histories, model.num_items)
+    check_histories(histories, model)
     lists = np.zeros((len(histories), k), np.int64)
     for start in range(0, len(histories), USERS_AT_ONCE):
         part = histories[start : start + USERS_AT_ONCE]
         scores = np.array(model.score(part), np.float32)
         if filter_viewed:
             for row, history in enumerate(part):
-                scores[row, history] = -np.inf
+                scores[row, np.asarray(history) % model.num_items] = -np.inf
         best = top(scores, k)
         lists[start : start + len(part), : best.shape[1]] = best
     without = np.flatnonzero(lists[:, 0] == 0)
@@ -67,25 +72,26 @@ def recommend(model: NextItemModel, histories: Histories, k: int, filter_viewed:
     return lists
 
 
-def check_histories(histories: Histories, num_items: int) -> None:
-    """Refuse what no model can score.
+def check_histories(histories: Histories, model: NextItemModel) -> None:
+    """Refuse what a model cannot score.
 
     Raises:
-        ContractError: a history is empty or holds an item that is not in 1 .. num_items - 1.
+        ContractError: a history is empty or holds an item that the model does not know.
     """
     for row, history in enumerate(histories):
-        _check(row, np.asarray(history), num_items)
+        _check(row, np.asarray(history), model)
 
 
-def _check(row: int, history: NDArray[np.integer], num_items: int) -> None:
+def _check(row: int, history: NDArray[np.integer], model: NextItemModel) -> None:
     if len(history) == 0:
         raise ContractError(
             f"History number {row} is empty.", "Recommend the most popular items to users without a history."
         )
-    if history.min() < 1 or history.max() >= num_items:
-        wrong = history[(history < 1) | (history >= num_items)][0]
+    is_known = (history > 0) & (history < model.num_events) & (history % model.num_items > 0)
+    if not is_known.all():
         raise ContractError(
-            f"History number {row} holds the item {wrong}; the model knows 1 to {num_items - 1}.",
+            f"History number {row} holds the item {history[~is_known][0]}; the model knows 1 to "
+            f"{model.num_items - 1}.",
             "Leave out items that are not in the vocabulary.",
         )
 

@@ -77,7 +77,8 @@ class SequenceNetwork(nn.Module):
     has one more input, the mask `mask_index`, and its own position for what is asked.
 
     Shape:
-        items (B, L) int64, L at most `max_length` -> states (B, L, D); `scores` makes (B, V) of some.
+        events (B, L) int64, L at most `max_length` -> states (B, L, D); `scores` makes (B, V) of some. Events
+        are items where there is no context, see `context`.
 
     Args:
         kind: of the encoder.
@@ -89,6 +90,7 @@ class SequenceNetwork(nn.Module):
         dropout: everywhere.
         seed: of the initial weights.
         attributes: of the items, or None.
+        num_contexts: codes of an event's context, see `context.num_contexts`.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class SequenceNetwork(nn.Module):
         dropout: float,
         seed: int,
         attributes: Attributes | None = None,
+        num_contexts: int = 1,
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)
@@ -110,6 +113,10 @@ class SequenceNetwork(nn.Module):
         self.mask_index = len(log_popularity)
         self.scale = dim**0.5
         self.items = ItemEmbedding(len(log_popularity) + (kind == "bert4rec"), dim, attributes)
+        self.contexts: nn.Embedding | None = None
+        if num_contexts > 1:
+            self.contexts = nn.Embedding(num_contexts, dim, padding_idx=0)
+            nn.init.zeros_(self.contexts.weight)
         self.bias = nn.Parameter(log_popularity.clone())
         self.repeat = nn.Parameter(torch.zeros(()))
         self.encoder: nn.Module
@@ -137,12 +144,29 @@ class SequenceNetwork(nn.Module):
         vectors: Tensor = self.items(torch.arange(self.mask_index, device=self.bias.device))
         return vectors
 
-    def forward(self, items_BL: Tensor) -> Tensor:
+    @property
+    def num_events(self) -> int:
+        """Numbers that an event may have."""
+        return self.mask_index * (1 if self.contexts is None else self.contexts.num_embeddings)
+
+    def items_of(self, events: Tensor) -> Tensor:
+        """The items of events, any shape; the mask, which no event has as its number, stays."""
+        return torch.where(events == self.mask_index, events, events % self.mask_index)
+
+    def embed(self, events: Tensor) -> Tensor:
+        """The vectors of events: (...) -> (..., D)."""
+        vectors: Tensor = self.items(self.items_of(events))
+        if self.contexts is not None:
+            is_mask = events == self.mask_index
+            vectors = vectors + self.contexts(torch.where(is_mask, 0, events // self.mask_index))
+        return vectors
+
+    def forward(self, events_BL: Tensor) -> Tensor:
         """The state after each position, or at each where the network looks both ways."""
-        return self.encode(self.items(items_BL), items_BL)
+        return self.encode(self.embed(events_BL), events_BL)
 
     def encode(self, vectors_BLD: Tensor, items_BL: Tensor) -> Tensor:
-        """The same from the items' vectors, for who has looked them up for several parts at once."""
+        """The same from the events' vectors, for who has looked them up for several parts at once."""
         states: Tensor = self.encoder(vectors_BLD * self.scale, items_BL > 0)
         return states
 
@@ -178,13 +202,13 @@ class SequenceNetwork(nn.Module):
         """Scores of all items after whole histories, in evaluation mode; shape (B, V).
 
         Args:
-            histories: item indices, oldest first, at least one each; the newest that fit count.
+            histories: events, oldest first, at least one each; the newest that fit count.
         """
         return np.asarray(self.scores(*self.last_states(histories)).cpu().numpy())
 
     @torch.inference_mode()
     def last_states(self, histories: Sequence[NDArray[np.integer]]) -> tuple[Tensor, Tensor]:
-        """The state after each whole history, in evaluation mode, and what it saw: (B, D) and (B, L)."""
+        """The state after each whole history, in evaluation mode, and the items: (B, D) and (B, L)."""
         self.eval()
         device = self.bias.device
         room = self.room
@@ -200,4 +224,4 @@ class SequenceNetwork(nn.Module):
             asked = lengths
             inputs = nn.functional.pad(items, (0, 1)).scatter(1, lengths[:, None], self.mask_index)
         rows = torch.arange(len(histories), device=device)
-        return self(inputs)[rows, asked], items
+        return self(inputs)[rows, asked], self.items_of(items)

@@ -38,8 +38,10 @@ def recommendations(
                 yield _lists(model, batch.slice(start, _USERS_AT_ONCE), k, approximate)
 
     # Splits follow one another in time, so their first moments order them.
-    parts = F.array_sort(F.collect_list(F.struct(F.col("event_ts")[0].alias("first_ts"), "item_ids")))
-    histories = sequences.groupBy("user_id").agg(F.flatten(parts["item_ids"]).alias("item_ids"))
+    lists = ["item_ids", "event_types", "event_ts"]
+    part = F.struct(F.col("event_ts")[0].alias("first_ts"), *lists)
+    parts = F.array_sort(F.collect_list(part))
+    histories = sequences.groupBy("user_id").agg(*(F.flatten(parts[name]).alias(name) for name in lists))
     rows = histories.mapInArrow(run, from_arrow_schema(_SCHEMA))
     return rows.withColumn("model_id", F.lit(model_id))
 
@@ -50,7 +52,8 @@ def _load(folder: str) -> TrainedSequence:
 
 
 def _lists(model: TrainedSequence, users: pa.RecordBatch, k: int, approximate: bool) -> pa.RecordBatch:
-    ids, is_cold = model.recommend(users.column("item_ids").to_pylist(), k, approximate)
+    items, types, times = (users.column(name) for name in ("item_ids", "event_types", "event_ts"))
+    ids, is_cold = model.recommend(items.to_pylist(), k, approximate, types, times)
     row, column = np.nonzero(ids != None)  # noqa: E711  # element-wise
     return pa.RecordBatch.from_arrays(
         [

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clicksmith.config import EventFeature
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.recommenders.context import events_of
 from clicksmith.recommenders.sequence import Attributes
 from clicksmith.tables.gold import FEATURE_COLUMNS
 from clicksmith.training.snapshot import hash_buckets, load_table
@@ -63,6 +65,29 @@ class Items:
         """The index of each id, 0 where unknown or null; shape (N,)."""
         found = pc.index_in(values, value_set=pa.array(self.ids, pa.string()))
         return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int32) + np.int32(1)
+
+    def events(self, rows: pa.Table, features: Sequence[EventFeature] = ()) -> NDArray[np.int32]:
+        """The events of rows of gold.sequences, see `context`, 0 where the item is unknown; shape (E,).
+
+        Args:
+            rows: with item_ids, and with event_types and event_ts where there are features.
+            features: of the events.
+        """
+        lists, starts = _lists_of(rows)
+        flat = self.index(pc.list_flatten(lists))
+        if not features:
+            return flat
+        types, times = (
+            pc.list_flatten(rows.column(name).combine_chunks()) for name in ("event_types", "event_ts")
+        )
+        us = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return events_of(flat, len(self), features, types, us, starts).astype(np.int32)
+
+
+def _lists_of(rows: pa.Table) -> tuple[pa.ListArray, NDArray[np.int64]]:
+    lists = rows.column("item_ids").combine_chunks()
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    return lists, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 def load_attributes(items: Items, profiles: Snapshot, columns: Sequence[str]) -> Attributes:

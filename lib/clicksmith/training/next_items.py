@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,8 @@ class NextItems:
     as relevant and can never be hit. Users without any known item before are cold and left out.
 
     Attributes:
-        prefixes: known items of each user before the split, oldest first.
+        prefixes: known items (or events, see `recommenders.context`) of each user before the split, oldest
+            first.
         targets: distinct items of the split, 0 standing for all those unknown.
         num_relevant: distinct items of the split, unknown ones counted once.
         users: their ids, where there are any.
@@ -54,6 +55,10 @@ class NextItems:
 
     def __len__(self) -> int:
         return len(self.prefixes)
+
+    def without_context(self, num_items: int) -> "NextItems":
+        """With items in the place of events, for models that know no more."""
+        return replace(self, prefixes=[prefix % num_items for prefix in self.prefixes])
 
     def segments(self) -> dict[str, NDArray[np.bool_]]:
         """Users by the length of their history, shape (U,) each; those without anybody are left out."""

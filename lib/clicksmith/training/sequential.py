@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
@@ -78,6 +79,7 @@ class SequentialTask:
             items, targets = augment(config.augmentations, items, targets, draw)
         if config.model == "bert4rec":
             items, targets = masked(items, self.network.mask_index, config.mask_fraction, random)
+        targets = targets % len(self.popularity)  # of events
         negatives = np.zeros(0, np.int64)
         if config.loss != "cross_entropy":
             negatives = random.choice(len(self.rates), config.num_negatives, p=self.rates)
@@ -102,9 +104,11 @@ class SequentialTask:
         for segment, users in rows.segments().items():
             figures[f"num_test_users.{segment}"] = int(users.sum())
         models: dict[str, Callable[[], NextItemModel]] = {"test": lambda: self.network, **self.baselines}
+        plain = rows.without_context(len(self.popularity))
         for prefix, fit in models.items():
-            found = rows.recommend(fit(), K, self.config.filter_viewed)
-            of_model = found.figures(self.popularity, rows.prefixes)
+            asked = rows if prefix == "test" else plain
+            found = asked.recommend(fit(), K, self.config.filter_viewed)
+            of_model = found.figures(self.popularity, plain.prefixes)
             figures |= {f"{prefix}_{name}": value for name, value in of_model.items()}
             for segment, users in rows.segments().items():
                 figures[f"{prefix}_ndcg@{K}.{segment}"] = float(found.ndcg[users].mean())
@@ -141,7 +145,9 @@ def make_task(
     objective = SequentialObjective(network, _log(rates), config.loss)
     similar = np.arange(len(popularity))[:, None]
     if not set(config.augmentations).isdisjoint(OF_SIMILAR_ITEMS):
-        similar = similar_items(windows.histories(), len(popularity))
+        similar = similar_items(
+            [history % len(popularity) for history in windows.histories()], len(popularity)
+        )
     return SequentialTask(
         network,
         objective,
@@ -178,15 +184,15 @@ class BuildSequential:
         """The task, the same on every worker."""
         require_same_run(self.inputs["vocabulary"], self.sequences)
         items = Items.load(self.inputs["vocabulary"])
-        train = load_table(self.sequences, ["user_id", "item_ids", "event_ts"], {"split": "train"}, MAX_USERS)
+        train, validation, test = (self._rows(split) for split in ("train", "validation", "test"))
         require_rows(train, "train", self.sequences)
-        users = {split: self._of_users(split, items) for split in ("validation", "test")}
-        prefix = _sequences(train, items)
+        features = self.config.event_features
+        known, later = (_by_user(rows, items.events(rows, features)) for rows in (train, validation))
         before_test = {
-            user: np.concatenate([prefix.get(user, _NONE), users["validation"].get(user, _NONE)])
-            for user in users["test"]
+            user: np.concatenate([known.get(user, _NONE), later.get(user, _NONE)])
+            for user in test.column("user_id").to_pylist()
         }
-        windows = Windows.of(train, items)
+        windows = Windows.of(train, items, features)
         if not len(windows):
             raise TrainingError(
                 f"No training sequence in {self.sequences.uri} has known items of two moments.",
@@ -195,10 +201,12 @@ class BuildSequential:
         config = self.config
         popularity = popularity_scores(items)
         evaluation = {
-            "validation": NextItems.of(prefix, users["validation"]),
-            "test": NextItems.of(before_test, users["test"]),
+            "validation": NextItems.of(known, _by_user(validation, items.events(validation))),
+            "test": NextItems.of(before_test, _by_user(test, items.events(test))),
         }
-        histories = [known for known in (history[history > 0] for history in prefix.values()) if len(known)]
+        histories = [
+            items for items in (each[each > 0] % len(popularity) for each in known.values()) if len(items)
+        ]
         baselines: dict[str, Callable[[], NextItemModel]] = {
             "popularity": lambda: Popularity(popularity),
             "recent_popularity": lambda: Popularity(recent_counts(train, items, RECENT_DAYS)),
@@ -215,22 +223,18 @@ class BuildSequential:
         }
         return make_task(config, windows, popularity, evaluation, baselines, codec, self.seed, attributes)
 
-    def _of_users(self, split: str, items: Items) -> Sequences:
-        rows = load_table(self.sequences, ["user_id", "item_ids"], {"split": split}, MAX_USERS)
-        return _sequences(rows, items)
+    def _rows(self, split: str) -> pa.Table:
+        columns = ["user_id", "item_ids", "event_types", "event_ts"]
+        return load_table(self.sequences, columns, {"split": split}, MAX_USERS)
 
 
 _NONE = np.empty(0, np.int32)
 
 
-def _sequences(rows: pa.Table, items: Items) -> Sequences:
-    """Item indices of each user, oldest first; 0 for an item outside the vocabulary."""
-    lists = rows.column("item_ids").combine_chunks()
-    if rows.num_rows == 0:
-        return {}
-    flat = items.index(lists.flatten())
-    ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False))
-    return dict(zip(rows.column("user_id").to_pylist(), np.split(flat, ends[:-1]), strict=True))
+def _by_user(rows: pa.Table, events: NDArray[np.int32]) -> Sequences:
+    """The events of each user, oldest first."""
+    ends = np.cumsum(pc.list_value_length(rows.column("item_ids")).to_numpy())
+    return dict(zip(rows.column("user_id").to_pylist(), np.split(events, ends)[:-1], strict=True))
 
 
 def sequential_run(config: Config, inputs: Mapping[str, Snapshot]) -> Run:

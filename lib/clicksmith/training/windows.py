@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clicksmith.config import EventFeature
 from clicksmith.training.inputs import Items
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Known items of all users, one user after the other, oldest first.
+    """Known items of all users, or events with more than the item, one user after the other, oldest first.
 
     Events of the same moment (a basket) have no order: what a source's files give them is an artefact
     that a next-item model would learn. So a position's targets start at the next later moment.
@@ -31,10 +32,10 @@ class Windows:
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: pa.Table, items: Items) -> "Windows":
+    def of(cls, rows: pa.Table, items: Items, features: Sequence[EventFeature] = ()) -> "Windows":
         """From rows of gold.sequences; users without two moments teach nothing and are left out."""
         lists = rows.column("item_ids").combine_chunks()
-        flat = items.index(pc.list_flatten(lists))
+        flat = items.events(rows, features)
         times = pc.list_flatten(rows.column("event_ts").combine_chunks()).cast(pa.int64()).to_numpy()
         users = np.repeat(np.arange(rows.num_rows), pc.list_value_length(lists).to_numpy())
         known = flat > 0
@@ -98,7 +99,7 @@ def masked(
     """A cloze of each window: some items hidden, and what they were (BERT4Rec, Sun et al. 2019).
 
     Args:
-        items: shape (B, L), 0 where there is none or an augmentation has hidden it.
+        items: or events, shape (B, L), 0 where there is none or an augmentation has hidden it.
         mask_index: stands for a hidden item.
         fraction: of the items, hidden at random; at least one of each window, and of half the windows the
             last one alone, which is what will be asked.

@@ -1,0 +1,101 @@
+"""Events with more than an item: their numbers by hand, and a network that needs to know it."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from clicksmith.config import SequentialConfig
+from clicksmith.errors import ContractError
+from clicksmith.recommenders.artefact import TrainedSequence, build_network
+from clicksmith.recommenders.baselines import Popularity
+from clicksmith.recommenders.context import SIZES, events_of, num_contexts
+from clicksmith.recommenders.losses import SequentialObjective
+from clicksmith.recommenders.recommend import recommend
+from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+from clicksmith.training.next_items import NextItems
+from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+
+SECOND = 1_000_000
+
+
+def test_numbers_of_events_by_hand() -> None:
+    items = np.array([3, 0, 2, 1, 4])
+    types = pa.array(["click", "click", "purchase", "rating", "cart"])
+    times = np.array([5, 5, 5 + 90, 7, 7 + 100 * 86_400]) * SECOND
+    starts = np.array([0, 3, 3, 5])  # the second user has no event
+    assert (SIZES["type"], SIZES["gap"]) == (4, 9)
+    assert num_contexts(()) == 1
+    assert num_contexts(("type",)) == 5
+    assert num_contexts(("type", "gap")) == 37
+    alone = events_of(items, 10, (), types, times, starts)
+    assert alone.tolist() == items.tolist()
+    by_type = events_of(items, 10, ("type",), types, times, starts)
+    # 1 is another type, then click, cart, purchase; an unknown item stays 0
+    assert by_type.tolist() == [3 + 20, 0, 2 + 40, 1 + 10, 4 + 30]
+    both = events_of(items, 10, ("type", "gap"), types, times, starts)
+    # gaps: first 0, a minute or more 2, a hundred days 8
+    assert both.tolist() == [3 + 10 * (1 + 9), 0, 2 + 10 * (1 + 27 + 2), 1 + 10, 4 + 10 * (1 + 18 + 8)]
+
+
+@pytest.mark.parametrize("kind", ["sasrec", "bert4rec"])
+def test_an_item_alone_is_an_event_of_which_no_more_is_known(kind: Kind) -> None:
+    plain = SequenceNetwork(kind, torch.zeros(12), 6, 8, 1, 1, 0.0, seed=1).eval()
+    rich = SequenceNetwork(kind, torch.zeros(12), 6, 8, 1, 1, 0.0, seed=1, num_contexts=5).eval()
+    rich.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        rich.contexts.weight[1:].normal_()
+    items = np.array([3, 5, 1])
+    np.testing.assert_allclose(rich.score([items]), plain.score([items]), atol=1e-6)
+    events = items + 12 * np.array([1, 0, 4])
+    assert np.abs(rich.score([events]) - plain.score([items])).max() > 1e-3
+    assert recommend(rich, [events], 8, filter_viewed=True).tolist()[0][:8] != [0] * 8
+    assert not set(recommend(rich, [events], 8, filter_viewed=True)[0]) & {3, 5, 1}
+    for model, history in ((plain, events), (rich, np.array([60])), (rich, np.array([24]))):
+        with pytest.raises(ContractError, match="holds the item"):
+            recommend(model, [history], 3, filter_viewed=False)
+
+
+def test_a_network_learns_what_a_type_means() -> None:
+    """After a purchase comes the next item, after a click the one before: the last event's type decides."""
+    random = np.random.default_rng(0)
+    num_items, length = 12, 4
+    items = random.integers(1, num_items, (4000, length))
+    is_purchase = random.random((4000, length)) < 0.5
+    events = items + num_items * np.where(is_purchase, 4, 2)
+    targets = (items - 1 + np.where(is_purchase, 1, -1)) % (num_items - 1) + 1
+    config = SequentialConfig(
+        embedding_dim=16, max_length=length, dropout=0.0, loss="cross_entropy", event_features=("type",)
+    )
+    network = build_network(config, torch.zeros(num_items), seed=2)
+    assert network.num_events == 5 * num_items
+    objective = SequentialObjective(network, torch.zeros(num_items), "cross_entropy")
+    schedule = Schedule(num_steps=150, batch_size=100, learning_rate=0.02, seed=1)
+    rows = torch.from_numpy(random.integers(0, 3900, (150, 100)))
+    parts = torch.from_numpy(events), torch.from_numpy(targets)
+    for _ in run_steps(
+        objective,
+        make_optimizer(objective, schedule),
+        schedule,
+        lambda step: (*(part[rows[step]] for part in parts), torch.zeros(0, dtype=torch.long)),
+    ):
+        pass
+    found = network.score(list(events[3900:]))[:, 1:].argmax(1) + 1
+    assert (found == targets[3900:, -1]).mean() > 0.95
+    model = TrainedSequence(
+        network.eval(), np.array([f"i{n}" for n in range(1, num_items)], object), False, ("type",)
+    )
+    ids, _ = model.recommend(
+        [["i5", "new"], ["i5"]],
+        1,
+        types=pa.array([["purchase", "click"], ["click"]]),
+        times=pa.array([[1, 2], [1]], pa.list_(pa.timestamp("us", tz="UTC"))),
+    )
+    assert ids.tolist() == [["i6"], ["i4"]]
+
+
+def test_baselines_are_asked_about_items() -> None:
+    rows = NextItems.of({"u": np.array([3 + 24, 5])}, {"u": np.array([4])})
+    plain = rows.without_context(12)
+    assert [prefix.tolist() for prefix in plain.prefixes] == [[3, 5]]
+    assert plain.recommend(Popularity(np.arange(12.0)), 3).items.tolist() == [[11, 10, 9]]
