@@ -56,7 +56,7 @@ BEAUTY = SequentialConfig(
     dropout=0.5,
     num_negatives=256,
     negatives_exponent=0.0,
-    num_validations=10,
+    num_validations=4,
 )
 
 SMALL = BEAUTY.model_copy(update={"num_negatives": 512, "learning_rate": 2e-3})
