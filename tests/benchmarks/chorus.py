@@ -1,6 +1,6 @@
 """Product search with human judgments, by five folds over queries: BM25, encoders, and both."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,11 @@ NUM_RESAMPLES = 2000
 MIX = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Weights of BM25 beside an encoder; the best one on the queries of the other folds."""
 
-MINILM = SearchConfig(start="minilm", learning_rate=5e-5, num_steps=120, batch_size=32)
+MINILM = SearchConfig(start="minilm", learning_rate=5e-5, num_steps=60, batch_size=16, max_text_tokens=32)
 TRAINED = {
     "towers_scratch": SearchConfig(num_steps=300),
     "towers_minilm": MINILM,
-    "cross_minilm": MINILM.model_copy(update={"model": "cross_encoder", "num_steps": 200}),
+    "cross_minilm": MINILM.model_copy(update={"model": "cross_encoder"}),
 }
 
 Scores = NDArray[np.float64]
@@ -71,16 +71,18 @@ def mixed(pairs: Pairs, bm25: Scores, encoder: Scores, fold: NDArray[np.int64]) 
     return np.choose(np.array(best)[fold[pairs.query]], candidates)
 
 
-def all_scores(pairs: Pairs, fold: NDArray[np.int64]) -> Mapping[str, Scores]:
-    """Of each model, by name."""
+def all_scores(pairs: Pairs, fold: NDArray[np.int64]) -> Iterator[tuple[str, Scores]]:
+    """Of each model: its name and its scores, BM25 first."""
     bm25 = standardised(pairs.bm25(), pairs.query)
+    yield "bm25", bm25
     network, pieces = build_search(MINILM, [], seed=0)
     minilm = standardised(network.score(pieces, pairs.queries, pairs.texts, MINILM), pairs.query)
-    found = {"bm25": bm25, "minilm": minilm, "bm25+minilm": mixed(pairs, bm25, minilm, fold)}
+    yield "minilm", minilm
+    yield "bm25+minilm", mixed(pairs, bm25, minilm, fold)
     for name, config in TRAINED.items():
-        found[name] = trained_scores(pairs, config, fold)
-        found[f"bm25+{name}"] = mixed(pairs, bm25, found[name], fold)
-    return found
+        scores = trained_scores(pairs, config, fold)
+        yield name, scores
+        yield f"bm25+{name}", mixed(pairs, bm25, scores, fold)
 
 
 def chorus() -> None:
@@ -90,21 +92,22 @@ def chorus() -> None:
     random = np.random.default_rng(0)
     fold = random.permutation(num_queries) % FOLDS
     counts = random.multinomial(num_queries, np.full(num_queries, 1 / num_queries), NUM_RESAMPLES)
-    figures = {
-        name: relevance.ndcg(scores, pairs.grades, pairs.query, K)
-        for name, scores in all_scores(pairs, fold).items()
-    }
-    judged = ~np.isnan(figures["bm25"])
+    figures = (
+        (name, relevance.ndcg(scores, pairs.grades, pairs.query, K))
+        for name, scores in all_scores(pairs, fold)
+    )
+    _, base = next(figures)
+    judged = ~np.isnan(base)
+    base = base[judged]
+    weights = counts[:, judged] / counts[:, judged].sum(1, keepdims=True)
 
     def line(metric: str, values: Scores, peer: float | None = None) -> None:
         print_line("recommenders", metric, float(values.mean()), "1", peer and "bm25", peer)
-        weights = counts[:, judged] / counts[:, judged].sum(1, keepdims=True)
         for end, value in zip(("low", "high"), np.quantile(weights @ values, [0.025, 0.975]), strict=True):
             print_line("recommenders", f"{metric}.{end}", float(value), "1")
 
-    base = figures["bm25"][judged]
     print_line("recommenders", "chorus.queries", int(judged.sum()), "queries")
-    for name, values in figures.items():
+    line(f"chorus.bm25.ndcg@{K}", base)
+    for name, values in figures:
         line(f"chorus.{name}.ndcg@{K}", values[judged], float(base.mean()))
-        if name != "bm25":
-            line(f"chorus.{name}.minus_bm25", values[judged] - base)
+        line(f"chorus.{name}.minus_bm25", values[judged] - base)
