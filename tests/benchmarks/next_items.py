@@ -56,8 +56,11 @@ BEAUTY = SequentialConfig(
     dropout=0.5,
     num_negatives=256,
     negatives_exponent=0.0,
-    num_validations=4,
+    num_validations=10,
 )
+
+SHORT = BEAUTY.model_copy(update={"learning_rate": 3e-3, "num_validations": 4})
+"""Nearly as good after 16 epochs as BEAUTY after 40: for many variants."""
 
 SMALL = BEAUTY.model_copy(update={"num_negatives": 512, "learning_rate": 2e-3})
 KINDS = ("sasrec", "bert4rec", "gru4rec", "two_tower")
@@ -244,12 +247,12 @@ def beauty(num_epochs: int, seeds: list[int]) -> None:
 
 
 def augmentations(num_epochs: int, seeds: list[int]) -> None:
-    """The model of `beauty` with each free augmentation, and its difference to none: means over seeds."""
+    """The model of `beauty`, trained shorter, with each free augmentation, and its difference to none: means over seeds."""
     names = get_args(Augmentation)
     without: NDArray[np.float64] | None = None
     with processes() as run:
         judged = run(
-            Training(amazon_beauty, BEAUTY.model_copy(update={"augmentations": (name,)}), num_epochs, seed)
+            Training(amazon_beauty, SHORT.model_copy(update={"augmentations": (name,)}), num_epochs, seed)
             for name, seed in itertools.product(names, seeds)
         )
         for name in names:

@@ -100,7 +100,7 @@ def main() -> None:
     )
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--epochs", type=int, default=40, help="of the part beauty")
-    parser.add_argument("--augmented-epochs", type=int, default=30, help="of the part augmentations")
+    parser.add_argument("--augmented-epochs", type=int, default=16, help="of the part augmentations")
     parser.add_argument("--log-epochs", type=int, default=20, help="of the part logs")
     parser.add_argument("--logs", nargs="*", choices=LOGS, default=tuple(LOGS), help="of the part logs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
