@@ -247,7 +247,10 @@ def beauty(num_epochs: int, seeds: list[int]) -> None:
 
 
 def augmentations(num_epochs: int, seeds: list[int]) -> None:
-    """The model of `beauty`, trained shorter, with each free augmentation, and its difference to none: means over seeds."""
+    """The model of `beauty`, trained shorter, with each free augmentation, and its gain over none.
+
+    Figures are means over seeds, intervals over users.
+    """
     names = get_args(Augmentation)
     without: NDArray[np.float64] | None = None
     with processes() as run:
