@@ -34,27 +34,43 @@ from benchmarks.next_items import BEAUTY, LOGS, BuildTask, augmentations, beauty
 from benchmarks.open_bandit import open_bandit
 from benchmarks.oracle import oracle
 from benchmarks.public_logs import DATA, amazon_beauty
-from clicksmith.config import load_config
+from clicksmith.config import SequentialConfig, load_config
+from clicksmith.recommenders.losses import Loss
 from clicksmith.training.runs import train
 from clicksmith.training.supervised import make_optimizer, run_steps
 
 PARTS = ("beauty", "augmentations", "logs", "bandit", "oracle", "chorus", "speed", "nearest", "workers")
 
 
+LOSSES: tuple[Loss, ...] = ("cross_entropy", "sampled_softmax")
+"""RecBole's, over all items, and the one that `beauty` is trained with."""
+
+
 def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
     """Seconds of an epoch, and what is learnt in as many, with two threads each."""
     torch.set_num_threads(2)
     data = amazon_beauty()
-    config = BEAUTY.model_copy(update={"loss": "cross_entropy", "batch_size": batch_size, "dropout": 0.2})
+    config = BEAUTY.model_copy(update={"batch_size": batch_size, "dropout": 0.2})
     config = steps_of(config, len(data.train), num_epochs)
-    task = BuildTask(data, config, 1)()
-    optimizer = make_optimizer(task.objective, task.schedule)
-    started = time.perf_counter()
-    for _ in run_steps(task.objective, optimizer, task.schedule, lambda step: task.batch(step, 0, 1)):
-        pass
-    ours = (time.perf_counter() - started) / num_epochs
-    print_line("recommenders", "sasrec.sequences_per_s", len(data.train) / ours, "1/s")
-    found = data.test.recommend(task.network, 10, True)
+    theirs = recbole(peer_python, config, num_epochs)
+    for loss in LOSSES:
+        task = BuildTask(data, config.model_copy(update={"loss": loss}), 1)()
+        optimizer = make_optimizer(task.objective, task.schedule)
+        started = time.perf_counter()
+        for _ in run_steps(
+            task.objective, optimizer, task.schedule, lambda step, t=task: t.batch(step, 0, 1)
+        ):
+            pass
+        ours = (time.perf_counter() - started) / num_epochs
+        found = data.test.recommend(task.network, 10, True)
+        print_line("recommenders", f"sasrec.{loss}.epoch_s", ours, "s", "recbole", theirs["epoch_s"])
+        for name, value in (("recall@10", found.recall.mean()), ("ndcg@10", found.ndcg.mean())):
+            metric = f"sasrec.{loss}.after_{num_epochs}_epochs.{name}"
+            print_line("recommenders", metric, float(value), "1", "recbole", theirs[name])
+
+
+def recbole(python: str, config: SequentialConfig, num_epochs: int) -> dict[str, float]:
+    """The same sizes in RecBole, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = {
             "sequences": str(DATA / "amazon_beauty" / "sequences.txt"),
@@ -67,13 +83,10 @@ def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
             ),
         }
         script = str(Path(__file__).with_name("recbole_peer.py"))
-        command = [peer_python, "-W", "ignore", script, json.dumps(arguments)]
+        command = [python, "-W", "ignore", script, json.dumps(arguments)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=folder)
-    theirs = json.loads(done.stdout.strip().splitlines()[-1])
-    print_line("recommenders", "sasrec.epoch_s", ours, "s", "recbole", theirs["epoch_s"])
-    for name, value in (("recall@10", found.recall.mean()), ("ndcg@10", found.ndcg.mean())):
-        metric = f"sasrec.after_{num_epochs}_epochs.{name}"
-        print_line("recommenders", metric, float(value), "1", "recbole", theirs[name])
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
 
 
 def workers(num_steps: int, batch_size: int) -> None:
