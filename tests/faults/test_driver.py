@@ -14,6 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
 DRIVER = Path(__file__).with_name("driver.py")
 ROOT = DRIVER.parents[2]
+KILL_AT = 2
+"""Commits of a run before the one that it is killed at. With 0 every commit is met, before and after, in
+half an hour."""
 
 
 def drive(number: int, moment: str, settings: list[str]) -> "subprocess.CompletedProcess[str]":
@@ -25,10 +28,10 @@ def drive(number: int, moment: str, settings: list[str]) -> "subprocess.Complete
 
 
 def test_killed_again_and_again(tmp_path: Path):
-    """One lake, killed before the tenth commit of a run, then after the tenth of the next, and so on.
+    """One lake, killed before the third commit of a run, then after the third of the next, and so on.
 
-    Of nineteen commits in a row one is prevented and done by the next run, and one is cut off from what
-    follows; each run has to find what is there and go on: more kills would show the same, at 20 seconds each.
+    Of five commits in a row one is prevented and done by the next run, and one is cut off from what follows;
+    each run has to find what is there and go on: more kills would show the same, at a dozen seconds each.
     """
     clicks.write_clicks(tmp_path / "in", 600, num_files=2)
     whole = clicks.settings(tmp_path / "whole", tmp_path / "in", incremental=True)
@@ -38,11 +41,11 @@ def test_killed_again_and_again(tmp_path: Path):
     killed = clicks.settings(tmp_path / "killed", tmp_path / "in", incremental=True)
     kills = 0
     for moment in cycle(("before", "after")):
-        done = drive(9, moment, killed)
+        done = drive(KILL_AT, moment, killed)
         if done.returncode == 0:
             break
         assert done.returncode == -9, done.stderr[-4000:]
         kills += 1
-    assert kills >= 2 * num_commits // 19
+    assert kills >= 2 * num_commits // (2 * KILL_AT + 1)
     for table in clicks.TABLES:
         assert clicks.rows(tmp_path / "killed", table) == clicks.rows(tmp_path / "whole", table), table.name
