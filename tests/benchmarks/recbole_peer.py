@@ -15,9 +15,18 @@ import torch
 
 # RecBole 1.2.1 was written for older ones.
 np.bool = np.bool_  # type: ignore[attr-defined]
-for _name in ("float", "int", "long", "unicode_", "float_", "complex"):
+_OLD = {
+    "float": float,
+    "int": int,
+    "complex": complex,
+    "long": np.int64,
+    "float_": np.float64,
+    "complex_": np.complex128,
+    "unicode_": np.str_,
+}
+for _name, _type in _OLD.items():
     if not hasattr(np, _name):
-        setattr(np, _name, {"unicode_": np.str_, "float_": np.float64, "long": np.int64}.get(_name, float))
+        setattr(np, _name, _type)
 
 
 def main() -> None:
