@@ -1,6 +1,7 @@
 """Product search with human judgments, by five folds over queries: BM25, encoders, and both."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,12 @@ from numpy.typing import NDArray
 from benchmarks.lines import print_line
 from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
-from clicksmith.evaluation import relevance
+from clicksmith.evaluation import bootstrap, relevance
 from clicksmith.recommenders.text import build_search
 from clicksmith.training.search import K, Pairs, make_task
-from clicksmith.training.supervised import make_optimizer, run_steps
+from clicksmith.training.supervised import fit
 
 FOLDS = 5
-NUM_RESAMPLES = 2000
 MIX = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Weights of BM25 beside an encoder; the best one on the queries of the other folds."""
 
@@ -51,11 +51,7 @@ def trained_scores(pairs: Pairs, config: SearchConfig, fold: NDArray[np.int64]) 
         asked = np.flatnonzero(fold[pairs.query] == number)
         train = pairs.take(np.flatnonzero(fold[pairs.query] != number))
         task = make_task(config, train, {}, seed=number)
-        optimizer = make_optimizer(task.objective, task.schedule)
-        for _ in run_steps(
-            task.objective, optimizer, task.schedule, lambda step, t=task: t.batch(step, 0, 1)
-        ):
-            pass
+        fit(task.objective, task.schedule, partial(task.batch, rank=0, world_size=1))
         rows = pairs.take(asked)
         scores[asked] = task.network.score(task.pieces, rows.queries, rows.texts, config)
     return standardised(scores, pairs.query)
@@ -89,9 +85,7 @@ def chorus() -> None:
     """A line for each model, with its interval and its difference to BM25 over the same queries."""
     pairs = read()
     num_queries = int(pairs.query.max()) + 1
-    random = np.random.default_rng(0)
-    fold = random.permutation(num_queries) % FOLDS
-    counts = random.multinomial(num_queries, np.full(num_queries, 1 / num_queries), NUM_RESAMPLES)
+    fold = np.random.default_rng(0).permutation(num_queries) % FOLDS
     figures = (
         (name, relevance.ndcg(scores, pairs.grades, pairs.query, K))
         for name, scores in all_scores(pairs, fold)
@@ -99,12 +93,11 @@ def chorus() -> None:
     _, base = next(figures)
     judged = ~np.isnan(base)
     base = base[judged]
-    weights = counts[:, judged] / counts[:, judged].sum(1, keepdims=True)
 
     def line(metric: str, values: Scores, peer: float | None = None) -> None:
         print_line("recommenders", metric, float(values.mean()), "1", peer and "bm25", peer)
-        for end, value in zip(("low", "high"), np.quantile(weights @ values, [0.025, 0.975]), strict=True):
-            print_line("recommenders", f"{metric}.{end}", float(value), "1")
+        for end, value in zip(("low", "high"), bootstrap.interval_of_mean(values), strict=True):
+            print_line("recommenders", f"{metric}.{end}", value, "1")
 
     print_line("recommenders", "chorus.queries", int(judged.sum()), "queries")
     line(f"chorus.bm25.ndcg@{K}", base)

@@ -40,7 +40,6 @@ from clicksmith.training.windows import Windows
 PUBLISHED = {"recall@10": 0.0928, "ndcg@10": 0.0523}
 """eSASRec on Beauty, the best of shared/reference/recommenders.md at these sizes."""
 
-NUM_RESAMPLES = 1000
 NUM_PROCESSES = 2
 BEAUTY = SequentialConfig(
     model="sasrec",
@@ -222,10 +221,7 @@ def report(prefix: str, judged: Judged, k: int = 10) -> None:
 
 def _print_interval(metric: str, values: NDArray[np.float64]) -> None:
     """95 % of the mean over users, by bootstrap."""
-    users = np.arange(len(values))
-    counts = bootstrap.multiplicities(len(users), NUM_RESAMPLES, seed=0)
-    found = bootstrap.interval(bootstrap.mean_replicates(values, users, counts))
-    for end, value in zip(("low", "high"), found, strict=True):
+    for end, value in zip(("low", "high"), bootstrap.interval_of_mean(values), strict=True):
         print_line("recommenders", f"{metric}.{end}", value, "1")
 
 

@@ -19,7 +19,7 @@ from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL
 from clicksmith.sources.wheels import data_folder
-from clicksmith.training.supervised import Schedule, make_optimizer, rows_of_step, run_steps
+from clicksmith.training.supervised import Schedule, fit, rows_of_step
 
 CAMPAIGNS = ("all", "men", "women")
 MODELS: tuple[Kind, ...] = ("logistic", "deepfm", "dcnv2")
@@ -101,7 +101,7 @@ def read() -> Logs:
     return Logs(log_of("bts"), log_of("random"), items, cardinalities)
 
 
-def fit(logs: Logs, model: Kind, weighted: bool, seed: int) -> torch.nn.Module:
+def trained(logs: Logs, model: Kind, weighted: bool, seed: int) -> torch.nn.Module:
     """Trained on the learning policy's log."""
     log = logs.bts
     weights = 1.0 / log.propensities
@@ -109,14 +109,12 @@ def fit(logs: Logs, model: Kind, weighted: bool, seed: int) -> torch.nn.Module:
     weights = torch.from_numpy((weights / weights.mean()).astype(np.float32))
     codes, clicks = torch.from_numpy(log.codes), torch.from_numpy(log.clicks)
     network = build_ranker(model, logs.cardinalities, 4, float(log.clicks.mean()), seed)
-    objective = RankerObjective(network)
 
     def batch(step: int) -> tuple[torch.Tensor, ...]:
         rows = torch.from_numpy(rows_of_step(len(clicks), SCHEDULE.batch_size, step, seed))
         return codes[rows], clicks[rows], *((weights[rows],) if weighted else ())
 
-    for _ in run_steps(objective, make_optimizer(objective, SCHEDULE), SCHEDULE, batch):
-        pass
+    fit(RankerObjective(network), SCHEDULE, batch)
     return network
 
 
@@ -148,7 +146,7 @@ def open_bandit(seed: int = 0) -> None:
     for model in MODELS:
         for weighted in (False, True):
             name = f"open_bandit.{model}{'.ips' if weighted else ''}"
-            network = fit(logs, model, weighted, seed)
+            network = trained(logs, model, weighted, seed)
             scores = score(network, torch.from_numpy(log.codes)).numpy()
             losses = ranking.log_losses(scores, log.clicks) - ranking.log_losses(base, log.clicks)
             found = {

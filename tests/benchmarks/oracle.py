@@ -9,10 +9,13 @@ exposure times that probability. Neither is perfect: clicks are drawn.
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
@@ -30,7 +33,7 @@ from clicksmith.training.ranker import ranker_run
 from clicksmith.training.runs import Run
 from clicksmith.training.sequential import SequentialTask, sequential_run
 from clicksmith.training.snapshot import load_examples
-from clicksmith.training.supervised import make_optimizer, run_steps
+from clicksmith.training.supervised import fit
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("simulate_events", "ingest_events", "clean_events", "build_profiles", "build_training_set")
@@ -69,17 +72,10 @@ def _matrix(lists: pa.ChunkedArray) -> Floats:
     return np.array(lists.to_pylist())
 
 
-def trained(run: Run) -> object:
+def trained(run: Run) -> Any:
     """The run's task after all its steps, in this process."""
     task = run.build()
-    steps = run_steps(
-        task.objective,
-        make_optimizer(task.objective, task.schedule),
-        task.schedule,
-        lambda step: task.batch(step, 0, 1),
-    )
-    for _ in steps:
-        pass
+    fit(task.objective, task.schedule, partial(task.batch, rank=0, world_size=1))
     return task
 
 
@@ -96,39 +92,35 @@ def ndcg_of_requests(scores: Floats, clicked: NDArray[np.bool_], request: NDArra
 
 def of_requests(config: Config, truth: Truth) -> None:
     """Rankers and the oracle on the lists that were shown."""
-    lake = Lake.of(config)
-    inputs = sequential_inputs(config, lake)
-    examples = lake.get(TRAINING_EXAMPLES)
-    task = None
-    random = np.random.default_rng(0)
+    inputs = sequential_inputs(config, Lake.of(config))
+    examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    columns = [USER, ITEM, ID, "request_id", "label_click"]
+    rows = load_examples(examples, columns, "test", RANKERS[0].max_test_rows)
+    of_users, of_items = (_places(rows, *pair) for pair in ((USER, truth.users), (ITEM, truth.items)))
+    known = (of_users >= 0) & (of_items >= 0) & pc.is_valid(rows["request_id"]).to_numpy()
+    request = np.unique(rows["request_id"].to_numpy()[known].astype(str), return_inverse=True)[1]
+    clicked = rows["label_click"].to_numpy()[known].astype(bool)
+    of_users, of_items = of_users[known], of_items[known]
+
+    def line(name: str, scores: Floats, best: float | None = None) -> float:
+        found = ndcg_of_requests(scores, clicked, request)
+        print_line("recommenders", f"simulated.requests.{name}.ndcg@10", found, "1", best and "oracle", best)
+        return found
+
+    oracle = line("oracle", truth.relevance(of_users, of_items))
+    line("random", np.random.default_rng(0).random(len(clicked)), oracle)
+    line("popularity", truth.exposure[of_items], oracle)
     for ranker in RANKERS:
         conf = config.model_copy(update={"ranker": ranker})
-        run = ranker_run(conf, examples, inputs["vocabulary"], inputs["sequences"])
-        task = trained(run)
-        rows = task.test_rows
-        table = load_examples(
-            examples, [USER, ITEM, ID, "request_id", "label_click"], "test", ranker.max_test_rows
-        )
-        known = np.array([user in truth.users for user in table[USER].to_pylist()])
-        known &= np.array([item in truth.items for item in table[ITEM].to_pylist()])
-        known &= np.array([request is not None for request in table["request_id"].to_pylist()])
-        kept = table.filter(pa.array(known))
-        request = np.unique(kept["request_id"].to_numpy(zero_copy_only=False), return_inverse=True)[1]
-        clicked = kept["label_click"].to_numpy().astype(bool)
-        if ranker is RANKERS[0]:
-            users = np.array([truth.users[user] for user in kept[USER].to_pylist()])
-            items = np.array([truth.items[item] for item in kept[ITEM].to_pylist()])
-            oracle = ndcg_of_requests(truth.relevance(users, items), clicked, request)
-            print_line("recommenders", "simulated.requests.oracle.ndcg@10", oracle, "1")
-            for name, scores in (
-                ("random", random.random(len(clicked))),
-                ("popularity", truth.exposure[items]),
-            ):
-                found = ndcg_of_requests(scores, clicked, request)
-                print_line("recommenders", f"simulated.requests.{name}.ndcg@10", found, "1", "oracle", oracle)
-        scores = score(task.network, rows.codes).numpy()[known].astype(np.float64)
-        found = ndcg_of_requests(scores, clicked, request)
-        print_line("recommenders", f"simulated.requests.{ranker.model}.ndcg@10", found, "1", "oracle", oracle)
+        task = trained(ranker_run(conf, examples, inputs["vocabulary"], inputs["sequences"]))
+        # The same rows in the same order: both are read by `load_examples`.
+        scores = score(task.network, task.test_rows.codes).numpy()[known]
+        line(ranker.model, scores.astype(np.float64), oracle)
+
+
+def _places(rows: pa.Table, column: str, places: dict[str, int]) -> NDArray[np.int64]:
+    """Each row's place among the truth's rows, -1 where it is of none."""
+    return np.array([places.get(value, -1) for value in rows[column].to_pylist()], np.int64)
 
 
 def of_all_items(config: Config, truth: Truth) -> None:

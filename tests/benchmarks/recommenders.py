@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import ray
@@ -37,7 +38,7 @@ from benchmarks.public_logs import DATA, amazon_beauty
 from clicksmith.config import SequentialConfig, load_config
 from clicksmith.recommenders.losses import Loss
 from clicksmith.training.runs import train
-from clicksmith.training.supervised import make_optimizer, run_steps
+from clicksmith.training.supervised import fit
 
 PARTS = ("beauty", "augmentations", "logs", "bandit", "oracle", "chorus", "speed", "nearest", "workers")
 
@@ -55,12 +56,8 @@ def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
     theirs = recbole(peer_python, config, num_epochs)
     for loss in LOSSES:
         task = BuildTask(data, config.model_copy(update={"loss": loss}), 1)()
-        optimizer = make_optimizer(task.objective, task.schedule)
         started = time.perf_counter()
-        for _ in run_steps(
-            task.objective, optimizer, task.schedule, lambda step, t=task: t.batch(step, 0, 1)
-        ):
-            pass
+        fit(task.objective, task.schedule, partial(task.batch, rank=0, world_size=1))
         ours = (time.perf_counter() - started) / num_epochs
         found = data.test.recommend(task.network, 10, True)
         print_line("recommenders", f"sasrec.{loss}.epoch_s", ours, "s", "recbole", theirs["epoch_s"])

@@ -14,7 +14,7 @@ from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Kind, SequenceNetwork
 from clicksmith.training.next_items import NextItems
-from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+from clicksmith.training.supervised import Schedule, fit
 
 SECOND = 1_000_000
 
@@ -73,13 +73,8 @@ def test_a_network_learns_what_a_type_means() -> None:
     schedule = Schedule(num_steps=150, batch_size=100, learning_rate=0.02, seed=1)
     rows = torch.from_numpy(random.integers(0, 3900, (150, 100)))
     parts = torch.from_numpy(events), torch.from_numpy(targets)
-    for _ in run_steps(
-        objective,
-        make_optimizer(objective, schedule),
-        schedule,
-        lambda step: (*(part[rows[step]] for part in parts), torch.zeros(0, dtype=torch.long)),
-    ):
-        pass
+    no_negatives = torch.zeros(0, dtype=torch.long)
+    fit(objective, schedule, lambda step: (*(part[rows[step]] for part in parts), no_negatives))
     found = network.score(list(events[3900:]))[:, 1:].argmax(1) + 1
     assert (found == targets[3900:, -1]).mean() > 0.95
     model = TrainedSequence(

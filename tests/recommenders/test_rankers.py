@@ -12,7 +12,7 @@ from clicksmith.recommenders.export import to_onnx
 from clicksmith.recommenders.layers import CodeEmbedding
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
-from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+from clicksmith.training.supervised import Schedule, fit, make_optimizer, run_steps
 
 MODELS = ("dcnv2", "deepfm")
 
@@ -83,8 +83,7 @@ def _fit(model: str, codes: torch.Tensor, labels: torch.Tensor, *weights: torch.
     objective = RankerObjective(network)
     schedule = Schedule(num_steps=120, batch_size=len(labels), learning_rate=0.1, seed=1, weight_decay=0.0)
     batch = (codes, labels, *weights)
-    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, lambda step: batch):
-        pass
+    fit(objective, schedule, lambda step: batch)
     return network
 
 
@@ -137,14 +136,11 @@ def test_a_frequent_label_helps_with_a_rare_one(model: str) -> None:
         batch = (codes, torch.from_numpy(purchases), torch.ones(8000), torch.from_numpy(clicks)[:, None])
         rows = [torch.from_numpy(random.integers(0, 8000, 500)) for _ in range(300)]
         parts = batch if num_auxiliary else batch[:2]
-        steps = run_steps(
+        fit(
             objective,
-            make_optimizer(objective, schedule),
             schedule,
             lambda step, parts=parts, rows=rows: tuple(part[rows[step]] for part in parts),
         )
-        for _ in steps:
-            pass
         asked = torch.column_stack([torch.zeros(400, dtype=torch.long), torch.arange(400)])
         found[num_auxiliary] = np.corrcoef(torch.logit(score(network, asked)).numpy(), appeal)[0, 1]
     assert found[1] > found[0] + 0.1, found
@@ -174,14 +170,7 @@ def test_din_looks_at_the_history_from_the_item_in_question() -> None:
     objective = RankerObjective(network)
     schedule = Schedule(num_steps=800, batch_size=256, learning_rate=0.01, seed=1)
     rows = random.integers(0, 5000, (800, 256))
-    steps = run_steps(
-        objective,
-        make_optimizer(objective, schedule),
-        schedule,
-        lambda step: (codes[rows[step]], labels[rows[step]]),
-    )
-    for _ in steps:
-        pass
+    fit(objective, schedule, lambda step: (codes[rows[step]], labels[rows[step]]))
     probabilities = score(network, codes[5000:])
     assert ((probabilities > 0.5) == labels[5000:]).float().mean() > 0.95
     padded = torch.cat([codes[5000:], torch.zeros(1000, 3, dtype=torch.long)], dim=1)

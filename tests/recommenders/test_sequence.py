@@ -7,7 +7,7 @@ import torch
 from clicksmith.recommenders.losses import Loss, SequentialObjective, gbce, sampled_softmax
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Attributes, Kind, SequenceNetwork
-from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+from clicksmith.training.supervised import Schedule, fit
 from clicksmith.training.windows import masked
 
 
@@ -140,8 +140,7 @@ def test_learns_a_deterministic_cycle(kind: Kind, loss: Loss) -> None:
         negatives = random.choice(12, 8, p=rates)
         return torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(negatives)
 
-    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
-        pass
+    fit(objective, schedule, batch_of)
     histories = [np.array([4, 5, 6, 7, 8, 9, 10, 11])[: end + 1] for end in range(2, 8)]
     assert recommend(model, histories, 1, filter_viewed=False)[:, 0].tolist() == [7, 8, 9, 10, 11, 1]
 
@@ -156,8 +155,7 @@ def _learn_groups(objective: SequentialObjective, groups: list[list[int]], num_s
         inputs, targets = torch.from_numpy(items[:, :-1]), torch.from_numpy(items[:, 1:])
         return inputs, targets, torch.zeros(0, dtype=torch.long)
 
-    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
-        pass
+    fit(objective, schedule, batch_of)
 
 
 def test_two_towers_learn_what_goes_together_in_any_order() -> None:

@@ -10,7 +10,7 @@ from clicksmith.config import ArmConfig, RankerConfig
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
-from clicksmith.training.supervised import Batch, Schedule, make_optimizer, rows_of_step, run_steps
+from clicksmith.training.supervised import Batch, Schedule, fit, rows_of_step
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,7 @@ def train_arm(
             float(real.labels.mean()),
             derive_seed(task.seed, "lift", "weights", task.index),
         )
-        objective = RankerObjective(network)
-        for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
-            pass
+        fit(RankerObjective(network), schedule, batch_of)
         return np.asarray(score(network, torch.from_numpy(test_codes)).numpy())
     finally:
         torch.set_num_threads(threads)

@@ -204,9 +204,8 @@ class BuildSequential:
             "validation": NextItems.of(known, _by_user(validation, items.events(validation))),
             "test": NextItems.of(before_test, _by_user(test, items.events(test))),
         }
-        histories = [
-            items for items in (each[each > 0] % len(popularity) for each in known.values()) if len(items)
-        ]
+        taken = (events[events > 0] % len(items) for events in known.values())
+        histories = [history for history in taken if len(history)]
         baselines: dict[str, Callable[[], NextItemModel]] = {
             "popularity": lambda: Popularity(popularity),
             "recent_popularity": lambda: Popularity(recent_counts(train, items, RECENT_DAYS)),

@@ -121,3 +121,9 @@ def run_steps(
         nn.utils.clip_grad_norm_(objective.parameters(), MAX_GRADIENT_NORM)
         optimizer.step()
         yield step + 1, loss.detach()
+
+
+def fit(objective: nn.Module, schedule: Schedule, batch_of: Callable[[int], Batch]) -> None:
+    """All steps in this process, with nothing validated or kept on the way; see `run_steps`."""
+    for _ in run_steps(objective, make_optimizer(objective, schedule), schedule, batch_of):
+        pass
