@@ -39,6 +39,7 @@ class FiguresTask:
     codec: Any = None
     num_rows: int = 1
     selection: ClassVar[str] = "figure"
+    sharded: ClassVar[tuple[str, ...]] = ()
 
     @property
     def objective(self) -> nn.Module:

@@ -38,7 +38,7 @@ SMALL = (
 )
 
 
-def _run(config: Config, lake: Lake, num_items: int = 40) -> Run:
+def sequential_run_of_cycles(config: Config, lake: Lake, num_items: int = 40) -> Run:
     rows = cycle_sequences(num_users=60, num_items=num_items, length=12)
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     ids = [item for items in train["item_ids"].to_pylist() for item in items]
@@ -54,7 +54,7 @@ def test_events_have_types_and_gaps_and_targets_none(
     """One purchase a day: the first of a user has no gap, all later ones one of a day."""
     features = ("sequential.event_features=[type, gap]", f"sequential.model={model}")
     augmented = "sequential.augmentations=[none, insert]"
-    run = _run(make_config(*SMALL, *features, augmented), lake)
+    run = sequential_run_of_cycles(make_config(*SMALL, *features, augmented), lake)
     task = run.build()
     size = len(task.popularity)
     events, targets, _ = task.batch(0, 0, 1)
@@ -76,7 +76,7 @@ def test_learns_the_cycle_beyond_every_popularity(
     make_config: Callable[..., Config], lake: Lake, precision: str
 ) -> None:
     config = make_config(*SMALL, f"ray.mixed_precision={precision}")
-    folder = Path(train_once(_run(config, lake), config.ray, models_root(config)))
+    folder = Path(train_once(sequential_run_of_cycles(config, lake), config.ray, models_root(config)))
     card = json.loads((folder / "card.json").read_text())
     metrics = card["metrics"]
     assert metrics["num_test_users"] == 60
@@ -93,7 +93,7 @@ def test_learns_the_cycle_beyond_every_popularity(
 def test_batches_are_windows_of_the_sequences_and_shards_make_up_the_whole(
     make_config: Callable[..., Config], lake: Lake
 ) -> None:
-    task = _run(make_config(*SMALL), lake).build()
+    task = sequential_run_of_cycles(make_config(*SMALL), lake).build()
     items, targets, negatives = task.batch(3, 0, 1)
     assert items.shape == targets.shape == (32, 8)
     ids = {index + 1: int(name[1:]) for index, name in enumerate(task.codec["items"]["ids"])}
@@ -137,7 +137,7 @@ def test_targets_come_strictly_later_whatever_the_order_within_a_basket() -> Non
 
 
 def test_the_prefix_holds_train_and_validation_events(make_config: Callable[..., Config], lake: Lake) -> None:
-    build = _run(make_config(*SMALL), lake).build
+    build = sequential_run_of_cycles(make_config(*SMALL), lake).build
     assert isinstance(build, BuildSequential)
     task = build()
     validation, test = task.evaluation["validation"], task.evaluation["test"]

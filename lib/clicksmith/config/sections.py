@@ -314,9 +314,24 @@ class SequentialConfig(Section):
         default=(),
         description="of each event, added to its item's vector: click, cart or purchase; time since the last",
     )
+    max_items: int = Field(
+        default=32_768, ge=1, description="items with a vector of their own, the most frequent ones"
+    )
+    shard_items: bool = Field(
+        default=False,
+        description="each worker trains a part of the items' vectors: for tables too large for each of them",
+    )
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"
     )
+
+    @model_validator(mode="after")
+    def _sharded_items_are_sampled(self) -> "SequentialConfig":
+        if self.shard_items and self.loss == "cross_entropy":
+            raise ValueError(
+                "'shard_items' needs a 'loss' of sampled items: cross_entropy asks for all of them"
+            )
+        return self
 
 
 class SearchConfig(Section):

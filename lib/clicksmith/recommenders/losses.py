@@ -87,8 +87,6 @@ class SequentialObjective(nn.Module):
             past_NL = F.pad(self._past(items_GL, known), (0, items_BL.shape[1] - length))
             parts.append((states_GLD[known], targets_GL[:, :length][known], past_NL))
         states_ND, targets_N, past_NL = (torch.cat([part[i] for part in parts]) for i in range(3))
-        if not len(targets_N):
-            return states_ND.sum() * 0.0
         return self._of(states_ND, targets_N, past_NL, negatives_K)
 
     def _past(self, items_GL: Tensor, known_GL: Tensor) -> Tensor:
@@ -103,6 +101,8 @@ class SequentialObjective(nn.Module):
         network = self.network
         if self.loss == "cross_entropy":
             logits_NV = network.scores(states_ND, past_NL)
+            if not len(targets_N):
+                return logits_NV.sum()
             return F.cross_entropy(logits_NV[:, 1:], targets_N - 1)
         bias, bonus = network.bias, network.repeat_bonus
         sizes = [len(targets_N), len(negatives_K)]
@@ -114,6 +114,9 @@ class SequentialObjective(nn.Module):
         seen_NK = _times_seen(past_NL, negatives_K)
         logits_NK = states_ND @ outputs_KD.T + bias_K + bonus(seen_NK)
         logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K, float("-inf"))
+        if not len(targets_N):
+            # Nothing, by way of all parameters: other workers wait for their gradients.
+            return target_N.sum() + logits_NK.sum()
         if self.loss == "gbce":
             return gbce(target_N, logits_NK, len(negatives_K) / (len(bias) - 2))
         return sampled_softmax(target_N, logits_NK, self.log_rate[negatives_K])

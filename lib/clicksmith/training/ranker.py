@@ -86,6 +86,7 @@ class RankerTask:
     test_rows: Examples
 
     selection: ClassVar[None] = None
+    sharded: ClassVar[tuple[str, ...]] = ()
 
     @property
     def num_rows(self) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,13 @@ from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.checkpoint import State, damaged
+from clicksmith.training.sharding import (
+    load_optimizer,
+    load_weights,
+    optimizer_state,
+    shard_tables,
+    whole_tables,
+)
 from clicksmith.training.supervised import Batch, Schedule, make_optimizer, run_steps
 from clicksmith.training.workers import Worker, run_workers
 
@@ -40,6 +47,7 @@ class Task(Protocol):
         num_rows: rows that it trains on.
         codec: JSON value of how to code its inputs.
         selection: the figure of `validate` whose highest value marks the weights to keep; None: the last.
+        sharded: names of the network's tables whose rows are spread over the workers; see `sharding`.
     """
 
     @property
@@ -59,6 +67,9 @@ class Task(Protocol):
 
     @property
     def selection(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def sharded(self) -> Sequence[str]: ...  # noqa: D102
 
     def batch(self, step: int, rank: int, world_size: int) -> Batch:
         """A worker's part of a step's batch, a function of the arguments alone."""
@@ -139,6 +150,7 @@ def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
     """The loop of one worker."""
     build, precision = argument
     task, shard = build(), worker.shard
+    shard_tables(task.objective, task.network, task.sharded)
     objective = worker.prepare(task.objective)
     optimizer = make_optimizer(objective, task.schedule)
     state = _restore(task, optimizer, worker.restore())
@@ -161,19 +173,22 @@ def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
             state["history"].append({"step": step, "loss": float(sum_over_ranks(loss)) / num_ranks()})
         if not save:
             continue
-        if shard.rank == 0:
-            state["history"][-1].update(task.validate())
-            state["best"] = _best(task, state)
-        # The first worker alone knows the figures; all of them have to stop at the same step.
-        gave_up = sum_over_ranks(loss.new_tensor(shard.rank == 0 and _gave_up(task, state))) > 0
-        state["is_finished"] = last or bool(gave_up)
-        if state["is_finished"] and shard.rank == 0:
-            if state["best"] is not None:
-                task.network.load_state_dict(state["best"]["network"])
-            state["metrics"] = task.test()
+        moments = optimizer_state(optimizer, objective)
+        with whole_tables(task.network):
+            if shard.rank == 0:
+                state["history"][-1].update(task.validate())
+                state["best"] = _best(task, state)
+            # The first worker alone knows the figures; all of them have to stop at the same step.
+            gave_up = sum_over_ranks(loss.new_tensor(shard.rank == 0 and _gave_up(task, state))) > 0
+            state["is_finished"] = last or bool(gave_up)
+            if state["is_finished"] and shard.rank == 0:
+                if state["best"] is not None:
+                    task.network.load_state_dict(state["best"]["network"])
+                state["metrics"] = task.test()
+            state.update(step=step, seconds=time.monotonic() - started)
+            figures = state["history"][-1]
+            worker.save(lambda: _dump(task, moments, state), num_steps, figures)  # noqa: B023  # called here
         objective.train()
-        state.update(step=step, seconds=time.monotonic() - started)
-        worker.save(lambda: _dump(task, optimizer, state), num_steps, state["history"][-1])
         if state["is_finished"]:
             return
 
@@ -203,12 +218,12 @@ def _weights(task: Task) -> State:
     return {name: tensor.cpu().clone().contiguous() for name, tensor in task.network.state_dict().items()}
 
 
-def _dump(task: Task, optimizer: torch.optim.Optimizer, state: State) -> State:
+def _dump(task: Task, moments: State, state: State) -> State:
     """A checkpoint: the model, its optimizer, how it went, and what its card will say."""
     return {
         **state,
         "network": _weights(task),
-        "optimizer": optimizer.state_dict(),
+        "optimizer": moments,
         "codec": task.codec,
         "num_rows": task.num_rows,
     }
@@ -219,8 +234,8 @@ def _restore(task: Task, optimizer: torch.optim.Optimizer, saved: State | None) 
     if saved is None:
         return {"step": 0, "seconds": 0.0, "history": [], "metrics": {}, "best": None, "is_finished": False}
     try:
-        task.network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
+        load_weights(task.network, saved["network"])
+        load_optimizer(optimizer, task.objective, saved["optimizer"])
         return {name: saved[name] for name in _PROGRESS}
     except Exception as error:  # torch raises many kinds for weights that do not fit
         raise damaged(error) from error

@@ -100,6 +100,7 @@ class SearchTask:
     pairs: Pairs
     asked: Mapping[str, Pairs]
     selection: ClassVar[str] = f"validation_ndcg@{K}"
+    sharded: ClassVar[tuple[str, ...]] = ()
 
     @property
     def num_rows(self) -> int:

@@ -63,6 +63,11 @@ class SequentialTask:
     selection: ClassVar[str] = "validation_ndcg@10"
 
     @property
+    def sharded(self) -> tuple[str, ...]:
+        """The items' vectors, where the configuration says so."""
+        return ("items.ids",) if self.config.shard_items else ()
+
+    @property
     def num_rows(self) -> int:
         """Training sequences."""
         return len(self.windows)
@@ -183,7 +188,7 @@ class BuildSequential:
     def __call__(self) -> SequentialTask:
         """The task, the same on every worker."""
         require_same_run(self.inputs["vocabulary"], self.sequences)
-        items = Items.load(self.inputs["vocabulary"])
+        items = Items.load(self.inputs["vocabulary"], self.config.max_items)
         train, validation, test = (self._rows(split) for split in ("train", "validation", "test"))
         require_rows(train, "train", self.sequences)
         features = self.config.event_features

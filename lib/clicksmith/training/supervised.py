@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from clicksmith.config import SearchConfig, SequentialConfig
 from clicksmith.seeds import derive_seed
+from clicksmith.training.sharding import clip_gradients
 
 WARMUP_STEPS = 20
 MAX_GRADIENT_NORM = 5.0
@@ -118,7 +119,7 @@ def run_steps(
         with mixed_precision or nullcontext():
             loss = objective(*batch_of(step))
         loss.backward()
-        nn.utils.clip_grad_norm_(objective.parameters(), MAX_GRADIENT_NORM)
+        clip_gradients(objective, MAX_GRADIENT_NORM)
         optimizer.step()
         yield step + 1, loss.detach()
 
