@@ -1,10 +1,19 @@
 """Baselines by hand, and lists from their scores."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from clicksmith.errors import ContractError, TrainingError
-from clicksmith.recommenders.baselines import EASE, ItemNeighbours, Popularity
+from clicksmith.recommenders.baselines import (
+    EASE,
+    Baseline,
+    ItemNeighbours,
+    Popularity,
+    load_baseline,
+    save_baseline,
+)
 from clicksmith.recommenders.recommend import recommend, top
 
 HISTORIES = [np.array(items) for items in ([1, 2, 2], [1, 2, 3], [1, 3], [4], [4, 1])]
@@ -52,11 +61,30 @@ def test_ease_refuses_a_catalogue_that_fits_no_memory() -> None:
         EASE.fit(HISTORIES, 1_000_000)
 
 
-@pytest.mark.parametrize("kind", [EASE, ItemNeighbours])
-def test_arrays_bring_the_model_back(kind: type) -> None:
-    model = kind.fit(HISTORIES, NUM_ITEMS)
-    again = kind.from_arrays(model.to_arrays())
+@pytest.mark.parametrize(
+    "model",
+    [
+        EASE.fit(HISTORIES, NUM_ITEMS),
+        ItemNeighbours.fit(HISTORIES, NUM_ITEMS),
+        ItemNeighbours.fit(HISTORIES, NUM_ITEMS, half_life=2.0),
+        Popularity(np.arange(6.0)),
+        Popularity(np.arange(6.0), personal=True),
+    ],
+)
+def test_a_saved_baseline_scores_as_before(model: Baseline, tmp_path: Path) -> None:
+    uri = str(tmp_path / "baseline.npz")
+    save_baseline(model, uri)
+    again = load_baseline(uri)
+    assert type(again) is type(model)
     assert again.score(HISTORIES).tolist() == model.score(HISTORIES).tolist()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK cut off", b"text"])
+def test_another_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "baseline.npz"
+    path.write_bytes(content)
+    with pytest.raises(ContractError, match="not a baseline"):
+        load_baseline(str(path))
 
 
 def test_what_was_viewed_can_be_left_out_and_lists_end_with_0() -> None:

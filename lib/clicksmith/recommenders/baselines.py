@@ -1,5 +1,8 @@
 """What a network has to beat: popularity, item neighbours, and a linear model in closed form."""
 
+import io
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clicksmith.errors import TrainingError
+from clicksmith.errors import ContractError, TrainingError
+from clicksmith.lakehouse import storage
 from clicksmith.recommenders.recommend import Histories
 
 Floats = NDArray[np.float32]
+Arrays = Mapping[str, NDArray[np.generic]]
 MAX_DENSE_ITEMS = 25_000
 """EASE inverts a matrix of items by items: this many take 5 GB."""
 
@@ -44,6 +49,15 @@ class Popularity:
             for row, history in enumerate(histories):
                 np.add.at(scores[row], history, 1.0)
         return scores
+
+    def to_arrays(self) -> Arrays:
+        """What `from_arrays` reads."""
+        return {"counts": self.counts, "personal": np.array([self.personal])}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Popularity":
+        """The inverse of `to_arrays`."""
+        return cls(np.asarray(arrays["counts"], np.float64), bool(arrays["personal"][0]))
 
 
 @dataclass(frozen=True)
@@ -101,14 +115,14 @@ class ItemNeighbours:
             (_matrix(histories, self.similarity.shape[0], self.half_life) @ self.similarity).toarray()
         )
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+    def to_arrays(self) -> Arrays:
         """What `from_arrays` reads."""
         part = self.similarity
         half_life = np.array([np.nan if self.half_life is None else self.half_life])
         return {"data": part.data, "indices": part.indices, "indptr": part.indptr, "half_life": half_life}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "ItemNeighbours":
+    def from_arrays(cls, arrays: Arrays) -> "ItemNeighbours":
         """The inverse of `to_arrays`."""
         size = len(arrays["indptr"]) - 1
         similarity = sparse.csr_array(
@@ -164,14 +178,42 @@ class EASE:
         """See `NextItemModel`."""
         return np.asarray(_matrix(histories, len(self.weights)) @ self.weights)
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+    def to_arrays(self) -> Arrays:
         """What `from_arrays` reads."""
         return {"weights": self.weights}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "EASE":
+    def from_arrays(cls, arrays: Arrays) -> "EASE":
         """The inverse of `to_arrays`."""
         return cls(np.asarray(arrays["weights"], np.float32))
+
+
+Baseline = Popularity | ItemNeighbours | EASE
+_KINDS: dict[str, type[Baseline]] = {"popularity": Popularity, "item_knn": ItemNeighbours, "ease": EASE}
+
+
+def save_baseline(model: Baseline, uri: str) -> None:
+    """Write a fitted baseline to one file."""
+    [kind] = [name for name, one in _KINDS.items() if isinstance(model, one)]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, kind=np.array([kind]), **model.to_arrays())  # type: ignore[arg-type]
+    storage.write_bytes(uri, buffer.getvalue())
+
+
+def load_baseline(uri: str) -> Baseline:
+    """The inverse of `save_baseline`.
+
+    Raises:
+        ContractError: the file is not of a baseline, or is damaged.
+    """
+    try:
+        arrays = dict(np.load(io.BytesIO(storage.read_bytes(uri)), allow_pickle=False))
+        return _KINDS[str(arrays.pop("kind")[0])].from_arrays(arrays)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ContractError(
+            f"{uri} is not a baseline that save_baseline wrote: {str(error)[:200]}.",
+            "Fit it again and save it.",
+        ) from error
 
 
 def _matrix(histories: Histories, num_items: int, half_life: float | None = None) -> sparse.csr_array:

@@ -7,8 +7,8 @@ put together where all rows are needed: by every worker when a run starts, by th
 and for checkpoints, which are the same file with any number of workers.
 
 Of torch's own tools, DTensor's row-wise embedding sums a vector of every worker for each id asked, and FSDP
-puts the whole table together in each step; TorchRec moves rows as this does, but comes as a build for one
-version of torch and of CUDA. So torch.distributed is used directly.
+puts the whole table together in each step; TorchRec moves rows as this does, but the CPU build of its
+kernels (fbgemm-gpu-cpu 1.9.0) does not load beside torch 2.13. So torch.distributed is used directly.
 """
 
 from collections.abc import Iterator, Sequence
