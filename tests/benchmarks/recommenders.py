@@ -49,7 +49,7 @@ LOSSES: tuple[Loss, ...] = ("cross_entropy", "sampled_softmax")
 
 
 def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
-    """Seconds of an epoch, what is learnt in as many, and seconds to what the peer has learnt; two threads each.
+    """Seconds of an epoch, what is learnt in as many, and seconds to what the peer learns; two threads each.
 
     RecBole makes a row of each prefix of a sequence: its epoch takes more steps, and teaches more.
     """
