@@ -4,6 +4,7 @@ Networks are trained in two processes side by side, on one thread each: tuning i
 """
 
 import itertools
+import math
 import multiprocessing
 import tempfile
 import time
@@ -65,6 +66,7 @@ SMALL = BEAUTY.model_copy(update={"num_negatives": 512, "learning_rate": 2e-3})
 KINDS = ("sasrec", "bert4rec", "gru4rec", "two_tower")
 DROPOUTS = (0.2, 0.5)
 EXPONENTS = (0.0, 0.75)
+MIN_STEPS = 800
 """What networks are tuned over; baselines have about as many settings."""
 
 Read = Callable[[], Split]
@@ -153,6 +155,13 @@ _read = lru_cache(maxsize=1)(lambda read: read())
 def steps_of(config: SequentialConfig, num_rows: int, num_epochs: int) -> SequentialConfig:
     """So many times over all users."""
     return config.model_copy(update={"num_steps": max(1, num_epochs * num_rows // config.batch_size)})
+
+
+def rounds_of(data: Split, num_epochs: int) -> int:
+    """Times over all users for so many times over all their windows, and for a least number of steps."""
+    windows = sum(-(-len(history) // SMALL.max_length) for history in data.train) / len(data.train)
+    least = MIN_STEPS * SMALL.batch_size / len(data.train)
+    return math.ceil(max(num_epochs * windows, least))
 
 
 def fit_network(config: SequentialConfig, num_epochs: int, seed: int, data: Split) -> NextItemModel:
@@ -277,6 +286,7 @@ def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS)) -> None:
         data = read()
         for name, fits in baselines(data).items():
             report(f"{dataset}.{name}", best_baseline(data, fits, k), k)
+        rounds = rounds_of(data, num_epochs)
         with processes() as run:
             for kind in KINDS:
                 settings = [
@@ -285,7 +295,7 @@ def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS)) -> None:
                     )
                     for d, e in itertools.product(DROPOUTS, EXPONENTS)
                 ]
-                tried = run(Training(read, one, num_epochs, on_test=False, k=k) for one in settings)
+                tried = run(Training(read, one, rounds, on_test=False, k=k) for one in settings)
                 chosen = settings[int(np.argmax([one.ndcg.mean() for one in tried]))]
-                [judged] = run([Training(read, chosen, num_epochs, refit=True, k=k)])
+                [judged] = run([Training(read, chosen, rounds, refit=True, k=k)])
                 report(f"{dataset}.{kind}", judged, k)
