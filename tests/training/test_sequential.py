@@ -112,6 +112,23 @@ def test_batches_are_windows_of_the_sequences_and_shards_make_up_the_whole(
     assert halves[0][2].tolist() == halves[1][2].tolist() == negatives.tolist()
 
 
+def test_negatives_of_the_batch_are_its_targets_and_are_corrected_for(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """100 negatives drawn evenly and 300 of the batch: an item's rate is a mean of both, 1 to 3."""
+    settings = ("num_negatives=100", "in_batch_negatives=300", "negatives_exponent=0.0")
+    config = make_config(*SMALL, *(f"sequential.{setting}" for setting in settings))
+    task = sequential_run_of_cycles(config, lake).build()
+    _, targets, negatives = task.batch(3, 0, 1)
+    assert negatives.shape == (400,)
+    assert set(negatives[100:].tolist()) <= set(targets[targets > 0].tolist())
+    share = task.popularity / task.popularity.sum()
+    expected = 0.25 / 40 + 0.75 * share[1:]
+    np.testing.assert_allclose(np.exp(task.objective.log_rate.numpy()[1:]), expected, rtol=1e-5)
+    halves = [task.batch(3, rank, 2) for rank in (0, 1)]
+    assert halves[0][2].tolist() == halves[1][2].tolist() == negatives.tolist()
+
+
 def test_targets_come_strictly_later_whatever_the_order_within_a_basket() -> None:
     items = Items(("a", "b", "c", "d", "e"), np.ones(5, np.int64))
     rows = pa.table(

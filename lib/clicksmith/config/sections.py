@@ -292,6 +292,9 @@ class SequentialConfig(Section):
     negatives_exponent: float = Field(
         default=1.0, ge=0, le=1, description="items are drawn by popularity to this power; 0: all alike"
     )
+    in_batch_negatives: int = Field(
+        default=0, ge=0, description="targets of the same batch that are negatives too, beside num_negatives"
+    )
     mask_fraction: float = Field(
         default=0.2, gt=0, le=1, description="share of a sequence that bert4rec has to guess in training"
     )

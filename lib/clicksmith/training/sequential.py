@@ -42,7 +42,7 @@ class SequentialTask:
     Attributes:
         windows: of the training sequences.
         popularity: training events of each item, shape (V,).
-        rates: probability of each item as a negative, shape (V,).
+        rates: probability of each item as a drawn negative, shape (V,).
         similar: items like each one, for augmentations that ask for them; shape (V, S).
         evaluation: prefixes and what followed them, on validation and on test rows.
         baselines: by name, what fits one on the train split: of all workers the one that tests calls it.
@@ -88,6 +88,9 @@ class SequentialTask:
         negatives = np.zeros(0, np.int64)
         if config.loss != "cross_entropy":
             negatives = random.choice(len(self.rates), config.num_negatives, p=self.rates)
+            in_batch = targets[targets > 0]
+            if config.in_batch_negatives and len(in_batch):
+                negatives = np.append(negatives, random.choice(in_batch, config.in_batch_negatives))
         mine = slice(rank, None, world_size)
         return torch.from_numpy(items[mine]), torch.from_numpy(targets[mine]), torch.from_numpy(negatives)
 
@@ -147,7 +150,10 @@ def make_task(
     log_popularity = _log(popularity / popularity.sum())
     network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes)
     schedule = Schedule.of(config, seed)
-    objective = SequentialObjective(network, _log(rates), config.loss)
+    # A target is an item with the item's share of all events (Yi et al. 2019), so a negative of either kind:
+    drawn, in_batch = config.num_negatives, config.in_batch_negatives
+    mixed = (drawn * rates + in_batch * popularity / popularity.sum()) / (drawn + in_batch)
+    objective = SequentialObjective(network, _log(mixed), config.loss)
     similar = np.arange(len(popularity))[:, None]
     if not set(config.augmentations).isdisjoint(OF_SIMILAR_ITEMS):
         similar = similar_items(
