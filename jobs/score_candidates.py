@@ -26,14 +26,20 @@ def run(config: Config) -> None:
         return
     folder = TrainedSequence.find(config, trained_on)
     model_id = folder.rsplit("/", 1)[1]
-    settings, inputs = {"scoring": config.scoring}, {"sequences": sequences}
+    settings, columns = {"scoring": config.scoring}, config.sequential.user_features
+    inputs = {"sequences": sequences}
+    if columns:
+        inputs["user_profiles"] = trained_on["user_profiles"]
     lineage = trace("score_candidates", config, settings, inputs, extra_inputs={"model": model_id})
     if lineage.is_committed(lake, RECOMMENDATIONS):
         logger.info("already done for these inputs and this configuration")
         return
-    rows = read(open_session(config), sequences)
-    scoring = config.scoring
-    lists = recommendations(rows, folder, model_id, scoring.num_items, scoring.approximate)
+    spark, scoring = open_session(config), config.scoring
+    rows = {name: read(spark, snapshot) for name, snapshot in inputs.items()}
+    profiles = rows["user_profiles"].select("user_id", *columns) if columns else None
+    lists = recommendations(
+        rows["sequences"], folder, model_id, scoring.num_items, scoring.approximate, profiles
+    )
     commit(lists, RECOMMENDATIONS, lake, lineage)
 
 

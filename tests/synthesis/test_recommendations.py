@@ -14,6 +14,7 @@ from clicksmith.config import SequentialConfig
 from clicksmith.errors import ContractError
 from clicksmith.lakehouse.commit import conform
 from clicksmith.recommenders.artefact import TrainedSequence, build_network
+from clicksmith.recommenders.context import EventContext
 from clicksmith.synthesis.recommendations import recommendations
 from clicksmith.tables import RECOMMENDATIONS, SEQUENCES
 
@@ -27,7 +28,12 @@ CONFIG = SequentialConfig(max_length=4, embedding_dim=8, filter_viewed=True)
 def folder(tmp_path: Path) -> str:
     network = build_network(CONFIG, torch.linspace(0, -2, len(IDS) + 1), seed=1)
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
-    codec = {"items": {"ids": IDS}, "sequential": CONFIG.model_dump(mode="json"), "cardinalities": []}
+    codec = {
+        "items": {"ids": IDS},
+        "sequential": CONFIG.model_dump(mode="json"),
+        "cardinalities": [],
+        "user_values": {},
+    }
     (tmp_path / "codec.json").write_text(json.dumps(codec))
     return str(tmp_path)
 
@@ -62,6 +68,33 @@ def test_lists_are_of_the_whole_history_in_order_of_time(spark, folder: str) -> 
     assert lists["cold"] == ["i1", "i2", "i3", "i4", "i5"]
     assert {row["user_id"] for row in found if row["is_cold_user"]} == {"cold"}
     assert len(lists) == 42
+
+
+def test_what_profiles_say_reaches_the_model(spark, tmp_path: Path) -> None:
+    context = EventContext((), {"gender": ["f", "m"]})
+    config = CONFIG.model_copy(update={"user_features": ("gender",)})
+    network = build_network(config, torch.zeros(len(IDS) + 1), seed=1, context=context)
+    with torch.no_grad():
+        network.contexts.table.weight.normal_()
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    codec = {
+        "items": {"ids": IDS},
+        "sequential": config.model_dump(mode="json"),
+        "cardinalities": [],
+        "user_values": context.user_values,
+    }
+    (tmp_path / "codec.json").write_text(json.dumps(codec))
+    profiles = spark.createDataFrame(
+        [("u0", "m"), ("u8", "f"), ("u16", "x"), ("none", "f")], "user_id string, gender string"
+    )
+    found = recommendations(_sequences(spark), str(tmp_path), "m", 1, profiles=profiles).collect()
+    best = {row["user_id"]: row["item_id"] for row in found}
+    # All of these took i1 alone: numbers 1 + 9 x (1 + the gender's code); a user without a profile has none.
+    for user, code in {"u0": 2, "u8": 1, "u16": 0, "u24": 0}.items():
+        scores = network.score([np.array([1 + 9 * (1 + code)])])[0]
+        scores[[0, 1]] = -np.inf
+        assert best[user] == f"i{scores.argmax()}", user
+    assert len(best) == 42
 
 
 def test_partitions_change_nothing(spark, folder: str) -> None:

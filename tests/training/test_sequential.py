@@ -17,7 +17,7 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.baselines import Popularity
 from clicksmith.recommenders.recommend import top
-from clicksmith.tables import ITEM_PROFILES, SEQUENCES, VOCABULARY
+from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 from clicksmith.training.inputs import Items, load_attributes
 from clicksmith.training.next_items import NextItems, recent_counts
 from clicksmith.training.runs import Run, train_once
@@ -26,6 +26,7 @@ from clicksmith.training.windows import Windows
 from training.toy_lake import write_rows
 from training.toy_lift import START, cycle_sequences, vocabulary_of
 
+COUNTS = [column.name for column in USER_PROFILES.columns if column.name.startswith("num_")]
 SMALL = (
     "ray.num_workers=0",
     "sequential.num_steps=150",
@@ -69,6 +70,33 @@ def test_events_have_types_and_gaps_and_targets_none(
         assert all((target < size).all() for target in rows.targets)
     assert task.test()["num_test_users"] == 60
     assert int(is_masked.sum() > 0) == (model == "bert4rec")
+
+
+def test_users_are_known_by_what_their_profiles_say(make_config: Callable[..., Config], lake: Lake) -> None:
+    """A value that no training user has is unknown, as is a user without a profile."""
+    config = make_config(*SMALL, "sequential.user_features=[gender, household]")
+    inputs = dict(sequential_run_of_cycles(config, lake).build.inputs)  # type: ignore[attr-defined]
+    says = {"u0000": ("m", None), "u0001": ("f", "2"), "stranger": ("x", "9")}
+    rows = [
+        {"user_id": user, "as_of_ts": START, "gender": gender, "household": household}
+        for user, (gender, household) in says.items()
+    ]
+    profiles = rows_of(
+        USER_PROFILES, [{**dict.fromkeys(COUNTS, 0), "total_spend": 0.0, **row} for row in rows]
+    )
+    inputs["user_profiles"] = write_rows(lake, USER_PROFILES, profiles, "f" * 32)
+    task = sequential_run(config, inputs).build()
+    assert task.codec["user_values"] == {"gender": ["f", "m"], "household": ["2"]}
+    size = len(task.popularity)
+    contexts = {
+        user: set((prefix // size).tolist())
+        for user, prefix in zip(task.evaluation["test"].users, task.evaluation["test"].prefixes, strict=True)
+    }
+    # (gender, household): (2, 0), (1, 1), and (0, 0) of all others
+    assert contexts.pop("u0000") == {1 + 2 * 2 + 0}
+    assert contexts.pop("u0001") == {1 + 1 * 2 + 1}
+    assert set.union(*contexts.values()) == {1}
+    assert task.test()["num_test_users"] == 60
 
 
 @pytest.mark.parametrize("precision", ["gpu", "always"])

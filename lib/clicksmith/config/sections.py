@@ -270,6 +270,7 @@ Augmentation = Literal[
 
 
 EventFeature = Literal["type", "gap"]
+UserFeature = Literal["age_band", "gender", "income_band", "household"]
 
 
 class SequentialConfig(Section):
@@ -316,6 +317,11 @@ class SequentialConfig(Section):
     event_features: tuple[EventFeature, ...] = Field(
         default=(),
         description="of each event, added to its item's vector: click, cart or purchase; time since the last",
+    )
+    user_features: tuple[UserFeature, ...] = Field(
+        default=(),
+        description="of gold.user_profiles, added to the vectors of each of the user's events: only what is "
+        "known before any event; its other columns count what training has to guess",
     )
     max_items: int = Field(
         default=32_768, ge=1, description="items with a vector of their own, the most frequent ones"

@@ -1,7 +1,7 @@
 """A trained next-item model's folder: weights.safetensors, codec.json and, written last, card.json."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 
-from clicksmith.config import Config, EventFeature, SequentialConfig
+from clicksmith.config import Config, SequentialConfig
 from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
-from clicksmith.recommenders.context import events_of, num_contexts
+from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.export import CHECKED_ROWS, NextItemScores, to_onnx
 from clicksmith.recommenders.nearest import NearestItems
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
-from clicksmith.tables import ITEM_PROFILES, SEQUENCES, VOCABULARY
+from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 
 WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
 SEQUENTIAL = "sequential"
@@ -37,6 +37,8 @@ def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
     tables = {"sequences": SEQUENCES, "vocabulary": VOCABULARY}
     if config.sequential.item_attributes:
         tables["item_profiles"] = ITEM_PROFILES
+    if config.sequential.user_features:
+        tables["user_profiles"] = USER_PROFILES
     return {name: lake.get(table) for name, table in tables.items()}
 
 
@@ -62,7 +64,11 @@ def trained_folder(folder: str, what: str) -> str:
 
 
 def build_network(
-    config: SequentialConfig, log_popularity: torch.Tensor, seed: int, attributes: Attributes | None = None
+    config: SequentialConfig,
+    log_popularity: torch.Tensor,
+    seed: int,
+    attributes: Attributes | None = None,
+    context: EventContext | None = None,
 ) -> SequenceNetwork:
     """The network that a configuration describes, with weights drawn from a seed."""
     return SequenceNetwork(
@@ -75,7 +81,7 @@ def build_network(
         dropout=config.dropout,
         seed=seed,
         attributes=attributes,
-        num_contexts=num_contexts(config.event_features),
+        context_sizes=(EventContext(config.event_features) if context is None else context).sizes,
     )
 
 
@@ -87,13 +93,13 @@ class TrainedSequence:
         network: in evaluation mode.
         ids: the item id of index 1, 2, ...
         filter_viewed: whether users are spared what they took before.
-        event_features: that the network knows.
+        context: what the network knows of events besides their items.
     """
 
     network: SequenceNetwork
     ids: NDArray[np.object_]
     filter_viewed: bool
-    event_features: tuple[EventFeature, ...] = ()
+    context: EventContext = field(default_factory=EventContext)
 
     @classmethod
     def find(cls, config: Config, inputs: Mapping[str, Snapshot]) -> str:
@@ -120,7 +126,8 @@ class TrainedSequence:
         if codec["cardinalities"]:
             cardinalities = tuple(codec["cardinalities"])
             attributes = Attributes(np.zeros((len(ids) + 1, len(cardinalities)), np.int64), cardinalities)
-        network = build_network(config, torch.zeros(len(ids) + 1), seed=0, attributes=attributes)
+        context = EventContext(config.event_features, codec["user_values"])
+        network = build_network(config, torch.zeros(len(ids) + 1), 0, attributes, context)
         try:
             network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))
         except (SafetensorError, RuntimeError) as error:
@@ -129,7 +136,7 @@ class TrainedSequence:
                 f"{str(error).splitlines()[-1].strip()}",
                 "Delete the folder and run train_recommender again.",
             ) from error
-        return cls(network.eval(), np.array(ids, object), config.filter_viewed, config.event_features)
+        return cls(network.eval(), np.array(ids, object), config.filter_viewed, context)
 
     def export(self) -> bytes:
         """As an ONNX model from "events" (rows, L) to "scores" (rows, V); see `export.NextItemScores`.
@@ -154,6 +161,7 @@ class TrainedSequence:
         approximate: bool = False,
         types: pa.ListArray | None = None,
         times: pa.ListArray | None = None,
+        users: Mapping[str, pa.Array] | None = None,
     ) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
         """Item ids for each user, best first.
 
@@ -163,12 +171,13 @@ class TrainedSequence:
             approximate: look near the user's state in an index of items instead of scoring them all.
             types: of the histories' events, for a network that knows event features.
             times: timestamps of the histories' events, likewise.
+            users: for a network that knows features of users: each one's value of each user.
 
         Returns:
             Ids, shape (U, k), None where a list ends early (at once where a user took all items and is
             spared them); and which users are cold: without any known item, who get the most popular ones.
         """
-        known = self._events(histories, types, times)
+        known = self._events(histories, types, times, users)
         is_cold = np.array([len(history) == 0 for history in known], bool)
         lists = np.zeros((len(known), k), np.int64)
         # Ids are in the order of their popularity.
@@ -186,15 +195,18 @@ class TrainedSequence:
         return np.concatenate([[None], self.ids])[lists], is_cold
 
     def _events(
-        self, histories: list[list[str]], types: pa.ListArray | None, times: pa.ListArray | None
+        self,
+        histories: list[list[str]],
+        types: pa.ListArray | None,
+        times: pa.ListArray | None,
+        users: Mapping[str, pa.Array] | None,
     ) -> list[NDArray[np.int64]]:
         """Known events of each history."""
         starts = np.concatenate([[0], np.cumsum([len(history) for history in histories])]).astype(np.int64)
         flat = np.array([self._indices.get(item, 0) for history in histories for item in history], np.int64)
-        if self.event_features:
-            assert types is not None and times is not None, "this network asks for types and times"
-            us = times.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False)
-            flat = events_of(flat, self.network.num_items, self.event_features, types.flatten(), us, starts)
+        kinds = None if types is None else types.flatten()
+        us = None if times is None else times.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False)
+        flat = self.context.events(flat, self.network.num_items, starts, kinds, us, users)
         return [events[events > 0] for events in np.split(flat, starts[1:-1])] if len(histories) else []
 
     @cached_property

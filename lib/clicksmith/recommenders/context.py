@@ -1,10 +1,11 @@
-"""What is known of an event besides its item: its type, and the time since the user's event before.
+"""What is known of an event besides its item: its type, the time since the user's event before, its user.
 
 An event is one number, its item's index plus V times the code of its context. Code 0 says that nothing is
 known, so an item's index is an event too, and what needs no context takes events modulo V.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -23,37 +24,61 @@ SIZES: dict[EventFeature, int] = {"type": len(TYPES) + 1, "gap": len(GAPS) + 2}
 Ints = NDArray[np.int64]
 
 
-def num_contexts(features: Sequence[EventFeature]) -> int:
-    """Codes of a whole context, that of nothing known included."""
-    return 1 + int(np.prod([SIZES[name] for name in features])) if features else 1
+@dataclass(frozen=True)
+class EventContext:
+    """What a model knows of events besides their items.
 
-
-def events_of(
-    items: NDArray[np.integer],
-    num_items: int,
-    features: Sequence[EventFeature],
-    types: pa.Array,
-    times: Ints,
-    starts: Ints,
-) -> Ints:
-    """Events of users, one user after the other, oldest first.
-
-    Args:
-        items: indices, shape (E,), 0 where unknown, which stays 0.
-        num_items: V.
-        features: which make the context.
-        types: shape (E,), of strings; others than TYPES share a code.
-        times: in microseconds, shape (E,).
-        starts: where each user starts, and the end of the last.
+    Attributes:
+        features: of the event itself.
+        user_values: known values of each feature of the event's user; a value's code is its place, from 1.
     """
-    context = np.zeros(len(items), np.int64)
-    for name in features:
-        context = context * SIZES[name] + (_types(types) if name == "type" else _gaps(times, starts))
-    return np.where(items > 0, items + num_items * (context + bool(features)), 0)
+
+    features: tuple[EventFeature, ...] = ()
+    user_values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Codes of each feature, those of the event first."""
+        users = (len(values) + 1 for values in self.user_values.values())
+        return (*(SIZES[name] for name in self.features), *users)
+
+    def events(
+        self,
+        items: NDArray[np.integer],
+        num_items: int,
+        starts: Ints,
+        types: pa.Array | None = None,
+        times: Ints | None = None,
+        users: Mapping[str, pa.Array] | None = None,
+    ) -> Ints:
+        """Events of users, one user after the other, oldest first; shape (E,).
+
+        Args:
+            items: indices, shape (E,), 0 where unknown, which stays 0.
+            num_items: V.
+            starts: where each user starts, and the end of the last; shape (U + 1,).
+            types: shape (E,), of strings; others than TYPES share a code. For features of events.
+            times: in microseconds, shape (E,), likewise.
+            users: for features of users: each one's value of each user, shape (U,).
+        """
+        digits = []
+        for name in self.features:
+            assert types is not None and times is not None, "features of events need types and times"
+            digits.append(_places(types, TYPES) if name == "type" else _gaps(times, starts))
+        for column, values in self.user_values.items():
+            assert users is not None, "features of users need their values"
+            digits.append(np.repeat(_places(users[column], values), np.diff(starts)))
+        if not digits:
+            return np.asarray(items, np.int64)
+        context = np.zeros(len(items), np.int64)
+        for digit, size in zip(digits, self.sizes, strict=True):
+            context = context * size + digit
+        return np.where(items > 0, items + num_items * (context + 1), 0)
 
 
-def _types(types: pa.Array) -> Ints:
-    found = pc.index_in(types, value_set=pa.array(TYPES))
+def _places(values: pa.Array, known: Sequence[str]) -> Ints:
+    """From 1, 0 where unknown or null."""
+    found = pc.index_in(values, value_set=pa.array(known, pa.string()))
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64) + 1
 
 

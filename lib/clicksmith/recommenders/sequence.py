@@ -1,5 +1,6 @@
 """Next-item networks: item embeddings that serve as inputs and as outputs, around an encoder."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -90,7 +91,7 @@ class SequenceNetwork(nn.Module):
         dropout: everywhere.
         seed: of the initial weights.
         attributes: of the items, or None.
-        num_contexts: codes of an event's context, see `context.num_contexts`.
+        context_sizes: codes of each feature of an event, see `context.EventContext`.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class SequenceNetwork(nn.Module):
         dropout: float,
         seed: int,
         attributes: Attributes | None = None,
-        num_contexts: int = 1,
+        context_sizes: Sequence[int] = (),
     ) -> None:
         super().__init__()
         torch.manual_seed(seed)
@@ -113,10 +114,11 @@ class SequenceNetwork(nn.Module):
         self.mask_index = len(log_popularity)
         self.scale = dim**0.5
         self.items = ItemEmbedding(len(log_popularity) + (kind == "bert4rec"), dim, attributes)
-        self.contexts: nn.Embedding | None = None
-        if num_contexts > 1:
-            self.contexts = nn.Embedding(num_contexts, dim, padding_idx=0)
-            nn.init.zeros_(self.contexts.weight)
+        self.context_sizes = tuple(context_sizes)
+        self.contexts: CodeEmbedding | None = None
+        if context_sizes:
+            self.contexts = CodeEmbedding(context_sizes, dim, dropout=0.0)
+            nn.init.zeros_(self.contexts.table.weight)
         self.bias = nn.Parameter(log_popularity.clone())
         self.repeat = nn.Parameter(torch.zeros(()))
         self.encoder: nn.Module
@@ -147,18 +149,23 @@ class SequenceNetwork(nn.Module):
     @property
     def num_events(self) -> int:
         """Numbers that an event may have."""
-        return self.mask_index * (1 if self.contexts is None else self.contexts.num_embeddings)
+        return self.mask_index * (1 + math.prod(self.context_sizes) if self.context_sizes else 1)
 
     def items_of(self, events: Tensor) -> Tensor:
         """The items of events, any shape; the mask, which no event has as its number, stays."""
         return torch.where(events == self.mask_index, events, events % self.mask_index)
 
     def embed(self, events: Tensor) -> Tensor:
-        """The vectors of events: (...) -> (..., D)."""
+        """The vectors of events, those of the item and of each feature summed: (...) -> (..., D)."""
         vectors: Tensor = self.items(self.items_of(events))
         if self.contexts is not None:
-            is_mask = events == self.mask_index
-            vectors = vectors + self.contexts(torch.where(is_mask, 0, events // self.mask_index))
+            code = torch.where(events == self.mask_index, 0, events // self.mask_index)
+            digits, rest = [], code - 1
+            for size in reversed(self.context_sizes):
+                digits.append(rest % size)
+                rest = rest // size
+            of_features = self.contexts(torch.stack(digits[::-1], dim=-1)).sum(-2)
+            vectors = vectors + of_features * (code > 0)[..., None]
         return vectors
 
     def forward(self, events_BL: Tensor) -> Tensor:

@@ -19,7 +19,12 @@ _SCHEMA = pa.schema(
 
 
 def recommendations(
-    sequences: DataFrame, folder: str, model_id: str, k: int, approximate: bool = False
+    sequences: DataFrame,
+    folder: str,
+    model_id: str,
+    k: int,
+    approximate: bool = False,
+    profiles: DataFrame | None = None,
 ) -> DataFrame:
     """Rows for gold.recommendations.
 
@@ -29,6 +34,7 @@ def recommendations(
         model_id: its name and run.
         k: items a user.
         approximate: by an index of nearest neighbours; each Python process builds it once.
+        profiles: user_id and the features of users that the model knows; None: it knows none.
     """
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -42,6 +48,8 @@ def recommendations(
     part = F.struct(F.col("event_ts")[0].alias("first_ts"), *lists)
     parts = F.array_sort(F.collect_list(part))
     histories = sequences.groupBy("user_id").agg(*(F.flatten(parts[name]).alias(name) for name in lists))
+    if profiles is not None:
+        histories = histories.join(profiles, "user_id", "left")
     rows = histories.mapInArrow(run, from_arrow_schema(_SCHEMA))
     return rows.withColumn("model_id", F.lit(model_id))
 
@@ -53,7 +61,8 @@ def _load(folder: str) -> TrainedSequence:
 
 def _lists(model: TrainedSequence, users: pa.RecordBatch, k: int, approximate: bool) -> pa.RecordBatch:
     items, types, times = (users.column(name) for name in ("item_ids", "event_types", "event_ts"))
-    ids, is_cold = model.recommend(items.to_pylist(), k, approximate, types, times)
+    features = {name: users.column(name) for name in model.context.user_values}
+    ids, is_cold = model.recommend(items.to_pylist(), k, approximate, types, times, features)
     row, column = np.nonzero(ids != None)  # noqa: E711  # element-wise
     return pa.RecordBatch.from_arrays(
         [

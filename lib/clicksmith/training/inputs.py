@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.config import EventFeature
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.recommenders.context import events_of
+from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.sequence import Attributes
 from clicksmith.tables.gold import FEATURE_COLUMNS
 from clicksmith.training.snapshot import hash_buckets, load_table
@@ -66,22 +65,23 @@ class Items:
         found = pc.index_in(values, value_set=pa.array(self.ids, pa.string()))
         return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int32) + np.int32(1)
 
-    def events(self, rows: pa.Table, features: Sequence[EventFeature] = ()) -> NDArray[np.int32]:
+    def events(self, rows: pa.Table, context: EventContext | None = None) -> NDArray[np.int64]:
         """The events of rows of gold.sequences, see `context`, 0 where the item is unknown; shape (E,).
 
         Args:
-            rows: with item_ids, and with event_types and event_ts where there are features.
-            features: of the events.
+            rows: with item_ids, and what the context asks for: event_types, event_ts, columns of users.
+            context: of the events; None: items alone.
         """
         lists, starts = _lists_of(rows)
         flat = self.index(pc.list_flatten(lists))
-        if not features:
-            return flat
+        if context is None:
+            return flat.astype(np.int64)
         types, times = (
             pc.list_flatten(rows.column(name).combine_chunks()) for name in ("event_types", "event_ts")
         )
         us = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        return events_of(flat, len(self), features, types, us, starts).astype(np.int32)
+        users = {name: rows.column(name).combine_chunks() for name in context.user_values}
+        return context.events(flat, len(self), starts, types, us, users)
 
 
 def _lists_of(rows: pa.Table) -> tuple[pa.ListArray, NDArray[np.int64]]:
@@ -111,11 +111,30 @@ def load_attributes(items: Items, profiles: Snapshot, columns: Sequence[str]) ->
             codes[index[index > 0], place] = _fifths(known.to_numpy(zero_copy_only=False))
             cardinalities.append(NUM_BANDS + 1)
             continue
-        values = pc.unique(known).drop_null().sort()
+        values = distinct(known)
         found = pc.fill_null(pc.index_in(known, value_set=values), -1)
         codes[index[index > 0], place] = found.to_numpy() + 1
         cardinalities.append(len(values) + 1)
     return Attributes(codes, tuple(cardinalities))
+
+
+def distinct(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The known values, in their order."""
+    return pc.unique(values).drop_null().sort()
+
+
+def with_attributes(rows: pa.Table, profiles: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Rows with columns of their users' profiles, null where a user has none.
+
+    Args:
+        rows: with user_id.
+        profiles: with user_id and the columns.
+        columns: which.
+    """
+    place = pc.index_in(rows.column(USER), value_set=profiles.column(USER).combine_chunks())
+    for name in columns:
+        rows = rows.append_column(name, profiles.column(name).combine_chunks().take(place))
+    return rows
 
 
 def _fifths(prices: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -33,14 +33,14 @@ class NextItems:
         users: their ids, where there are any.
     """
 
-    prefixes: list[NDArray[np.int32]]
-    targets: list[NDArray[np.int32]]
+    prefixes: list[NDArray[np.integer]]
+    targets: list[NDArray[np.integer]]
     num_relevant: NDArray[np.int64]
     users: Sequence[str] = ()
 
     @classmethod
     def of(
-        cls, before: Mapping[str, NDArray[np.int32]], after: Mapping[str, NDArray[np.int32]]
+        cls, before: Mapping[str, NDArray[np.integer]], after: Mapping[str, NDArray[np.integer]]
     ) -> "NextItems":
         """Pair prefixes and targets of the users that have both."""
         prefixes, targets, users = [], [], []

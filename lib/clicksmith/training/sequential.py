@@ -1,7 +1,7 @@
 """The next-item model's run: users' sequences to a ranking of all items."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,12 +16,21 @@ from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
 from clicksmith.recommenders.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
 from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
+from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import NextItemModel
 from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
 from clicksmith.seeds import derive_seed
 from clicksmith.training.guards import require_same_run
-from clicksmith.training.inputs import Items, items_to_json, load_attributes, require_rows
+from clicksmith.training.inputs import (
+    USER,
+    Items,
+    distinct,
+    items_to_json,
+    load_attributes,
+    require_rows,
+    with_attributes,
+)
 from clicksmith.training.next_items import K, NextItems, popularity_scores, recent_counts
 from clicksmith.training.runs import Run
 from clicksmith.training.snapshot import load_table
@@ -31,8 +40,11 @@ from clicksmith.training.windows import Windows, masked
 MAX_USERS = 500_000
 """Users trained on, and as many tested with, by hash of their id: bounds the memory."""
 
+MAX_PROFILES = 4 * MAX_USERS
+"""Profiles read, by the same hash: users without events have one too. Nothing is known of the others."""
+
 RECENT_DAYS = 30
-Sequences = dict[str, NDArray[np.int32]]
+Sequences = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,7 @@ def make_task(
     codec: Any,
     seed: int,
     attributes: Attributes | None = None,
+    context: EventContext | None = None,
 ) -> SequentialTask:
     """The task of some sequences, with weights drawn from the seed.
 
@@ -144,11 +157,12 @@ def make_task(
         codec: see `runs.Task`.
         seed: of weights, rows and draws.
         attributes: of the items, or None.
+        context: of events with features of users; None: what the configuration says of events alone.
     """
     tempered = popularity**config.negatives_exponent * (popularity > 0)
     rates = tempered / tempered.sum()
     log_popularity = _log(popularity / popularity.sum())
-    network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes)
+    network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes, context)
     schedule = Schedule.of(config, seed)
     # A target is an item with the item's share of all events (Yi et al. 2019), so a negative of either kind:
     drawn, in_batch = config.num_negatives, config.in_batch_negatives
@@ -197,13 +211,17 @@ class BuildSequential:
         items = Items.load(self.inputs["vocabulary"], self.config.max_items)
         train, validation, test = (self._rows(split) for split in ("train", "validation", "test"))
         require_rows(train, "train", self.sequences)
-        features = self.config.event_features
-        known, later = (_by_user(rows, items.events(rows, features)) for rows in (train, validation))
+        context = EventContext(self.config.event_features)
+        if columns := self.config.user_features:
+            profiles = load_table(self.inputs["user_profiles"], [USER, *columns], None, MAX_PROFILES)
+            train, validation = (with_attributes(rows, profiles, columns) for rows in (train, validation))
+            context = replace(context, user_values={c: distinct(train[c]).to_pylist() for c in columns})
+        known, later = (_by_user(rows, items.events(rows, context)) for rows in (train, validation))
         before_test = {
             user: np.concatenate([known.get(user, _NONE), later.get(user, _NONE)])
             for user in test.column("user_id").to_pylist()
         }
-        windows = Windows.of(train, items, features)
+        windows = Windows.of(train, items, context)
         if not len(windows):
             raise TrainingError(
                 f"No training sequence in {self.sequences.uri} has known items of two moments.",
@@ -229,19 +247,22 @@ class BuildSequential:
         codec = {
             "items": items_to_json(items),
             "sequential": config.model_dump(mode="json"),
+            "user_values": context.user_values,
             "cardinalities": [] if attributes is None else list(attributes.cardinalities),
         }
-        return make_task(config, windows, popularity, evaluation, baselines, codec, self.seed, attributes)
+        return make_task(
+            config, windows, popularity, evaluation, baselines, codec, self.seed, attributes, context
+        )
 
     def _rows(self, split: str) -> pa.Table:
         columns = ["user_id", "item_ids", "event_types", "event_ts"]
         return load_table(self.sequences, columns, {"split": split}, MAX_USERS)
 
 
-_NONE = np.empty(0, np.int32)
+_NONE = np.empty(0, np.int64)
 
 
-def _by_user(rows: pa.Table, events: NDArray[np.int32]) -> Sequences:
+def _by_user(rows: pa.Table, events: NDArray[np.int64]) -> Sequences:
     """The events of each user, oldest first."""
     ends = np.cumsum(pc.list_value_length(rows.column("item_ids")).to_numpy())
     return dict(zip(rows.column("user_id").to_pylist(), np.split(events, ends)[:-1], strict=True))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.config import EventFeature
+from clicksmith.recommenders.context import EventContext
 from clicksmith.training.inputs import Items
 
 
@@ -26,16 +26,16 @@ class Windows:
         ends: the user's end, shape (E,).
     """
 
-    flat: NDArray[np.int32]
+    flat: NDArray[np.int64]
     starts: NDArray[np.int64]
     later: NDArray[np.int64]
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: pa.Table, items: Items, features: Sequence[EventFeature] = ()) -> "Windows":
+    def of(cls, rows: pa.Table, items: Items, context: EventContext | None = None) -> "Windows":
         """From rows of gold.sequences; users without two moments teach nothing and are left out."""
         lists = rows.column("item_ids").combine_chunks()
-        flat = items.events(rows, features)
+        flat = items.events(rows, context)
         times = pc.list_flatten(rows.column("event_ts").combine_chunks()).cast(pa.int64()).to_numpy()
         users = np.repeat(np.arange(rows.num_rows), pc.list_value_length(lists).to_numpy())
         known = flat > 0
@@ -53,16 +53,16 @@ class Windows:
     @classmethod
     def of_histories(cls, histories: Sequence[NDArray[np.integer]]) -> "Windows":
         """From users' items, oldest first, each a moment of its own; users with one item are left out."""
-        kept = [np.asarray(history, np.int32) for history in histories if len(history) > 1]
+        kept = [np.asarray(history, np.int64) for history in histories if len(history) > 1]
         lengths = np.array([len(history) for history in kept], np.int64)
         starts = np.concatenate([[0], np.cumsum(lengths)])
-        flat = np.concatenate(kept) if kept else np.zeros(0, np.int32)
+        flat = np.concatenate(kept) if kept else np.zeros(0, np.int64)
         return cls(flat, starts, np.arange(1, len(flat) + 1), np.repeat(starts[1:], lengths))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def histories(self) -> list[NDArray[np.int32]]:
+    def histories(self) -> list[NDArray[np.int64]]:
         """The users' items."""
         return np.split(self.flat, self.starts[1:-1])
 
