@@ -110,20 +110,22 @@ def recbole(python: str, config: SequentialConfig, num_epochs: int) -> dict[str,
 
 
 def workers(num_steps: int, batch_size: int) -> None:
-    """Seconds of the same steps by one worker of one thread and by two; nothing is validated or tested."""
+    """Seconds of the same steps by one worker of one thread, by two, and by two with a part of the items each."""
     data = amazon_beauty().refit()
     data = replace(data, test=data.validation)
     config = BEAUTY.model_copy(
         update={"batch_size": batch_size, "num_steps": num_steps, "num_validations": 1}
     )
     seconds = {}
-    for num_workers in (1, 2):
+    for num_workers, shards in ((1, False), (2, False), (2, True)):
         settings = load_config(None, ["ray.num_cpus=2", f"ray.num_workers={num_workers}"]).ray
+        build = BuildTask(data, config.model_copy(update={"shard_items": shards}), 0)
         with tempfile.TemporaryDirectory() as folder:
-            state = train(BuildTask(data, config, 0), "sasrec", f"{folder}/run", settings)
-        seconds[num_workers] = state["seconds"]
+            seconds[num_workers, shards] = train(build, "sasrec", f"{folder}/run", settings)["seconds"]
     ray.shutdown()
-    print_line("recommenders", "sasrec.two_workers_s", seconds[2], "s", "one_worker", seconds[1])
+    one, two, sharded = seconds.values()
+    print_line("recommenders", "sasrec.two_workers_s", two, "s", "one_worker", one)
+    print_line("recommenders", "sasrec.two_workers_sharded_s", sharded, "s", "one_worker", one)
 
 
 def main() -> None:
