@@ -9,7 +9,6 @@ exposure times that probability. Neither is perfect: clicks are drawn.
 import subprocess
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from benchmarks.lines import print_line
-from clicksmith.config import Config, RankerConfig, SequentialConfig, load_config
+from clicksmith.config import Config, RankerConfig, RayConfig, SequentialConfig, load_config
 from clicksmith.evaluation import ranking
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.recommenders.artefact import sequential_inputs
@@ -30,10 +29,9 @@ from clicksmith.simulation.truth import affinity, relevance
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.inputs import ID, ITEM, USER
 from clicksmith.training.ranker import ranker_run
-from clicksmith.training.runs import Run
+from clicksmith.training.runs import Run, train
 from clicksmith.training.sequential import SequentialTask, sequential_run
 from clicksmith.training.snapshot import load_examples
-from clicksmith.training.supervised import fit
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("simulate_events", "ingest_events", "clean_events", "build_profiles", "build_training_set")
@@ -43,7 +41,7 @@ RANKERS = tuple(
     for model in ("logistic", "deepfm", "dcnv2", "din")
 )
 NETWORKS = tuple(
-    SequentialConfig(model=model, num_steps=1500, num_negatives=128, horizon=1, negatives_exponent=0.0)
+    SequentialConfig(model=model, num_steps=1500, num_validations=10)
     for model in ("sasrec", "bert4rec", "gru4rec", "two_tower")
 )
 Floats = NDArray[np.float64]
@@ -73,9 +71,11 @@ def _matrix(lists: pa.ChunkedArray) -> Floats:
 
 
 def trained(run: Run) -> Any:
-    """The run's task after all its steps, in this process."""
+    """The run's task with the weights that the job would keep, trained in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = train(run.build, run.name, f"{folder}/run", RayConfig(num_workers=0))
     task = run.build()
-    fit(task.objective, task.schedule, partial(task.batch, rank=0, world_size=1))
+    task.network.load_state_dict(state["network"])
     return task
 
 
