@@ -110,7 +110,7 @@ def recbole(python: str, config: SequentialConfig, num_epochs: int) -> dict[str,
 
 
 def workers(num_steps: int, batch_size: int) -> None:
-    """Seconds of the same steps by one worker of one thread, by two, and by two with half of the items each."""
+    """Seconds of the same steps by one worker of one thread, by two, and by two with half the items each."""
     data = amazon_beauty().refit()
     data = replace(data, test=data.validation)
     config = BEAUTY.model_copy(
