@@ -126,6 +126,15 @@ def test_wrong_value_names_the_key_and_what_was_found() -> None:
     assert "found 3" in text
 
 
+def test_next_item_models_may_know_of_users_only_what_precedes_every_event() -> None:
+    known = "[age_band, gender, income_band, household]"
+    features = load_config(None, [f"sequential.user_features={known}"]).sequential.user_features
+    assert f"[{', '.join(features)}]" == known
+    for counted in ("num_purchases", "price_band", "favourite_category"):
+        text = explain(f"sequential.user_features=[{counted}]")
+        assert "sequential.user_features" in text and "'household'" in text
+
+
 def test_source_is_chosen_by_name() -> None:
     assert isinstance(load_config(None).source, CompleteJourneyConfig)
     assert isinstance(load_config(None, ["source.name=movielens_100k"]).source, MovieLensConfig)

@@ -126,7 +126,9 @@ class TrainedSequence:
         if codec["cardinalities"]:
             cardinalities = tuple(codec["cardinalities"])
             attributes = Attributes(np.zeros((len(ids) + 1, len(cardinalities)), np.int64), cardinalities)
-        context = EventContext(config.event_features, codec["user_values"])
+        # JSON's keys are sorted; codes of contexts are in the order of the configuration.
+        values: dict[str, list[str]] = {name: codec["user_values"][name] for name in config.user_features}
+        context = EventContext(config.event_features, values)
         network = build_network(config, torch.zeros(len(ids) + 1), 0, attributes, context)
         try:
             network.load_state_dict(load_weights(storage.read_bytes(storage.join(folder, WEIGHTS))))

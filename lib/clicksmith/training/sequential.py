@@ -216,6 +216,11 @@ class BuildSequential:
             profiles = load_table(self.inputs["user_profiles"], [USER, *columns], None, MAX_PROFILES)
             train, validation = (with_attributes(rows, profiles, columns) for rows in (train, validation))
             context = replace(context, user_values={c: distinct(train[c]).to_pylist() for c in columns})
+            if empty := [name for name, values in context.user_values.items() if not values]:
+                raise TrainingError(
+                    f"{self.inputs['user_profiles'].uri} knows no {' or '.join(empty)} of any training user.",
+                    "Ingest users with it, or take it out of sequential.user_features.",
+                )
         known, later = (_by_user(rows, items.events(rows, context)) for rows in (train, validation))
         before_test = {
             user: np.concatenate([known.get(user, _NONE), later.get(user, _NONE)])
