@@ -1,5 +1,6 @@
 """Encoders of texts: padding, pairs, the pre-trained weights, what is missing."""
 
+import json
 import sys
 
 import numpy as np
@@ -23,6 +24,16 @@ def test_pieces_and_pairs() -> None:
     assert (
         WordPieces(pieces.definition).encode(TEXTS, 16).ids.tolist() == pieces.encode(TEXTS, 16).ids.tolist()
     )
+
+
+def test_pieces_are_the_same_ones_each_time_and_name_no_letters_special() -> None:
+    """Workers of a run, and a run that goes on, each learn them: ties must not be broken by chance."""
+    words = [f"{a}{b}{c}" for a in "rstl" for b in "aeiou" for c in "nmbd"]
+    texts = [f"{one} {other}" for one, other in zip(words, reversed(words), strict=True)]
+    definitions = {WordPieces.fit(texts[::step], 60).definition for step in (1, -1) for _ in range(5)}
+    assert len(definitions) == 1
+    added = json.loads(definitions.pop())["added_tokens"]
+    assert [one["content"] for one in added] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
 
 def test_neither_padding_nor_order_changes_a_score() -> None:

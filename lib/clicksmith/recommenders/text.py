@@ -58,18 +58,28 @@ class WordPieces:
 
     @classmethod
     def fit(cls, texts: Sequence[str], size: int) -> "WordPieces":
-        """Learn at most `size` pieces from training texts."""
+        """Learn at most `size` pieces from training texts, always the same ones."""
         library = _tokenizers()
         tokenizer = library.Tokenizer(library.models.WordPiece(unk_token=UNKNOWN))
         tokenizer.normalizer = library.normalizers.BertNormalizer(lowercase=True)
         tokenizer.pre_tokenizer = library.pre_tokenizers.BertPreTokenizer()
+        special = [PAD, UNKNOWN, CLS, SEP]
+        # The library numbers letters inside words in the order of a hash map, and breaks ties of pairs by
+        # these numbers: every process would learn other pieces. Named as special ones they have an order.
+        inner = set()
+        for text in texts:
+            for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)):
+                inner.update(word[1:])
+        letters = [f"##{letter}" for letter in sorted(inner)]
         trainer = library.trainers.WordPieceTrainer(
-            vocab_size=size, special_tokens=[PAD, UNKNOWN, CLS, SEP], show_progress=False
+            vocab_size=size, special_tokens=special + letters, show_progress=False
         )
         tokenizer.train_from_iterator(sorted(texts), trainer)
         ends = [(name, tokenizer.token_to_id(name)) for name in (SEP, CLS)]
         tokenizer.post_processor = library.processors.BertProcessing(*ends)
-        return cls(tokenizer.to_str())
+        definition = json.loads(tokenizer.to_str())
+        definition["added_tokens"] = [one for one in definition["added_tokens"] if one["content"] in special]
+        return cls(json.dumps(definition))
 
     def __len__(self) -> int:
         return int(self._tokenizer.get_vocab_size())
