@@ -55,6 +55,7 @@ def test_the_pre_trained_encoder_knows_words_that_mean_the_same() -> None:
     config = SearchConfig(start="minilm")
     network, pieces = build_search(config, [], seed=0)
     texts = ["sneakers for jogging", "espresso coffee machine"]
+    assert pieces.encode(texts, 16).ids.shape == (2, 7), "no text is padded beyond the longest one"
     scores = network.score(pieces, ["running shoes"] * 2, texts, config)
     assert scores[0] > 0.5 > 0.3 > scores[1]
 

@@ -55,6 +55,7 @@ class WordPieces:
     def __init__(self, definition: str) -> None:
         self.definition = definition
         self._tokenizer = _tokenizers().Tokenizer.from_str(definition)
+        self._tokenizer.no_padding()  # MiniLM's says 128 pieces, whatever the texts; `encode` pads
 
     @classmethod
     def fit(cls, texts: Sequence[str], size: int) -> "WordPieces":
