@@ -133,6 +133,7 @@ def test_next_item_models_may_know_of_users_only_what_precedes_every_event() -> 
     for counted in ("num_purchases", "price_band", "favourite_category"):
         text = explain(f"sequential.user_features=[{counted}]")
         assert "sequential.user_features" in text and "'household'" in text
+    assert "named once" in explain("sequential.user_features=[gender, gender]")
 
 
 def test_source_is_chosen_by_name() -> None:

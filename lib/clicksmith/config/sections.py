@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -333,6 +333,13 @@ class SequentialConfig(Section):
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"
     )
+
+    @field_validator("item_attributes", "event_features", "user_features")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("each of them may be named once")
+        return names
 
     @model_validator(mode="after")
     def _sharded_items_are_sampled(self) -> "SequentialConfig":
