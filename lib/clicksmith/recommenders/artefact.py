@@ -206,9 +206,10 @@ class TrainedSequence:
         """Known events of each history."""
         starts = np.concatenate([[0], np.cumsum([len(history) for history in histories])]).astype(np.int64)
         flat = np.array([self._indices.get(item, 0) for history in histories for item in history], np.int64)
-        kinds = None if types is None else types.flatten()
-        us = None if times is None else times.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False)
-        flat = self.context.events(flat, self.network.num_items, starts, kinds, us, users)
+        if self.context.sizes:
+            kinds = None if types is None else types.flatten()
+            us = None if times is None else times.flatten().cast(pa.int64()).to_numpy(zero_copy_only=False)
+            flat = self.context.events(flat, self.network.num_items, starts, kinds, us, users)
         return [events[events > 0] for events in np.split(flat, starts[1:-1])] if len(histories) else []
 
     @cached_property

@@ -74,7 +74,7 @@ class Items:
         """
         lists, starts = _lists_of(rows)
         flat = self.index(pc.list_flatten(lists))
-        if context is None:
+        if context is None or not context.sizes:
             return flat.astype(np.int64)
         types, times = (
             pc.list_flatten(rows.column(name).combine_chunks()) for name in ("event_types", "event_ts")

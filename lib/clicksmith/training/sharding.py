@@ -141,8 +141,8 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Load a state dict of whole tables; each worker takes its rows."""
-    own = {f"{name}.weight": table.own for name, table in _tables(network)}
-    network.load_state_dict({name: own.get(name, _same)(tensor) for name, tensor in weights.items()})
+    own = {f"{name}.weight": table.own(weights[f"{name}.weight"]) for name, table in _tables(network)}
+    network.load_state_dict({**weights, **own})
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, Any]:
@@ -194,7 +194,3 @@ def clip_gradients(module: nn.Module, max_norm: float) -> None:
 
 def _square(gradient: Tensor) -> Tensor:
     return gradient.float().square().sum()
-
-
-def _same(tensor: Tensor) -> Tensor:
-    return tensor
