@@ -205,7 +205,7 @@ def baselines(data: Split) -> dict[str, list[Fit]]:
     if data.recent_popularity is not None:
         found["recent_popularity"] = [lambda data: Popularity(data.recent_popularity)]
     if data.num_items <= MAX_DENSE_ITEMS:
-        found["ease"] = [ease(weight) for weight in (100.0, 400.0)]
+        found["ease"] = [ease(weight) for weight in (25.0, 100.0, 400.0, 1600.0)]
     return found
 
 
@@ -251,12 +251,14 @@ def beauty(num_epochs: int, seeds: list[int]) -> None:
             report(name, judged)
 
 
-def augmentations(num_epochs: int, seeds: list[int]) -> None:
+def augmentations(
+    num_epochs: int, seeds: list[int], operators: Iterable[str] = get_args(Augmentation)
+) -> None:
     """The model of `beauty`, trained shorter, with each free augmentation, and its gain over none.
 
     Figures are means over seeds, intervals over users.
     """
-    names = get_args(Augmentation)
+    names = ["none", *(name for name in operators if name != "none")]
     without: NDArray[np.float64] | None = None
     with processes() as run:
         judged = run(

@@ -24,6 +24,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import ray
 import torch
@@ -35,13 +36,13 @@ from benchmarks.next_items import BEAUTY, LOGS, BuildTask, augmentations, beauty
 from benchmarks.open_bandit import open_bandit
 from benchmarks.oracle import oracle
 from benchmarks.public_logs import DATA, Split, amazon_beauty
-from clicksmith.config import SequentialConfig, load_config
+from clicksmith.config import Augmentation, SequentialConfig, load_config
 from clicksmith.recommenders.losses import Loss
 from clicksmith.training.runs import train
 from clicksmith.training.supervised import fit
 
 PARTS = ("beauty", "augmentations", "logs", "bandit", "oracle", "chorus", "speed", "nearest", "workers")
-
+OPERATORS = get_args(Augmentation)
 
 LOSSES: tuple[Loss, ...] = ("cross_entropy", "sampled_softmax")
 """RecBole's, over all items, and the one that `beauty` is trained with."""
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--epochs", type=int, default=40, help="of the part beauty")
     parser.add_argument("--augmented-epochs", type=int, default=16, help="of the part augmentations")
+    parser.add_argument("--operators", nargs="*", choices=OPERATORS, default=OPERATORS)
     parser.add_argument("--log-epochs", type=int, default=20, help="of the part logs")
     parser.add_argument("--logs", nargs="*", choices=LOGS, default=tuple(LOGS), help="of the part logs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
@@ -145,7 +147,9 @@ def main() -> None:
     arguments = parser.parse_args()
     parts = {
         "beauty": lambda: beauty(arguments.epochs, arguments.seeds),
-        "augmentations": lambda: augmentations(arguments.augmented_epochs, arguments.seeds),
+        "augmentations": lambda: augmentations(
+            arguments.augmented_epochs, arguments.seeds, arguments.operators
+        ),
         "logs": lambda: logs(arguments.log_epochs, arguments.logs),
         "bandit": open_bandit,
         "oracle": lambda: oracle(arguments.simulated_events),
