@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clicksmith.recommenders.full_softmax import full_softmax
 from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.sequence import SequenceNetwork
 
@@ -100,10 +101,8 @@ class SequentialObjective(nn.Module):
     def _of(self, states_ND: Tensor, targets_N: Tensor, past_NL: Tensor, negatives_K: Tensor) -> Tensor:
         network = self.network
         if self.loss == "cross_entropy":
-            logits_NV = network.scores(states_ND, past_NL)
-            if not len(targets_N):
-                return logits_NV.sum()
-            return F.cross_entropy(logits_NV[:, 1:], targets_N - 1)
+            share_NL = network.repeat_shares(past_NL)
+            return full_softmax(states_ND, network.outputs, network.bias, past_NL, share_NL, targets_N)
         bias, bonus = network.bias, network.repeat_bonus
         sizes = [len(targets_N), len(negatives_K)]
         asked = torch.cat([targets_N, negatives_K])
