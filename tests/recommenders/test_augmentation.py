@@ -131,6 +131,16 @@ def test_insert_and_substitute_use_items_alike() -> None:
     assert (items > 10_000).sum() / (300 * 4) == pytest.approx(0.4, abs=0.05)
 
 
+def test_an_item_alike_has_the_context_of_the_event_that_it_stands_for() -> None:
+    similar = np.array([[0], [2], [1], [4], [3]])
+    events = np.array([[1 + 5 * 7, 3 + 5 * 9, 0]])  # of five items; codes 7 and 9
+    like = Draw(np.random.default_rng(0), 0.999, similar)
+    substituted, _ = augment(["substitute"], events, np.array([[3, 0, 0]]), like)
+    assert substituted.tolist() == [[2 + 5 * 7, 4 + 5 * 9, 0]]
+    inserted, _ = augment(["insert"], events, np.array([[3, 0, 0]]), like)
+    assert inserted.tolist() == [[1 + 5 * 7, 4 + 5 * 9, 3 + 5 * 9]]
+
+
 def test_similar_items_share_users() -> None:
     histories = [np.array([1, 2]), np.array([2, 1]), np.array([3, 4]), np.array([5])]
     similar = similar_items(histories, 6)

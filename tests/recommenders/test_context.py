@@ -56,6 +56,14 @@ def test_features_of_users_are_digits_of_each_of_their_events() -> None:
     torch.testing.assert_close(vectors[3], kind[1] + gender[0] + age[1])
 
 
+def test_what_the_model_knows_of_events_must_be_given() -> None:
+    items, starts = np.array([1, 2]), np.array([0, 2])
+    with pytest.raises(ContractError, match=r"trained on the gap of events, .* Pass the types and times"):
+        EventContext(("gap",)).events(items, 10, starts)
+    with pytest.raises(ContractError, match=r"trained on the gender of users, .* Pass the profiles of users"):
+        EventContext((), {"gender": ["f"]}).events(items, 10, starts, users={"age_band": pa.array(["19-24"])})
+
+
 @pytest.mark.parametrize("knows", [False, True])
 def test_two_towers_learn_a_taste_that_only_the_user_shows(knows: bool) -> None:
     """Men take the next item, women the one before; what was taken tells nothing of it."""

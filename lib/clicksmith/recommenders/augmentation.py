@@ -43,10 +43,11 @@ class Draw:
         """True with probability `rate`, in the places of items."""
         return (self.random.random(like.shape) < self.rate) & (like > 0)
 
-    def like(self, items: Ints) -> Ints:
-        """An item like each one, evenly of its `similar` ones."""
-        items = items % len(self.similar)  # of events
-        return self.similar[items, self.random.integers(0, self.similar.shape[1], items.shape)]
+    def like(self, events: Ints) -> Ints:
+        """Of each event an item `similar` to its own, drawn evenly; what else is known of it stays."""
+        items = events % len(self.similar)
+        column = self.random.integers(0, self.similar.shape[1], items.shape)
+        return events - items + self.similar[items, column]
 
 
 def similar_items(histories: Sequence[NDArray[np.integer]], num_items: int) -> Ints:

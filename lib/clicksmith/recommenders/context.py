@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.config import EventFeature
+from clicksmith.errors import ContractError
 
 TYPES = ("click", "cart", "purchase")
 GAPS = (60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400)
@@ -60,13 +61,18 @@ class EventContext:
             types: shape (E,), of strings; others than TYPES share a code. For features of events.
             times: in microseconds, shape (E,), likewise.
             users: for features of users: each one's value of each user, shape (U,).
+
+        Raises:
+            ContractError: something that is asked for is not given.
         """
         digits = []
         for name in self.features:
-            assert types is not None and times is not None, "features of events need types and times"
+            if types is None or times is None:
+                raise _not_given(f"the {name} of events", "the types and times of all events")
             digits.append(_places(types, TYPES) if name == "type" else _gaps(times, starts))
         for column, values in self.user_values.items():
-            assert users is not None, "features of users need their values"
+            if users is None or column not in users:
+                raise _not_given(f"the {column} of users", "the profiles of users")
             digits.append(np.repeat(_places(users[column], values), np.diff(starts)))
         if not digits:
             return np.asarray(items, np.int64)
@@ -74,6 +80,12 @@ class EventContext:
         for digit, size in zip(digits, self.sizes, strict=True):
             context = context * size + digit
         return np.where(items > 0, items + num_items * (context + 1), 0)
+
+
+def _not_given(feature: str, remedy: str) -> ContractError:
+    return ContractError(
+        f"The model was trained on {feature}, which was not given.", f"Pass {remedy} as well."
+    )
 
 
 def _places(values: pa.Array, known: Sequence[str]) -> Ints:

@@ -61,7 +61,8 @@ def _load(folder: str) -> TrainedSequence:
 
 def _lists(model: TrainedSequence, users: pa.RecordBatch, k: int, approximate: bool) -> pa.RecordBatch:
     items, types, times = (users.column(name) for name in ("item_ids", "event_types", "event_ts"))
-    features = {name: users.column(name) for name in model.context.user_values}
+    known = set(users.schema.names)
+    features = {name: users.column(name) for name in model.context.user_values if name in known}
     ids, is_cold = model.recommend(items.to_pylist(), k, approximate, types, times, features)
     row, column = np.nonzero(ids != None)  # noqa: E711  # element-wise
     return pa.RecordBatch.from_arrays(
