@@ -12,25 +12,29 @@ from clicksmith.config.data import (
     OpenBanditConfig,
     SourceConfig,
 )
+from clicksmith.config.engines import (
+    LakeConfig,
+    RayConfig,
+    SparkConfig,
+)
+from clicksmith.config.generators import (
+    GateConfig,
+    GeneratorConfig,
+    MixConfig,
+    RangeConfig,
+    SynthesisConfig,
+)
 from clicksmith.config.load import load_config, parse_arguments
 from clicksmith.config.models import Config
-from clicksmith.config.sections import (
+from clicksmith.config.recommenders import (
     ArmConfig,
     Augmentation,
     EventFeature,
-    GateConfig,
-    GeneratorConfig,
-    LakeConfig,
     LiftConfig,
-    MixConfig,
-    RangeConfig,
     RankerConfig,
-    RayConfig,
     ScoringConfig,
     SearchConfig,
     SequentialConfig,
-    SparkConfig,
-    SynthesisConfig,
 )
 from clicksmith.config.simulation import DirtConfig, SimulationConfig
 

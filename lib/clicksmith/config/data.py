@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from clicksmith.config.sections import Section
+from clicksmith.config.section import Section
 
 
 class CompleteJourneyConfig(Section):

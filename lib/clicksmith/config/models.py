@@ -10,20 +10,24 @@ from clicksmith.config.data import (
     MaintenanceConfig,
     SourceConfig,
 )
-from clicksmith.config.sections import (
+from clicksmith.config.engines import (
+    LakeConfig,
+    RayConfig,
+    SparkConfig,
+)
+from clicksmith.config.generators import (
     GateConfig,
     GeneratorConfig,
-    LakeConfig,
-    LiftConfig,
-    RankerConfig,
-    RayConfig,
-    ScoringConfig,
-    SearchConfig,
-    Section,
-    SequentialConfig,
-    SparkConfig,
     SynthesisConfig,
 )
+from clicksmith.config.recommenders import (
+    LiftConfig,
+    RankerConfig,
+    ScoringConfig,
+    SearchConfig,
+    SequentialConfig,
+)
+from clicksmith.config.section import Section
 from clicksmith.config.simulation import SimulationConfig
 
 GENERATOR_SHARE = 0.88

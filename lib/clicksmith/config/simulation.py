@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import Field, model_validator
 
-from clicksmith.config.sections import Section
+from clicksmith.config.section import Section
 
 
 class DirtConfig(Section):

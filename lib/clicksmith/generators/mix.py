@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clicksmith.config import MixConfig, RangeConfig
-from clicksmith.config.sections import Scalar
+from clicksmith.config.generators import Scalar
 from clicksmith.encoding.columns import SingleCodec
 from clicksmith.encoding.number_statistics import to_numbers
 from clicksmith.encoding.numeric import NumericCodec
