@@ -31,7 +31,8 @@ from benchmarks.public_logs import (
 from clicksmith.config import Augmentation, RayConfig, SequentialConfig
 from clicksmith.evaluation import bootstrap
 from clicksmith.recommenders.artefact import build_network
-from clicksmith.recommenders.baselines import EASE, MAX_DENSE_ITEMS, ItemNeighbours, Popularity
+from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
+from clicksmith.recommenders.ease import ease
 from clicksmith.recommenders.recommend import NextItemModel
 from clicksmith.training.next_items import NextItems
 from clicksmith.training.runs import train
@@ -200,18 +201,17 @@ def baselines(data: Split) -> dict[str, list[Fit]]:
     def neighbours(shrink: float, half_life: float | None) -> Fit:
         return lambda data: ItemNeighbours.fit(data.train, data.num_items, 200, shrink, half_life)
 
-    def ease(weight: float) -> Fit:
-        return lambda data: EASE.fit(data.train, data.num_items, weight)
+    def regression(weight: float) -> Fit:
+        return lambda data: ease(data.train, data.num_items, weight)
 
     found: dict[str, list[Fit]] = {
         "popularity": [lambda data: Popularity(data.popularity)],
         "personal_popularity": [lambda data: Popularity(data.popularity, personal=True)],
         "item_knn": [neighbours(*setting) for setting in itertools.product((0.0, 10.0), (None, 4.0, 1.0))],
+        "ease": [regression(weight) for weight in (25.0, 100.0, 400.0, 1600.0)],
     }
     if data.recent_popularity is not None:
         found["recent_popularity"] = [lambda data: Popularity(data.recent_popularity)]
-    if data.num_items <= MAX_DENSE_ITEMS:
-        found["ease"] = [ease(weight) for weight in (25.0, 100.0, 400.0, 1600.0)]
     return found
 
 

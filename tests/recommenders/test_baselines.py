@@ -7,13 +7,13 @@ import pytest
 
 from clicksmith.errors import ContractError, TrainingError
 from clicksmith.recommenders.baselines import (
-    EASE,
     Baseline,
     ItemNeighbours,
     Popularity,
     load_baseline,
     save_baseline,
 )
+from clicksmith.recommenders.ease import EASE, DualEASE, ease
 from clicksmith.recommenders.recommend import recommend, top
 
 HISTORIES = [np.array(items) for items in ([1, 2, 2], [1, 2, 3], [1, 3], [4], [4, 1])]
@@ -56,15 +56,33 @@ def test_ease_solves_each_items_ridge_regression() -> None:
     assert not weights.diagonal().any()
 
 
-def test_ease_refuses_a_catalogue_that_fits_no_memory() -> None:
-    with pytest.raises(TrainingError, match=r"1,000,000 x 1,000,000 items"):
-        EASE.fit(HISTORIES, 1_000_000)
+def test_both_forms_of_ease_give_the_same_scores() -> None:
+    random = np.random.default_rng(1)
+    histories = [random.integers(1, 60, random.integers(1, 30)) for _ in range(40)]
+    asked = [np.array([3, 3, 7]), np.array([59]), *histories[:5]]
+    primal, dual = (kind.fit(histories, 60, 3.0) for kind in (EASE, DualEASE))
+    np.testing.assert_allclose(dual.score(asked), primal.score(asked), atol=2e-5)
+    assert np.abs(primal.score(asked)).max() > 0.1
+
+
+def test_the_smaller_form_of_ease_is_chosen() -> None:
+    assert isinstance(ease(HISTORIES, 4 + 1), EASE)
+    assert isinstance(ease(HISTORIES, NUM_ITEMS), DualEASE)
+    few_users = ease(HISTORIES, 1_000_000)
+    assert few_users.score([np.array([2])])[0].argmax() == 1
+
+
+def test_ease_refuses_what_fits_no_memory() -> None:
+    histories = [np.array([1])] * 26_000
+    with pytest.raises(TrainingError, match=r"1,000,000 items and 26,000 users, and at most 25,000"):
+        ease(histories, 1_000_000)
 
 
 @pytest.mark.parametrize(
     "model",
     [
         EASE.fit(HISTORIES, NUM_ITEMS),
+        DualEASE.fit(HISTORIES, NUM_ITEMS),
         ItemNeighbours.fit(HISTORIES, NUM_ITEMS),
         ItemNeighbours.fit(HISTORIES, NUM_ITEMS, half_life=2.0),
         Popularity(np.arange(6.0)),

@@ -1,23 +1,19 @@
-"""What a network has to beat: popularity, item neighbours, and a linear model in closed form."""
+"""What a network has to beat: popularity, item neighbours, and EASE; saving and loading any of them."""
 
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clicksmith.errors import ContractError, TrainingError
+from clicksmith.errors import ContractError
 from clicksmith.lakehouse import storage
+from clicksmith.recommenders.ease import EASE, DualEASE
+from clicksmith.recommenders.histories import Arrays, Floats, history_matrix, history_sets
 from clicksmith.recommenders.recommend import Histories
-
-Floats = NDArray[np.float32]
-Arrays = Mapping[str, NDArray[np.generic]]
-MAX_DENSE_ITEMS = 25_000
-"""EASE inverts a matrix of items by items: this many take 5 GB."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +91,7 @@ class ItemNeighbours:
             shrink: added to the norm: few common users are little evidence.
             half_life: see the class.
         """
-        taken = _matrix(histories, num_items)
-        taken.data[:] = 1.0
+        taken = history_sets(histories, num_items)
         both = (taken.T @ taken).tocsr()
         own = both.diagonal()
         rows = np.repeat(np.arange(num_items), np.diff(both.indptr))
@@ -112,7 +107,7 @@ class ItemNeighbours:
     def score(self, histories: Histories) -> Floats:
         """See `NextItemModel`."""
         return np.asarray(
-            (_matrix(histories, self.similarity.shape[0], self.half_life) @ self.similarity).toarray()
+            (history_matrix(histories, self.similarity.shape[0], self.half_life) @ self.similarity).toarray()
         )
 
     def to_arrays(self) -> Arrays:
@@ -132,64 +127,13 @@ class ItemNeighbours:
         return cls(similarity, None if np.isnan(half_life) else half_life)
 
 
-@dataclass(frozen=True)
-class EASE:
-    """Ridge regression of each item on all others, in closed form (Steck 2019).
-
-    Attributes:
-        weights: shape (V, V), 0 on the diagonal.
-    """
-
-    weights: Floats
-
-    @property
-    def num_items(self) -> int:
-        """V."""
-        return len(self.weights)
-
-    @classmethod
-    def fit(cls, histories: Histories, num_items: int, regularisation: float = 500.0) -> "EASE":
-        """Invert the Gram matrix of items.
-
-        Raises:
-            TrainingError: there are too many items for a dense matrix.
-        """
-        if num_items > MAX_DENSE_ITEMS:
-            raise TrainingError(
-                f"EASE needs a dense matrix of {num_items:,} x {num_items:,} items; at most "
-                f"{MAX_DENSE_ITEMS:,} are allowed.",
-                "Raise features.min_item_events, or leave this baseline out.",
-            )
-        taken = _matrix(histories, num_items)
-        taken.data[:] = 1.0
-        gram = (taken.T @ taken).toarray().astype(np.float64)
-        gram[np.diag_indices(num_items)] += regularisation
-        inverse = np.linalg.inv(gram)
-        weights = inverse / -np.diag(inverse)
-        np.fill_diagonal(weights, 0.0)
-        return cls(weights.astype(np.float32))
-
-    @property
-    def num_events(self) -> int:
-        """See `NextItemModel`."""
-        return self.num_items
-
-    def score(self, histories: Histories) -> Floats:
-        """See `NextItemModel`."""
-        return np.asarray(_matrix(histories, len(self.weights)) @ self.weights)
-
-    def to_arrays(self) -> Arrays:
-        """What `from_arrays` reads."""
-        return {"weights": self.weights}
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "EASE":
-        """The inverse of `to_arrays`."""
-        return cls(np.asarray(arrays["weights"], np.float32))
-
-
-Baseline = Popularity | ItemNeighbours | EASE
-_KINDS: dict[str, type[Baseline]] = {"popularity": Popularity, "item_knn": ItemNeighbours, "ease": EASE}
+Baseline = Popularity | ItemNeighbours | EASE | DualEASE
+_KINDS: dict[str, type[Baseline]] = {
+    "popularity": Popularity,
+    "item_knn": ItemNeighbours,
+    "ease": EASE,
+    "dual_ease": DualEASE,
+}
 
 
 def save_baseline(model: Baseline, uri: str) -> None:
@@ -214,20 +158,6 @@ def load_baseline(uri: str) -> Baseline:
             f"{uri} is not a baseline that save_baseline wrote: {str(error)[:200]}.",
             "Fit it again and save it.",
         ) from error
-
-
-def _matrix(histories: Histories, num_items: int, half_life: float | None = None) -> sparse.csr_array:
-    """Users by items, 1 (or less, further back) where taken; shape (U, V)."""
-    lengths = np.array([len(history) for history in histories])
-    items = np.concatenate(histories) if len(histories) else np.zeros(0, np.int64)
-    values = np.ones(len(items), np.float32)
-    if half_life is not None:
-        ends = np.repeat(np.cumsum(lengths), lengths)
-        values = (0.5 ** ((ends - 1 - np.arange(len(items))) / half_life)).astype(np.float32)
-    rows = np.repeat(np.arange(len(histories)), lengths)
-    table = sparse.coo_array((values, (rows, items)), shape=(len(histories), num_items)).tocsr()
-    table.sum_duplicates()
-    return table
 
 
 def _nearest(similarity: sparse.csr_array, count: int) -> sparse.csr_array:
