@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from clicksmith.recommenders.losses import Loss, SequentialObjective, gbce, sampled_softmax
+from clicksmith.recommenders.losses import Loss, SequentialObjective, drawn, gbce
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Attributes, Kind, SequenceNetwork
+from clicksmith.recommenders.softmax import softmax_loss
 from clicksmith.training.supervised import Schedule, fit
 from clicksmith.training.windows import masked
 
@@ -29,29 +30,38 @@ def test_a_state_depends_on_no_later_item_and_on_no_padding(kind: Kind) -> None:
     assert not torch.allclose(model(items)[:, 4], model(changed)[:, 4])
 
 
+def sampled_loss(target: int, scores: np.ndarray, negatives: list[int], rates: np.ndarray) -> float:
+    """The loss of one row from scores of all items, the first of which stands for none."""
+    distinct, weights = drawn(torch.tensor(negatives), torch.from_numpy(np.log(np.maximum(rates, 1e-12))))
+    bias = torch.cat([torch.zeros(1), torch.from_numpy(scores)[distinct] + weights])
+    own = torch.tensor([1 + distinct.tolist().index(target) if target in distinct else 0])
+    nothing, no_places = torch.zeros(1, 1).double(), torch.zeros(1, 0).long()
+    return softmax_loss(
+        torch.tensor([scores[target]]), nothing, nothing.expand(len(bias), 1), bias, no_places,
+        nothing[:, :0], own,
+    ).item()  # fmt: skip
+
+
 def test_sampled_softmax_by_hand() -> None:
-    logits = torch.tensor([[1.5, float("-inf"), 2.0]])  # the second negative is the target itself
-    log_rate = torch.log(torch.tensor([0.5, 0.25, 0.25]))
-    partition = np.exp(2) + np.exp(1.5) / (3 * 0.5) + np.exp(2) / (3 * 0.25)
-    loss = sampled_softmax(torch.tensor([2.0]), logits, log_rate)
-    np.testing.assert_allclose(loss.item(), np.log(partition) - 2, rtol=1e-5)
+    """The second negative is the target itself, the first is drawn twice."""
+    rates = np.array([0.0, 0.5, 0.25, 0.25])
+    loss = sampled_loss(2, np.array([0.0, 1.5, 2.0, 2.0]), [1, 2, 3, 1], rates)
+    partition = np.exp(2) + 2 * np.exp(1.5) / (4 * 0.5) + np.exp(2) / (4 * 0.25)
+    np.testing.assert_allclose(loss, np.log(partition) - 2, rtol=1e-5)
 
 
 def test_sampled_partition_is_unbiased_under_popularity_sampling() -> None:
     random = np.random.default_rng(0)
     scores = random.normal(size=50)
     rates = random.pareto(1.0, 50) + 0.1
+    rates[0] = 0.0
     rates /= rates.sum()
     partitions = []
     for _ in range(4000):
-        negatives = random.choice(50, 20, p=rates)
-        logits = torch.tensor(np.where(negatives == 7, -np.inf, scores[negatives]))
-        loss = sampled_softmax(
-            torch.tensor([scores[7]]), logits[None], torch.tensor(np.log(rates[negatives]))
-        )
-        partitions.append(np.exp(loss.item() + scores[7]))
+        loss = sampled_loss(7, scores, random.choice(50, 20, p=rates).tolist(), rates)
+        partitions.append(np.exp(loss + scores[7]))
     error = np.std(partitions) / np.sqrt(len(partitions))
-    assert abs(np.mean(partitions) - np.exp(scores).sum()) < 4 * error
+    assert abs(np.mean(partitions) - np.exp(scores[1:]).sum()) < 4 * error
 
 
 def test_the_objective_is_the_full_softmax_where_all_items_are_negatives() -> None:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clicksmith.recommenders.full_softmax import full_softmax
 from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.sequence import SequenceNetwork
+from clicksmith.recommenders.softmax import softmax_loss
 
 Loss = Literal["sampled_softmax", "cross_entropy", "gbce"]
 
@@ -85,40 +85,58 @@ class SequentialObjective(nn.Module):
             length = max(1, int(_lengths(items_GL[:1], targets_GL[:1])))
             items_GL, known = items_GL[:, :length], targets_GL[:, :length] > 0
             states_GLD = self.network.encode(vectors_GLD[:, :length], items_GL)
-            past_NL = F.pad(self._past(items_GL, known), (0, items_BL.shape[1] - length))
-            parts.append((states_GLD[known], targets_GL[:, :length][known], past_NL))
-        states_ND, targets_N, past_NL = (torch.cat([part[i] for part in parts]) for i in range(3))
-        return self._of(states_ND, targets_N, past_NL, negatives_K)
+            past = (F.pad(part, (0, items_BL.shape[1] - length)) for part in self._past(items_GL, known))
+            parts.append((states_GLD[known], targets_GL[:, :length][known], *past))
+        states_ND, targets_N, past_NL, times_NL = (torch.cat([part[i] for part in parts]) for i in range(4))
+        return self._of(states_ND, targets_N, past_NL, times_NL.clamp_min(1), negatives_K)
 
-    def _past(self, items_GL: Tensor, known_GL: Tensor) -> Tensor:
-        """The items that each known position can see, 0 in the place of others; shape (N, L)."""
+    def _past(self, items_GL: Tensor, known_GL: Tensor) -> tuple[Tensor, Tensor]:
+        """The items that each known position can see, 0 in the place of others, and how often; (N, L)."""
         row, position = known_GL.nonzero(as_tuple=True)
+        seen_GL = items_GL != self.network.mask_index
+        alike_GLL = (items_GL[:, :, None] == items_GL[:, None, :]) & seen_GL[:, :, None]
+        if self.network.kind == "bert4rec":
+            return items_GL[row] * seen_GL[row], alike_GLL.sum(1)[row]
         columns = torch.arange(items_GL.shape[1], device=items_GL.device)
-        items_NL = items_GL[row]
-        seen = items_NL != self.network.mask_index
-        return items_NL * (seen if self.network.kind == "bert4rec" else columns <= position[:, None])
+        return items_GL[row] * (columns <= position[:, None]), alike_GLL.cumsum(1)[row, position]
 
-    def _of(self, states_ND: Tensor, targets_N: Tensor, past_NL: Tensor, negatives_K: Tensor) -> Tensor:
+    def _of(
+        self, states_ND: Tensor, targets_N: Tensor, past_NL: Tensor, times_NL: Tensor, negatives_K: Tensor
+    ) -> Tensor:
         network = self.network
-        if self.loss == "cross_entropy":
-            share_NL = network.repeat_shares(past_NL)
-            return full_softmax(states_ND, network.outputs, network.bias, past_NL, share_NL, targets_N)
-        bias, bonus = network.bias, network.repeat_bonus
-        sizes = [len(targets_N), len(negatives_K)]
-        asked = torch.cat([targets_N, negatives_K])
-        outputs_ND, outputs_KD = torch.split(network.items(asked), sizes)
-        bias_N, bias_K = torch.split(bias[asked], sizes)
+        others_K, weights_K = self._others(negatives_K)
+        # One look-up, see above.
+        asked = torch.cat([targets_N, others_K])
+        outputs_ND, outputs_KD = torch.split(network.items(asked), [len(targets_N), len(others_K)])
+        bias_N, bias_K = torch.split(network.bias[asked], [len(targets_N), len(others_K)])
         seen_N = (past_NL == targets_N[:, None]).sum(1)
-        target_N = (states_ND * outputs_ND).sum(1) + bias_N + bonus(seen_N)
-        seen_NK = _times_seen(past_NL, negatives_K)
-        logits_NK = states_ND @ outputs_KD.T + bias_K + bonus(seen_NK)
-        logits_NK = logits_NK.masked_fill(targets_N[:, None] == negatives_K, float("-inf"))
-        if not len(targets_N):
-            # Nothing, by way of all parameters: other workers wait for their gradients.
-            return target_N.sum() + logits_NK.sum()
+        target_N = (states_ND * outputs_ND).sum(1) + bias_N + network.repeat_bonus(seen_N)
         if self.loss == "gbce":
-            return gbce(target_N, logits_NK, len(negatives_K) / (len(bias) - 2))
-        return sampled_softmax(target_N, logits_NK, self.log_rate[negatives_K])
+            seen_NK = _times_seen(past_NL, others_K)
+            logits_NK = states_ND @ outputs_KD.T + bias_K + network.repeat_bonus(seen_NK)
+            logits_NK = logits_NK.masked_fill(targets_N[:, None] == others_K, float("-inf"))
+            return gbce(target_N, logits_NK, len(others_K) / (network.num_items - 2))
+        place_of = torch.zeros_like(network.bias, dtype=torch.long)
+        place_of[others_K] = torch.arange(len(others_K), device=place_of.device)
+        return softmax_loss(
+            target_N,
+            states_ND,
+            outputs_KD,
+            bias_K + weights_K,
+            place_of[past_NL],
+            network.repeat_bonus(times_NL) / times_NL,
+            place_of[targets_N],
+        )
+
+    def _others(self, negatives_K: Tensor) -> tuple[Tensor, Tensor]:
+        """What a target is held against, and what the logit of each gains; a softmax starts with none."""
+        if self.loss == "gbce":
+            return negatives_K, self.log_rate.new_zeros(len(negatives_K))
+        if self.loss == "cross_entropy":
+            items_V = torch.arange(self.network.num_items, device=self.log_rate.device)
+            return items_V, torch.zeros_like(self.log_rate)
+        distinct, weights = drawn(negatives_K, self.log_rate)
+        return F.pad(distinct, (1, 0)), F.pad(weights, (1, 0))
 
 
 def _by_length(items_BL: Tensor, targets_BL: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,25 +160,23 @@ def _times_seen(past_NL: Tensor, items_K: Tensor) -> Tensor:
     return counts.scatter_add_(1, place_NL, torch.ones_like(place_NL).float())[:, column]
 
 
-def sampled_softmax(target_N: Tensor, logits_NK: Tensor, log_rate_K: Tensor) -> Tensor:
-    """Cross-entropy over the target and K shared negatives, with logQ correction.
+def drawn(negatives_K: Tensor, log_rate_V: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct ones of K items drawn as negatives, and the logQ correction of each.
 
-    Each negative's logit is lowered by log(K x its sampling probability): the K terms then have the
-    sum over all other items as their expectation, so popular items, drawn more often, are not
-    pushed down for it (Bengio and Senecal 2008). The target is always there, so its logit stays as
-    it is.
+    With each draw's logit lowered by log(K x its sampling probability), the K terms of a softmax have the sum
+    over all items as their expectation, so popular items, drawn more often, are not pushed down for it
+    (Bengio and Senecal 2008). An item drawn m times is m equal terms: one, of a logit higher by log m. The
+    target is always there, so its logit stays as it is.
 
     Args:
-        target_N: logit of each row's target, shape (N,).
-        logits_NK: logits of the negatives, -inf where one is the row's target, shape (N, K).
-        log_rate_K: log probability with which each negative was drawn, shape (K,).
+        negatives_K: items, shape (K,).
+        log_rate_V: log probability with which each item is drawn, shape (V,).
 
     Returns:
-        The mean loss in nats, a scalar; NaN without rows.
+        Items in ascending order, and what is added to the logit of each; shape (J,) both.
     """
-    corrected_NK = logits_NK - log_rate_K - math.log(len(log_rate_K))
-    partition_N = torch.logsumexp(torch.cat([target_N[:, None], corrected_NK], dim=1), dim=1)
-    return (partition_N - target_N).mean()
+    distinct, times = torch.unique(negatives_K, return_counts=True)
+    return distinct, times.log() - log_rate_V[distinct] - math.log(len(negatives_K))
 
 
 def gbce(target_N: Tensor, logits_NK: Tensor, share: float) -> Tensor:

@@ -181,14 +181,6 @@ class SequenceNetwork(nn.Module):
         """What an item's logit gains from the times that it is in the sequence so far; any shape."""
         return REPEAT_SCALE * self.repeat * torch.log1p(times_seen.float())
 
-    def repeat_shares(self, items_BL: Tensor) -> Tensor:
-        """The bonus of each item of sequences, in equal shares at all its places; shape (B, L).
-
-        To add it takes few numbers, and none is written twice.
-        """
-        times_seen_BL = (items_BL[:, :, None] == items_BL[:, None, :]).sum(2)
-        return self.repeat_bonus(times_seen_BL) / times_seen_BL
-
     def scores(self, states_BD: Tensor, items_BL: Tensor) -> Tensor:
         """Logits of all items after whole sequences.
 
@@ -200,7 +192,9 @@ class SequenceNetwork(nn.Module):
             Shape (B, V).
         """
         logits_BV = states_BD @ self.outputs.T + self.bias
-        return logits_BV.scatter_add(1, items_BL, self.repeat_shares(items_BL))
+        times_seen_BL = (items_BL[:, :, None] == items_BL[:, None, :]).sum(2)
+        # Each of an item's places brings its share, so that few numbers are added and none is written twice.
+        return logits_BV.scatter_add(1, items_BL, self.repeat_bonus(times_seen_BL) / times_seen_BL)
 
     def scores_of(self, states_BD: Tensor, items_BL: Tensor, candidates_BC: Tensor) -> Tensor:
         """Logits of some items, shape (B, C); see `scores`."""

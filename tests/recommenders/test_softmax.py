@@ -1,4 +1,4 @@
-"""The loss over all items beside the textbook's: value, gradients, blocks."""
+"""The softmax loss beside the textbook's: value, gradients, blocks, memory."""
 
 import math
 
@@ -6,26 +6,29 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clicksmith.recommenders import full_softmax as module
-from clicksmith.recommenders.full_softmax import full_softmax
+from clicksmith.recommenders import softmax as module
+from clicksmith.recommenders.softmax import softmax_loss
 
 NUM_ROWS, NUM_ITEMS = 23, 11
 
 
 def factors(num_rows: int = NUM_ROWS) -> tuple[torch.Tensor, ...]:
     draw = torch.Generator().manual_seed(3)
+    target = torch.randn(num_rows, generator=draw, requires_grad=True)
     states = torch.randn(num_rows, 4, generator=draw, requires_grad=True)
     outputs = torch.randn(NUM_ITEMS, 4, generator=draw, requires_grad=True)
     bias = torch.randn(NUM_ITEMS, generator=draw, requires_grad=True)
     places = torch.randint(0, NUM_ITEMS, (num_rows, 6), generator=draw)
     bonus = torch.randn(num_rows, 6, generator=draw, requires_grad=True)
-    targets = torch.randint(1, NUM_ITEMS, (num_rows,), generator=draw)
-    return states, outputs, bias, places, bonus, targets
+    own = torch.randint(0, NUM_ITEMS, (num_rows,), generator=draw)
+    return target, states, outputs, bias, places, bonus, own
 
 
-def textbook(states, outputs, bias, places, bonus, targets) -> torch.Tensor:
+def textbook(target, states, outputs, bias, places, bonus, own) -> torch.Tensor:
     logits = (states @ outputs.T + bias).scatter_add(1, places, bonus)
-    return F.cross_entropy(logits[:, 1:], targets - 1)
+    logits = logits.masked_fill(F.one_hot(own, NUM_ITEMS).bool(), float("-inf"))[:, 1:]
+    logits = torch.cat([target[:, None], logits], 1)
+    return F.cross_entropy(logits, torch.zeros_like(own))
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 5, 23, 100])
@@ -35,8 +38,8 @@ def test_value_and_gradients_are_those_of_the_textbook(
     monkeypatch.setitem(module.BLOCK_SIZE, "cpu", rows_at_once * NUM_ITEMS)
     given = factors()
     learnt = [factor for factor in given if factor.requires_grad]
-    assert len(learnt) == 4
-    found, expected = full_softmax(*given), textbook(*given)
+    assert len(learnt) == 5
+    found, expected = softmax_loss(*given), textbook(*given)
     torch.testing.assert_close(found, expected)
     # The loss is one term of several: its gradient is scaled.
     gradients = (torch.autograd.grad(3 * loss, learnt) for loss in (found, expected))
@@ -45,18 +48,19 @@ def test_value_and_gradients_are_those_of_the_textbook(
 
 
 def test_by_hand() -> None:
-    """Logits of items 1 and 2 are log 3 and log 1, and a bonus of log 2 for the second: 3 of 5."""
-    states, outputs = torch.ones(1, 1), torch.tensor([[9.0], [math.log(3)], [0.0]])
-    bonus = torch.tensor([[math.log(2), 7.0]])
-    places = torch.tensor([[2, 0]])  # the second is of nothing
-    loss = full_softmax(states, outputs, torch.zeros(3), places, bonus, torch.tensor([1]))
-    assert float(loss) == pytest.approx(math.log(5 / 3))
+    """The target weighs 3; of the others the first weighs 1, doubled by a bonus, the second is the target."""
+    states, outputs = torch.ones(1, 1), torch.tensor([[9.0], [0.0], [5.0]])
+    places, bonus = torch.tensor([[1, 0]]), torch.tensor([[math.log(2), 7.0]])  # the second is of nothing
+    loss = softmax_loss(
+        torch.tensor([math.log(3)]), states, outputs, torch.zeros(3), places, bonus, torch.tensor([2])
+    )
+    assert loss.item() == pytest.approx(math.log(5 / 3))
 
 
 def test_no_rows_give_no_loss_and_gradients_of_nought() -> None:
     given = factors(0)
-    loss = full_softmax(*given)
-    assert float(loss) == 0.0
+    loss = softmax_loss(*given)
+    assert loss.item() == 0.0
     for gradient in torch.autograd.grad(loss, [factor for factor in given if factor.requires_grad]):
         assert not gradient.any()
 
@@ -71,8 +75,9 @@ def test_memory_does_not_grow_with_rows_times_items() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        full_softmax(*given)
+        softmax_loss(*given)
     assert sum(kept) == sum(factor.numel() for factor in given if factor.requires_grad)
+    kept.clear()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         textbook(*given)
     assert sum(kept) > 500 * NUM_ITEMS
