@@ -290,7 +290,7 @@ def augmentations(
             _print_interval(f"{prefix}.gain", ndcg - without)
 
 
-def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS)) -> None:
+def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS), kinds: Iterable[str] = KINDS) -> None:
     """Every model on every other data set, each with its best setting of a few on validation users."""
     for dataset in datasets:
         read, k, horizon = LOGS[dataset]
@@ -299,7 +299,7 @@ def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS)) -> None:
             report(f"{dataset}.{name}", best_baseline(data, fits, k), k)
         rounds = rounds_of(data, num_epochs)
         with processes() as run:
-            for kind in KINDS:
+            for kind in kinds:
                 settings = [
                     SMALL.model_copy(
                         update={"model": kind, "dropout": d, "negatives_exponent": e, "horizon": horizon}

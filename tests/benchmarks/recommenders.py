@@ -32,7 +32,7 @@ import torch
 from benchmarks.chorus import chorus
 from benchmarks.lines import print_line
 from benchmarks.nearest import nearest
-from benchmarks.next_items import BEAUTY, LOGS, BuildTask, augmentations, beauty, logs, steps_of
+from benchmarks.next_items import BEAUTY, KINDS, LOGS, BuildTask, augmentations, beauty, logs, steps_of
 from benchmarks.open_bandit import open_bandit
 from benchmarks.oracle import oracle
 from benchmarks.public_logs import DATA, Split, amazon_beauty
@@ -136,6 +136,7 @@ def main() -> None:
     parser.add_argument("--operators", nargs="*", choices=OPERATORS, default=OPERATORS)
     parser.add_argument("--log-epochs", type=int, default=20, help="of the part logs")
     parser.add_argument("--logs", nargs="*", choices=LOGS, default=tuple(LOGS), help="of the part logs")
+    parser.add_argument("--networks", nargs="*", choices=KINDS, default=KINDS, help="of the part logs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--simulated-events", type=int, default=500_000)
     parser.add_argument("--speed-epochs", type=int, default=1)
@@ -150,7 +151,7 @@ def main() -> None:
         "augmentations": lambda: augmentations(
             arguments.augmented_epochs, arguments.seeds, arguments.operators
         ),
-        "logs": lambda: logs(arguments.log_epochs, arguments.logs),
+        "logs": lambda: logs(arguments.log_epochs, arguments.logs, arguments.networks),
         "bandit": open_bandit,
         "oracle": lambda: oracle(arguments.simulated_events),
         "chorus": chorus,
