@@ -8,7 +8,7 @@ import math
 import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -290,7 +290,7 @@ def augmentations(
             _print_interval(f"{prefix}.gain", ndcg - without)
 
 
-def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS), kinds: Iterable[str] = KINDS) -> None:
+def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS), kinds: Sequence[str] = KINDS) -> None:
     """Every model on every other data set, each with its best setting of a few on validation users."""
     for dataset in datasets:
         read, k, horizon = LOGS[dataset]
@@ -298,15 +298,16 @@ def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS), kinds: Iterable
         for name, fits in baselines(data).items():
             report(f"{dataset}.{name}", best_baseline(data, fits, k), k)
         rounds = rounds_of(data, num_epochs)
+        grid = [
+            SMALL.model_copy(
+                update={"model": kind, "dropout": d, "negatives_exponent": e, "horizon": horizon}
+            )
+            for kind, d, e in itertools.product(kinds, DROPOUTS, EXPONENTS)
+        ]
         with processes() as run:
-            for kind in kinds:
-                settings = [
-                    SMALL.model_copy(
-                        update={"model": kind, "dropout": d, "negatives_exponent": e, "horizon": horizon}
-                    )
-                    for d, e in itertools.product(DROPOUTS, EXPONENTS)
-                ]
-                tried = run(Training(read, one, rounds, on_test=False, k=k) for one in settings)
-                chosen = settings[int(np.argmax([one.ndcg.mean() for one in tried]))]
-                [judged] = run([Training(read, chosen, rounds, refit=True, k=k)])
-                report(f"{dataset}.{kind}", judged, k)
+            tried = run(Training(read, one, rounds, on_test=False, k=k) for one in grid)
+            ndcg = {one: judged.ndcg.mean() for one, judged in zip(grid, tried, strict=True)}
+            best = [max((one for one in grid if one.model == kind), key=ndcg.__getitem__) for kind in kinds]
+            refitted = run(Training(read, one, rounds, refit=True, k=k) for one in best)
+            for one, judged in zip(best, refitted, strict=True):
+                report(f"{dataset}.{one.model}", judged, k)
