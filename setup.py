@@ -15,6 +15,7 @@ EXPORT = ["onnx>=1.16,<2", "onnxscript>=0.3,<1", "onnxruntime>=1.20,<2"]
 NEAREST = ["faiss-cpu>=1.11,<2"]
 DEV = [
     "pytest>=8,<10",
+    "pytest-xdist>=3.8,<4",
     "duckdb>=1.3,<3",
     "hypothesis>=6.100,<7",
     "ruff==0.17.6",

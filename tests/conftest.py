@@ -1,4 +1,4 @@
-"""One Spark session and one Ray cluster for the whole test run."""
+"""One Spark session and one Ray cluster for each process of a test run, of which `make test` starts two."""
 
 import os
 import subprocess
@@ -13,9 +13,21 @@ sys.path.insert(0, str(ROOT / "jobs"))
 # Tests start many short-lived JVMs, here and in jobs' own processes: compiling hot code to the last takes
 # longer than it saves (tests/events/test_clean.py: 58 s with, 47 s without). Rows do not depend on it.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of two processes would wait for one another on two cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from clicksmith.config import Config, load_config  # noqa: E402
 from clicksmith.lakehouse.catalog import Lake  # noqa: E402
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long modules first; modules stay whole, and those that share a run of the pipeline stay together."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+    for item in items:
+        together = "undisturbed_run" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("pipeline" if together else str(item.path)))
 
 
 @pytest.fixture(scope="session")
