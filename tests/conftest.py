@@ -21,13 +21,14 @@ from clicksmith.config import Config, load_config  # noqa: E402
 from clicksmith.lakehouse.catalog import Lake  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long modules first; modules stay whole, and those that share a run of the pipeline stay together."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
     for item in items:
         together = "undisturbed_run" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("pipeline" if together else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("pipeline" if together else item.location[0]))
 
 
 @pytest.fixture(scope="session")
