@@ -42,7 +42,7 @@ report: ## where the demo's report is; opens it where there is a desktop
 
 .PHONY: test
 test: setup $(VENV)/.dev ## all tests (ARGS="-k name" selects some)
-	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: bench-generators
 bench-generators: $(VENV)/.dev $(VENV)-peers/.mostlyai ## tabular generators beside a public one (half an hour)

@@ -1,7 +1,6 @@
 """One Spark session and one Ray cluster for each process of a test run, of which `make test` starts two."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,14 +20,10 @@ from clicksmith.config import Config, load_config  # noqa: E402
 from clicksmith.lakehouse.catalog import Lake  # noqa: E402
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long modules first; modules stay whole, and those that share a run of the pipeline stay together."""
+    """Long modules first, so that no process waits for the last one."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
-    for item in items:
-        together = "undisturbed_run" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("pipeline" if together else item.location[0]))
 
 
 @pytest.fixture(scope="session")
@@ -79,25 +74,3 @@ def make_config(tmp_path: Path) -> Callable[..., Config]:
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
-
-
-@pytest.fixture(scope="session")
-def undisturbed_run(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> "Iterator[tuple[Path, subprocess.Popen[str]]]":
-    """A run of the whole pipeline in the background: tests that take this one go on beside it."""
-    import pipeline
-
-    lake = tmp_path_factory.mktemp("finished") / "lake"
-    process = pipeline.start(lake)
-    yield lake, process
-    process.kill()
-
-
-@pytest.fixture(scope="session")
-def finished_lake(undisturbed_run: "tuple[Path, subprocess.Popen[str]]") -> Path:
-    """A lake that one undisturbed run of the whole pipeline has filled."""
-    import pipeline
-
-    pipeline.finish(*undisturbed_run)
-    return undisturbed_run[0]

@@ -1,7 +1,12 @@
-"""The whole road on a sliver of real data: every table, balanced counts, nothing done twice."""
+"""The whole road on a sliver of real data: every table, balanced counts, nothing done twice.
+
+And kill -9 anywhere, run again, with twice the partitions: the same rows as an undisturbed run.
+"""
 
 import json
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -27,6 +32,57 @@ from clicksmith.tables import (
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
+
+TWICE_THE_PARTITIONS = (
+    "spark.shuffle_partitions=4",
+    "spark.rows_per_partition=4000",
+    "spark.rows_per_synthesis_task=4096",
+)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> "Iterator[tuple[Path, subprocess.Popen[str]]]":
+    """A run of the whole pipeline in the background: tests that take this one go on beside it."""
+    lake = tmp_path_factory.mktemp("finished") / "lake"
+    process = pipeline.start(lake)
+    yield lake, process
+    process.kill()
+
+
+@pytest.fixture(scope="module")
+def finished_lake(undisturbed_run: "tuple[Path, subprocess.Popen[str]]") -> Path:
+    """A lake that one undisturbed run of the whole pipeline has filled."""
+    pipeline.finish(*undisturbed_run)
+    return undisturbed_run[0]
+
+
+@pytest.fixture(scope="module")
+def disturbed_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("disturbed") / "lake"
+
+
+@pytest.mark.parametrize(
+    ("moment", "needle", "delay"),
+    [
+        ("during ingest, between two commits", "bronze.items: version", 0.2),
+        ("during GAN training, after a checkpoint", "gan: step ", 0.0),
+        ("during synthesis, between two generators", "gold.synthetic_candidates: version 0", 0.5),
+    ],
+)
+def test_kill(moment: str, needle: str, delay: float, disturbed_lake: Path, undisturbed_run: object):
+    log = pipeline.run_until(disturbed_lake, needle, delay, TWICE_THE_PARTITIONS)
+    assert "finished in" not in log, moment
+
+
+def test_the_run_after_the_kills_has_the_rows_of_an_undisturbed_run(
+    finished_lake: Path, disturbed_lake: Path
+):
+    log = pipeline.run(disturbed_lake, TWICE_THE_PARTITIONS)
+    assert "already done" in log, "what was committed before a kill is not done twice"
+    assert pipeline.differing_tables(finished_lake, disturbed_lake) == []
+    assert pipeline.model_weights(finished_lake) == pipeline.model_weights(disturbed_lake)
 
 
 def test_every_table_exists_with_its_contract(finished_lake: Path):
