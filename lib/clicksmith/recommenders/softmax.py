@@ -31,7 +31,7 @@ class _Softmax(torch.autograd.Function):
         own_N: Tensor,
     ) -> Tensor:
         """The loss; all gradients are ready with it."""
-        loss = target_N.new_zeros(())
+        loss = bias_K.new_zeros(())  # in 32 bits, whatever the states are
         factors = (target_N, states_ND, outputs_KD, bias_K, bonus_NL)
         of_target_N, of_states_ND, of_outputs_KD, of_bias_K, of_bonus_NL = map(torch.zeros_like, factors)
         size = max(1, BLOCK_SIZE.get(states_ND.device.type, 2**21) // len(bias_K))
