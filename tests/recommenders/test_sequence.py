@@ -102,6 +102,24 @@ def test_groups_of_like_length_give_the_loss_of_the_whole(kind: Kind, loss: Loss
     torch.testing.assert_close(objective(items, targets, negatives), alone / (targets > 0).sum())
 
 
+@pytest.mark.parametrize("loss", ["sampled_softmax", "cross_entropy", "gbce"])
+def test_a_part_of_a_batch_without_targets_gives_gradients_of_nought(loss: Loss) -> None:
+    """Other workers wait for the gradient of every parameter that they have one of themselves."""
+    model = _model()
+    objective = SequentialObjective(model, torch.full((12,), -np.log(11.0)).float(), loss)
+    items, negatives = torch.tensor([[1, 2, 3], [4, 0, 0]]), torch.tensor([5, 6])
+    learnt = {}
+    for targets in (torch.tensor([[2, 3, 4], [5, 0, 0]]), torch.zeros(2, 3, dtype=torch.long)):
+        model.zero_grad(set_to_none=True)
+        value = objective(items, targets, negatives)
+        value.backward()
+        learnt[value.item()] = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+    (some, with_targets), (none, without) = learnt.items()
+    assert some > 0 and none == 0.0
+    assert without.keys() == with_targets.keys()
+    assert not any(gradient.any() for gradient in without.values())
+
+
 def test_gbce_by_hand() -> None:
     """Two negatives of eight items: a = 1/4, beta = 1/4 (3/4 (1 - 4) + 4) = 7/16."""
     positive = -7 / 16 * np.log(1 / (1 + np.exp(-0.3)))

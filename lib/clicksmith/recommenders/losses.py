@@ -93,10 +93,9 @@ class SequentialObjective(nn.Module):
     def _past(self, items_GL: Tensor, known_GL: Tensor) -> tuple[Tensor, Tensor]:
         """The items that each known position can see, 0 in the place of others, and how often; (N, L)."""
         row, position = known_GL.nonzero(as_tuple=True)
-        seen_GL = items_GL != self.network.mask_index
-        alike_GLL = (items_GL[:, :, None] == items_GL[:, None, :]) & seen_GL[:, :, None]
+        alike_GLL = items_GL[:, :, None] == items_GL[:, None, :]
         if self.network.kind == "bert4rec":
-            return items_GL[row] * seen_GL[row], alike_GLL.sum(1)[row]
+            return (items_GL * (items_GL != self.network.mask_index))[row], alike_GLL.sum(1)[row]
         columns = torch.arange(items_GL.shape[1], device=items_GL.device)
         return items_GL[row] * (columns <= position[:, None]), alike_GLL.cumsum(1)[row, position]
 
@@ -115,6 +114,9 @@ class SequentialObjective(nn.Module):
             seen_NK = _times_seen(past_NL, others_K)
             logits_NK = states_ND @ outputs_KD.T + bias_K + network.repeat_bonus(seen_NK)
             logits_NK = logits_NK.masked_fill(targets_N[:, None] == others_K, float("-inf"))
+            if not len(targets_N):
+                # Nothing, by way of all parameters: other workers wait for their gradients.
+                return target_N.sum() + logits_NK.sum()
             return gbce(target_N, logits_NK, len(others_K) / (network.num_items - 2))
         place_of = torch.zeros_like(network.bias, dtype=torch.long)
         place_of[others_K] = torch.arange(len(others_K), device=place_of.device)
