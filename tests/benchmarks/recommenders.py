@@ -132,8 +132,9 @@ def main() -> None:
     )
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--epochs", type=int, default=40, help="of the part beauty")
-    parser.add_argument("--augmented-epochs", type=int, default=16, help="of the part augmentations")
-    parser.add_argument("--operators", nargs="*", choices=OPERATORS, default=OPERATORS)
+    of_augmentations = "of the part augmentations"
+    parser.add_argument("--augmented-epochs", type=int, default=16, help=of_augmentations)
+    parser.add_argument("--operators", nargs="*", choices=OPERATORS, default=OPERATORS, help=of_augmentations)
     parser.add_argument("--log-epochs", type=int, default=20, help="of the part logs")
     parser.add_argument("--logs", nargs="*", choices=LOGS, default=tuple(LOGS), help="of the part logs")
     parser.add_argument("--networks", nargs="*", choices=KINDS, default=KINDS, help="of the part logs")

@@ -12,18 +12,8 @@ from clicksmith.config.data import (
     OpenBanditConfig,
     SourceConfig,
 )
-from clicksmith.config.engines import (
-    LakeConfig,
-    RayConfig,
-    SparkConfig,
-)
-from clicksmith.config.generators import (
-    GateConfig,
-    GeneratorConfig,
-    MixConfig,
-    RangeConfig,
-    SynthesisConfig,
-)
+from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
+from clicksmith.config.generators import GateConfig, GeneratorConfig, MixConfig, RangeConfig, SynthesisConfig
 from clicksmith.config.load import load_config, parse_arguments
 from clicksmith.config.models import Config
 from clicksmith.config.recommenders import (

@@ -10,16 +10,8 @@ from clicksmith.config.data import (
     MaintenanceConfig,
     SourceConfig,
 )
-from clicksmith.config.engines import (
-    LakeConfig,
-    RayConfig,
-    SparkConfig,
-)
-from clicksmith.config.generators import (
-    GateConfig,
-    GeneratorConfig,
-    SynthesisConfig,
-)
+from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
+from clicksmith.config.generators import GateConfig, GeneratorConfig, SynthesisConfig
 from clicksmith.config.recommenders import (
     LiftConfig,
     RankerConfig,
