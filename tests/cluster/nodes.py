@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+HANGS_AFTER = 900
+"""Seconds: a run undisturbed takes one minute, one that is killed three times four on a busy machine."""
 # Raylets hand their environment on to the workers.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "RAY_AUTH_MODE": "disabled"}
 
@@ -78,7 +80,7 @@ def run(
         text=True,
         env=ENVIRONMENT,
     )
-    timer = threading.Timer(180, process.kill)
+    timer = threading.Timer(HANGS_AFTER, process.kill)
     timer.start()
     lines = []
     assert process.stderr is not None

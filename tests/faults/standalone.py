@@ -55,7 +55,7 @@ def start_job(job: str, settings: Sequence[str]) -> "subprocess.Popen[str]":
 def run_job(job: str, settings: Sequence[str]) -> str:
     """Run a job to its end; returns its log, and fails the test with it."""
     process = start_job(job, settings)
-    log = process.communicate(timeout=300)[1]
+    log = process.communicate(timeout=900)[1]
     assert process.returncode == 0, log[-4000:]
     return log
 

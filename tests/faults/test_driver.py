@@ -23,7 +23,7 @@ def drive(number: int, moment: str, settings: list[str]) -> "subprocess.Complete
     command = [sys.executable, str(DRIVER), str(number), moment, *settings]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
     return subprocess.run(
-        command, env=environment, stderr=subprocess.PIPE, text=True, timeout=300, check=False
+        command, env=environment, stderr=subprocess.PIPE, text=True, timeout=900, check=False
     )
 
 

@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 SHIPPED_VERSION = f"{clicksmith.__version__}+shipped"
-SECONDS_PER_JOB = 240
+SECONDS_PER_JOB = 900
 
 NUM_USERS, NUM_ITEMS, NUM_DAYS, IMPRESSIONS_PER_USER = 60, 40, 60, 40
 

@@ -256,7 +256,7 @@ def _kill_a_worker_after_a_checkpoint(models: Path) -> list[int]:
     killed: list[int] = []
 
     def wait_and_kill() -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline and not killed:
             if list(models.glob("runs/*/checkpoint.pt")):
                 for process in psutil.Process().children(recursive=True):
