@@ -1,7 +1,6 @@
 """Care changes files, never rows, nor what is pinned, nor what jobs take for done."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 import clean_events
 import ingest_events
 import maintain_tables
-from clicksmith.config import Config
+from clicksmith.config import Config, load_config
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.maintenance import maintain, pinned_versions
@@ -20,19 +19,31 @@ from faults import clicks
 pytestmark = pytest.mark.spark
 
 
-@pytest.fixture
-def config(spark, tmp_path: Path, make_config: Callable[..., Config]) -> Config:
-    """Of a lake that was cleaned twice, with other rules, after three batches."""
-    clicks.write_clicks(tmp_path / "in", 300, num_files=3)
-    settings = clicks.settings(tmp_path / "lake", tmp_path / "in", incremental=True)
-    source = settings[1].replace('"incremental": true', '"incremental": true, "max_files": 1')
-    config = make_config(*settings[2:], source, "maintenance.retention_days=0")
+def config_of(lake: Path, source: Path) -> Config:
+    settings = clicks.settings(lake, source, "maintenance.retention_days=0", incremental=True)
+    one_by_one = settings[1].replace('"incremental": true', '"incremental": true, "max_files": 1')
+    return load_config(None, [settings[0], one_by_one, *settings[2:]])
+
+
+@pytest.fixture(scope="module")
+def used(spark, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files and of a lake that was cleaned twice, with other rules, after three batches."""
+    folder = tmp_path_factory.mktemp("used")
+    clicks.write_clicks(folder / "in", 300, num_files=3)
+    config = config_of(folder / "lake", folder / "in")
     for _ in range(3):
         with record_run("ingest_events", config):
             ingest_events.run(config)
     clean_events.run(config)
     clean_events.run(config.model_copy(update={"cleaning": type(config.cleaning)(session_gap_minutes=7)}))
-    return config
+    return folder
+
+
+@pytest.fixture
+def config(used: Path, tmp_path: Path) -> Config:
+    """Of a copy of that lake."""
+    shutil.copytree(used / "lake", tmp_path / "lake")
+    return config_of(tmp_path / "lake", used / "in")
 
 
 def care(spark, config: Config) -> None:

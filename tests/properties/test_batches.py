@@ -18,6 +18,7 @@ from clicksmith.errors import ConfigError, ContractError, SourceError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import (
     BRONZE_EVENTS,
+    BRONZE_ITEMS,
     EVENTS_REJECTED,
     SILVER_EVENTS,
     SILVER_REJECTED,
@@ -109,6 +110,7 @@ def test_splits_and_orders(
         if number != 1:  # cleaning need not follow each batch
             clean_events.run(config)
     assert silver(lake) == whole
+    assert lake.get(BRONZE_ITEMS).version == 0, "the source has no items: later batches leave their table"
     before = {table.name: lake.get(table).version for table in (BRONZE_EVENTS, *SILVER)}
     ingest_events.run(config)
     clean_events.run(config)

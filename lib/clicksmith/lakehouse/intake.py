@@ -83,12 +83,14 @@ def ingest(
         max_rejected_fraction: above it, of any table, nothing is accepted.
 
     Returns:
-        What became of the records, by table.
+        What became of the records, by table that was written.
 
     Raises:
         SourceError: the last intake has no rows.
         ContractError: too many rows are rejected, or the counts of two passes differ.
     """
+    if intakes[-1].part is not None:  # a batch finds what the source has none of empty, from the batch before
+        intakes = [intake for intake in intakes if intake.checked is not None or not _is_empty(intake, lake)]
     # Kept on disk between the two passes: computing a source twice costs more, and files may change.
     kept = [
         intake.checked.persist(StorageLevel.DISK_ONLY) for intake in intakes if intake.checked is not None
@@ -114,6 +116,12 @@ def ingest(
 def count(checked: DataFrame) -> Counts:
     """What becomes of checked records."""
     return _counts(checked.agg(*_metrics()).collect()[0].asDict())
+
+
+def _is_empty(intake: Intake, lake: Lake) -> bool:
+    """Both tables are there, without a row."""
+    found = [lake.find(table) for table in (intake.table, intake.rejected_table)]
+    return all(snapshot is not None and lake.count_rows(snapshot) == 0 for snapshot in found)
 
 
 def _metrics() -> list[Column]:
