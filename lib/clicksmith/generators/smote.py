@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded, TableCodec
@@ -74,6 +73,9 @@ class NeighbourSampler(Sampler):
         apart = float(np.median(scalars.std(0).numpy())) if self.layout.num_scalars else 1.0
         dense[:, : self.layout.num_flat] *= apart / 2**0.5
         num_neighbours = min(NEIGHBOURS, len(rows) - 1)
+        # At the top of the module it would cost every process of every generator's training two seconds.
+        from sklearn.neighbors import NearestNeighbors
+
         found = NearestNeighbors(n_neighbors=num_neighbours, algorithm="brute").fit(dense).kneighbors()
         return found[0], found[1]
 

@@ -49,6 +49,8 @@ def connect(config: RayConfig) -> None:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
+            # Nobody takes this machine away: one process less for each training to start.
+            os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
             ray.init(
                 address="local",  # without it Ray joins a cluster that somebody else has started here
                 num_cpus=config.num_cpus,
