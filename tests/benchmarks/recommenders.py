@@ -21,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -51,29 +53,37 @@ LOSSES: tuple[Loss, ...] = ("cross_entropy", "sampled_softmax")
 def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
     """Seconds of an epoch, what is learnt in as many, and seconds to what the peer learns; two threads each.
 
-    RecBole makes a row of each prefix of a sequence: its epoch takes more steps, and teaches more.
+    RecBole makes a row of each prefix of a sequence, with one target. Beside its batch stand ours of as many
+    targets, whose epoch takes as many steps, and of as many rows, whose epoch takes fewer and teaches less.
     """
     torch.set_num_threads(2)
     data = amazon_beauty()
     config = BEAUTY.model_copy(update={"batch_size": batch_size, "dropout": 0.2})
     theirs = recbole(peer_python, steps_of(config, len(data.train), num_epochs), num_epochs)
-    for loss in LOSSES:
-        of_loss = config.model_copy(update={"loss": loss})
-        epochs, reached = num_epochs, False
-        while not reached:
-            seconds, found = _trained(data, steps_of(of_loss, len(data.train), epochs))
-            if epochs == num_epochs:
-                epoch_s = seconds / epochs
-                print_line(
-                    "recommenders", f"sasrec.{loss}.epoch_s", epoch_s, "s", "recbole", theirs["epoch_s"]
-                )
-            for name, value in found.items():
-                metric = f"sasrec.{loss}.after_{epochs}_epochs.{name}"
-                print_line("recommenders", metric, value, "1", "recbole", theirs[name])
-            reached = found["ndcg@10"] >= theirs["ndcg@10"]
-            epochs *= 2
-        peer = theirs["epoch_s"] * num_epochs
-        print_line("recommenders", f"sasrec.{loss}.to_peer_ndcg_s", seconds, "s", "recbole", peer)
+    targets = sum(len(history) - 1 for history in data.train) / len(data.train)
+    for loss, (equal, size) in product(
+        LOSSES, {"targets": round(batch_size / targets), "rows": batch_size}.items()
+    ):
+        ours = config.model_copy(update={"loss": loss, "batch_size": size})
+        _race(data, ours, f"sasrec.{loss}.equal_{equal}", num_epochs, theirs)
+
+
+def _race(
+    data: Split, config: SequentialConfig, name: str, num_epochs: int, theirs: Mapping[str, float]
+) -> None:
+    """Train for the peer's epochs, then for twice as many and so on, until its NDCG is reached."""
+    epochs, reached = num_epochs, False
+    while not reached:
+        seconds, found = _trained(data, steps_of(config, len(data.train), epochs))
+        if epochs == num_epochs:
+            print_line("recommenders", f"{name}.epoch_s", seconds / epochs, "s", "recbole", theirs["epoch_s"])
+        for figure, value in found.items():
+            metric = f"{name}.after_{epochs}_epochs.{figure}"
+            print_line("recommenders", metric, value, "1", "recbole", theirs[figure])
+        reached = found["ndcg@10"] >= theirs["ndcg@10"]
+        epochs *= 2
+    peer = theirs["epoch_s"] * num_epochs
+    print_line("recommenders", f"{name}.to_peer_ndcg_s", seconds, "s", "recbole", peer)
 
 
 def _trained(data: Split, config: SequentialConfig) -> tuple[float, dict[str, float]]:
