@@ -159,9 +159,9 @@ class Training:
 _read = lru_cache(maxsize=1)(lambda read: read())
 
 
-def steps_of(config: SequentialConfig, num_rows: int, num_epochs: int) -> SequentialConfig:
+def steps_of(config: SequentialConfig, num_rows: int, num_epochs: float) -> SequentialConfig:
     """So many times over all users."""
-    return config.model_copy(update={"num_steps": max(1, num_epochs * num_rows // config.batch_size)})
+    return config.model_copy(update={"num_steps": max(1, int(num_epochs * num_rows) // config.batch_size)})
 
 
 def rounds_of(data: Split, num_epochs: int) -> int:

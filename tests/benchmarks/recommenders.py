@@ -71,17 +71,17 @@ def speed(peer_python: str, num_epochs: int, batch_size: int) -> None:
 def _race(
     data: Split, config: SequentialConfig, name: str, num_epochs: int, theirs: Mapping[str, float]
 ) -> None:
-    """Train for the peer's epochs, then for twice as many and so on, until its NDCG is reached."""
-    epochs, reached = num_epochs, False
+    """Train for the peer's epochs, then for a quarter more and so on, until its NDCG is reached."""
+    epochs, reached = float(num_epochs), False
     while not reached:
         seconds, found = _trained(data, steps_of(config, len(data.train), epochs))
         if epochs == num_epochs:
             print_line("recommenders", f"{name}.epoch_s", seconds / epochs, "s", "recbole", theirs["epoch_s"])
         for figure, value in found.items():
-            metric = f"{name}.after_{epochs}_epochs.{figure}"
+            metric = f"{name}.after_{epochs:.3g}_epochs.{figure}"
             print_line("recommenders", metric, value, "1", "recbole", theirs[figure])
         reached = found["ndcg@10"] >= theirs["ndcg@10"]
-        epochs *= 2
+        epochs *= 1.25
     peer = theirs["epoch_s"] * num_epochs
     print_line("recommenders", f"{name}.to_peer_ndcg_s", seconds, "s", "recbole", peer)
 
