@@ -10,8 +10,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "jobs"))
 # Tests start many short-lived JVMs, here and in jobs' own processes: compiling hot code to the last takes
-# longer than it saves (tests/events/test_clean.py: 58 s with, 47 s without). Rows do not depend on it.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# longer than it saves (tests/events/test_clean.py: 58 s with, 47 s without), and verifying Spark's own classes
+# takes a tenth of a job. Rows do not depend on either.
+os.environ.setdefault(
+    "JDK_JAVA_OPTIONS",
+    "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
+)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Threads of two processes would wait for one another on two cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
