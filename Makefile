@@ -5,8 +5,9 @@ SHELL := /bin/bash
 
 VENV := .venv
 PY := $(VENV)/bin/python
-# pip shows its progress on a terminal and keeps quiet elsewhere.
-PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install $$([ -t 1 ] || echo --quiet)
+# pip shows its progress on a terminal and keeps quiet elsewhere. Compiling all of torch and Ray would take two
+# minutes of three; Python compiles what it imports.
+PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --no-compile $$([ -t 1 ] || echo --quiet)
 WITH_JAVA := JAVA_HOME="$$(bash deploy/setup/java.sh $(PY))" && export JAVA_HOME &&
 CODE := lib jobs tests deploy setup.py
 
