@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "jobs"))
 # Tests start many short-lived JVMs, here and in jobs' own processes: compiling hot code to the last takes
-# longer than it saves (tests/events/test_clean.py: 58 s with, 47 s without), and verifying Spark's own classes
-# takes a tenth of a job. Rows do not depend on either.
+# longer than it saves (tests/events/test_clean.py: 58 s with, 47 s without), and to verify Spark's own
+# classes takes a tenth of a job. Rows do not depend on either.
 os.environ.setdefault(
     "JDK_JAVA_OPTIONS",
     "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
