@@ -25,7 +25,7 @@ from training.toy_lake import toy_examples, write_examples
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 STEPS = 120
-OPTIONS = "num_steps: 120, batch_size: 500, checkpoint_every: 20, min_users: 1"
+OPTIONS = f"num_steps: {STEPS}, batch_size: 500, checkpoint_every: 20, min_users: 1"
 GAN = f"generators={{g: {{preset: tabular_gan, {OPTIONS}}}}}"
 # Other numbers of workers round otherwise, and a fast training magnifies that: see EXPERIMENTS.md.
 SLOW = f"generators={{g: {{preset: tabular_ar, learning_rate: 0.0003, mixed_precision: false, {OPTIONS}}}}}"
