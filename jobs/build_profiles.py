@@ -1,10 +1,10 @@
-"""Build gold.user_profiles, gold.item_profiles and gold.item_pairs as of the cut."""
+"""Build gold.user_profiles and gold.item_profiles as of the cut."""
 
 import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.features.profiles import item_pairs, item_profiles, user_profiles
+from clicksmith.features.profiles import item_profiles, user_profiles
 from clicksmith.features.split import find_cut
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
@@ -14,7 +14,6 @@ from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import (
     BRONZE_ITEMS,
     BRONZE_USERS,
-    ITEM_PAIRS,
     ITEM_PROFILES,
     SILVER_EVENTS,
     USER_PROFILES,
@@ -24,7 +23,7 @@ logger = logging.getLogger("clicksmith.jobs.build_profiles")
 
 
 def run(config: Config) -> None:
-    """Build all three as of the cut, unless that is already done."""
+    """Build both as of the cut, unless that is already done."""
     lake = Lake.of(config)
     inputs = {
         "events": lake.get(SILVER_EVENTS),
@@ -32,16 +31,13 @@ def run(config: Config) -> None:
         "users": lake.get(BRONZE_USERS),
     }
     lineage = trace("build_profiles", config, {"features": config.features}, inputs)
-    if lineage.is_committed(lake, USER_PROFILES, ITEM_PAIRS, ITEM_PROFILES):
+    if lineage.is_committed(lake, USER_PROFILES, ITEM_PROFILES):
         logger.info("already done for these inputs and this configuration")
         return
     spark = open_session(config)
     events, items, users = (read(spark, inputs[name]) for name in ("events", "items", "users"))
     cut = find_cut(events, config.features)
     commit(user_profiles(events, items, users, cut.cut_ts), USER_PROFILES, lake, lineage)
-    settings = config.features
-    pairs = item_pairs(events, cut.cut_ts, max_items=settings.max_session_items, max_pairs=settings.max_pairs)
-    commit(pairs, ITEM_PAIRS, lake, lineage)
     commit(item_profiles(events, items, cut.cut_ts), ITEM_PROFILES, lake, lineage)
 
 

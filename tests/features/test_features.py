@@ -8,14 +8,13 @@ from builders import at, event, rows_of
 from clicksmith.config import FeaturesConfig
 from clicksmith.errors import ConfigError
 from clicksmith.features.examples import OTHER_BRAND, training_examples
-from clicksmith.features.profiles import item_pairs, item_profiles, user_profiles
+from clicksmith.features.profiles import item_profiles, user_profiles
 from clicksmith.features.sequences import sequences, vocabulary
 from clicksmith.features.split import Cut, find_cut
 from clicksmith.lakehouse.commit import conform
 from clicksmith.tables import (
     BRONZE_ITEMS,
     BRONZE_USERS,
-    ITEM_PAIRS,
     ITEM_PROFILES,
     SEQUENCES,
     SILVER_EVENTS,
@@ -207,24 +206,3 @@ def test_windows_of_the_profiles(frames):
     assert [rows["a"][f"num_purchases_{days}d"] for days in (1, 7, 30, 90)] == [1, 1, 1, 2]
     assert [rows["b"][f"num_impressions_{days}d"] for days in (1, 7, 30, 90)] == [1, 1, 1, 1]
     assert rows["c"]["num_purchases_90d"] == 0, "an item of the catalogue alone"
-
-
-def test_items_visited_together(spark):
-    def visit(number: int, session: str, item: str, day: float, kind: str = "click") -> dict:
-        return event(str(number), kind, at(day), item=item, session_id=session)
-
-    rows = [
-        visit(1, "s1", "a", 0), visit(2, "s1", "b", 0), visit(3, "s1", "a", 0.1, "purchase"),
-        visit(4, "s2", "a", 1), visit(5, "s2", "b", 1), visit(6, "s2", "c", 1),
-        visit(7, "s3", "a", 2), visit(8, "s3", "d", 2, "impression"), visit(9, "s4", "c", 50),
-    ]  # fmt: skip
-    events = spark.createDataFrame(rows_of(SILVER_EVENTS, rows))
-    pairs = item_pairs(events, at(40), max_items=10, max_pairs=10)
-    found = {(row["item_id"], row["other_item_id"]): row for row in conform(pairs, ITEM_PAIRS).collect()}
-    assert found.keys() == {(x, y) for x in "abc" for y in "abc" if x != y}
-    assert [found["a", "b"][name] for name in ("num_sessions", "rank")] == [2, 1]
-    assert found["a", "b"]["cosine"] == pytest.approx(2 / (3 * 2) ** 0.5)
-    assert found["c", "a"]["cosine"] == pytest.approx(1 / 3**0.5)
-    # The newest two of s2 are c and b, so that b is of two sessions and c of one: cosine 1/sqrt(2).
-    few = item_pairs(events, at(40), max_items=2, max_pairs=1).collect()
-    assert {(row["item_id"], row["other_item_id"]) for row in few} == {("a", "b"), ("b", "c"), ("c", "b")}

@@ -150,10 +150,6 @@ class FeaturesConfig(Section):
         ge=0,
         description="items drawn beside each outcome of a log without impressions; 0: it has them",
     )
-    max_session_items: int = Field(
-        default=50, ge=2, description="newest of a session that count as visited together"
-    )
-    max_pairs: int = Field(default=50, ge=1, description="most similar items kept of each item")
 
 
 class MaintenanceConfig(Section):

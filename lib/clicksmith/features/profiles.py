@@ -136,41 +136,6 @@ def first_by(records: DataFrame, key: str) -> DataFrame:
     return chosen.select(key, *(F.col("_chosen")[name].alias(name) for name in others))
 
 
-def item_pairs(events: DataFrame, as_of: datetime, *, max_items: int, max_pairs: int) -> DataFrame:
-    """Items with outcomes in the same sessions before `as_of`, for gold.item_pairs.
-
-    Similarity is the cosine of the items' sets of sessions (Linden et al., 2003).
-
-    Args:
-        events: rows of silver.events.
-        as_of: only events strictly before it are counted.
-        max_items: newest of a session: pairs grow with its square, and who visits more is no person.
-        max_pairs: most similar, of an item.
-    """
-    past = events.filter((F.col("event_ts") < F.lit(as_of)) & F.col("event_type").isin(*OUTCOMES))
-    visits = past.groupBy("session_id", "item_id").agg(F.max("event_ts").alias("last_ts"))
-    newest = F.reverse(F.array_sort(F.collect_list(F.struct("last_ts", "item_id"))))
-    sessions = visits.groupBy("session_id").agg(F.slice(newest, 1, max_items)["item_id"].alias("items"))
-    items = sessions.select("items", F.explode("items").alias("item_id"))
-    own = items.groupBy("item_id").agg(F.count(F.lit(1)).alias("num_own"))
-    both = (
-        items.select("item_id", F.explode("items").alias("other_item_id"))
-        .filter("item_id <> other_item_id")
-        .groupBy("item_id", "other_item_id")
-        .agg(F.count(F.lit(1)).alias("num_sessions"))
-    )
-    others = own.select(F.col("item_id").alias("other_item_id"), F.col("num_own").alias("num_other"))
-    by_similarity = Window.partitionBy("item_id").orderBy(F.col("cosine").desc(), "other_item_id")
-    return (
-        both.join(own, "item_id")
-        .join(others, "other_item_id")
-        .withColumn("cosine", F.col("num_sessions") / F.sqrt(F.col("num_own") * F.col("num_other")))
-        .withColumn("rank", F.row_number().over(by_similarity))
-        .filter(F.col("rank") <= max_pairs)
-        .withColumn("as_of_ts", F.lit(as_of))
-    )
-
-
 def _within(days: int, as_of: datetime) -> Column:
     return F.col("event_ts") >= F.lit(as_of - timedelta(days=days))
 

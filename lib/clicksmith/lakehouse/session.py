@@ -22,6 +22,10 @@ _SETTINGS = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    # A table is sent to every task only where the code says so, of a number of rows that does not grow with
+    # the data: what Spark takes for small can be more than the driver's memory once it is joined.
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",

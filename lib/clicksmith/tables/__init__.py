@@ -3,7 +3,6 @@
 from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, OUTCOMES, REJECTED, USERS
 from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
 from clicksmith.tables.gold import (
-    ITEM_PAIRS,
     ITEM_PROFILES,
     RECOMMENDATIONS,
     SEARCH_PAIRS,
@@ -36,7 +35,6 @@ ALL_TABLES = (
     SILVER_SESSIONS,
     USER_PROFILES,
     ITEM_PROFILES,
-    ITEM_PAIRS,
     TRAINING_EXAMPLES,
     SEQUENCES,
     SEARCH_PAIRS,
@@ -59,7 +57,6 @@ __all__ = [
     "EVENT_FILES",
     "EVENT_TYPES",
     "ITEMS_REJECTED",
-    "ITEM_PAIRS",
     "ITEM_PROFILES",
     "JOB_RUNS",
     "OUTCOMES",

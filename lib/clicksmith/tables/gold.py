@@ -77,21 +77,6 @@ ITEM_PROFILES = Table(
     doc="an item as of the cut",
 )
 
-ITEM_PAIRS = Table(
-    name="gold.item_pairs",
-    columns=columns(
-        Column("item_id", pa.string()),
-        Column("other_item_id", pa.string()),
-        Column("as_of_ts", TIMESTAMP, doc="only events strictly before it are counted"),
-        Column("num_sessions", pa.int64(), minimum=1, doc="with an outcome of both"),
-        Column("cosine", pa.float64(), minimum=0.0, maximum=1.0, doc="num_sessions / sqrt of the items' own"),
-        Column("rank", pa.int64(), minimum=1, doc="among the item's pairs, 1 is the most similar"),
-    ),
-    key=("item_id", "other_item_id"),
-    layout=_WHOLE,
-    doc="two items visited together, as of the cut",
-)
-
 # What a generator learns and a ranker reads. All of it was known before the impression.
 FEATURE_COLUMNS = columns(
     Column("placement", pa.string(), nullable=True),
