@@ -42,8 +42,16 @@ report: ## where the demo's report is; opens it where there is a desktop
 	elif [ -n "$$DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $$report; fi
 
 .PHONY: test
-test: setup $(VENV)/.dev ## all tests (ARGS="-k name" selects some)
-	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: setup $(VENV)/.dev ## all tests but the long ones (15 minutes; ARGS="-k name" selects some)
+	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not soak' $(ARGS)
+
+.PHONY: soak
+soak: setup $(VENV)/.dev ## the long tests: kills, clusters of several nodes, submitted jobs, whole logs
+	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak $(ARGS)
+
+.PHONY: demo-check
+demo-check: setup $(VENV)/.dev ## make demo in a lake of its own, within 8 GB and 12 minutes, and what came out
+	@PYTHONPATH=lib:tests $(PY) tests/ci/demo.py $(ARGS)
 
 .PHONY: bench-generators
 bench-generators: $(VENV)/.dev $(VENV)-peers/.mostlyai ## tabular generators beside a public one (half an hour)

@@ -1,4 +1,4 @@
-"""Runs the real pipeline in processes of its own, and compares lakes. Imported by tests only."""
+"""Runs the real pipeline, here or in processes of its own, and compares lakes. Imported by tests only."""
 
 import hashlib
 import os
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from clicksmith.config import load_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import ALL_TABLES, Table
 
@@ -37,30 +38,33 @@ two are in tests/training and tests/jobs/test_submit.py."""
 
 def command(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> list[str]:
     """The command line of a job on a lake."""
-    settings = [f"lake.root={lake}", *TINY, *overrides]
-    flags = [part for setting in settings for part in ("--set", setting)]
+    flags = [part for setting in _settings(lake, overrides) for part in ("--set", setting)]
     return [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--conf", str(CONF), *flags]
 
 
-def start(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> "subprocess.Popen[str]":
-    """Start a run in the background; its log goes to a file beside the lake, see `finish`."""
-    with Path(f"{lake}.log").open("w") as log:
-        return subprocess.Popen(
-            command(lake, overrides, job), stderr=log, stdout=subprocess.DEVNULL, text=True
-        )
+def _settings(lake: Path, overrides: Sequence[str]) -> list[str]:
+    return [f"lake.root={lake}", *TINY, *overrides]
 
 
-def finish(lake: Path, process: "subprocess.Popen[str]") -> str:
-    """Wait for a run's end; returns its log. Fails the test with the log's end."""
-    status = process.wait(timeout=900)
-    log = Path(f"{lake}.log").read_text()
-    assert status == 0, log[-6000:]
-    return log
+def run_here(lake: Path, overrides: Sequence[str] = ()) -> None:
+    """Run the whole pipeline in this process, with the session and the cluster that it has."""
+    import run_pipeline
+
+    run_pipeline.run(load_config(str(CONF), _settings(lake, overrides)))
 
 
 def run(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> str:
-    """Run to the end; returns the log. Fails the test with the log's end."""
-    return finish(lake, start(lake, overrides, job))
+    """Run to the end in a process of its own; returns the log. Fails the test with the log's end."""
+    done = subprocess.run(
+        command(lake, overrides, job),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stderr
 
 
 def run_until(lake: Path, needle: str, delay: float = 0.0, overrides: Sequence[str] = ()) -> str:

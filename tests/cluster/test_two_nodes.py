@@ -22,7 +22,7 @@ from clicksmith.tables import TRAINING_EXAMPLES
 from cluster import nodes
 from training.toy_lake import toy_examples, write_examples
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray]
+pytestmark = [pytest.mark.soak, pytest.mark.ray]
 
 STEPS = 120
 OPTIONS = f"num_steps: {STEPS}, batch_size: 500, checkpoint_every: 20, min_users: 1"

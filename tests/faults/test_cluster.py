@@ -15,7 +15,7 @@ from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 from faults import clicks, standalone
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark]
+pytestmark = [pytest.mark.soak, pytest.mark.spark]
 
 SILVER = (SILVER_EVENTS, SILVER_SESSIONS, SILVER_REJECTED)
 PARTITIONS = "spark.rows_per_partition=15000"

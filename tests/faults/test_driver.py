@@ -1,51 +1,85 @@
-"""The driver killed before and after commits of the data jobs: run again, every table is the same."""
+"""The driver's end before and after commits of the data jobs: run again, every table is the same.
+
+In `make test` an error that nothing catches ends the run, in the tests' own session, at a commit; in `make
+soak` at every commit, and kill -9 ends processes.
+"""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
-from faults import clicks
+from faults import clicks, driver
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
-DRIVER = Path(__file__).with_name("driver.py")
-ROOT = DRIVER.parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 KILL_AT = 2
-"""Commits of a run before the one that it is killed at. With 0 every commit is met, before and after, in
-half an hour."""
+"""Commits of a run before the one that it is ended at; with 0 every commit is met."""
+
+Drive = Callable[[int, str, list[str]], int | None]
+"""Run the jobs as `driver.run`; None where the run was ended."""
 
 
-def drive(number: int, moment: str, settings: list[str]) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(DRIVER), str(number), moment, *settings]
+def drive_process(number: int, moment: str, settings: list[str]) -> int | None:
+    command = [sys.executable, driver.__file__, str(number), moment, *settings]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
-    return subprocess.run(
+    done = subprocess.run(
         command, env=environment, stderr=subprocess.PIPE, text=True, timeout=900, check=False
     )
+    if done.returncode == -9:
+        return None
+    assert done.returncode == 0, done.stderr[-4000:]
+    return int(done.stderr.split(" commits")[0].rsplit("\n", 1)[-1])
 
 
-def test_killed_again_and_again(tmp_path: Path):
-    """One lake, killed before the third commit of a run, then after the third of the next, and so on.
+class Ended(BaseException):
+    pass
 
-    Of five commits in a row one is prevented and done by the next run, and one is cut off from what follows;
-    each run has to find what is there and go on: more kills would show the same, at a dozen seconds each.
+
+def drive_here(number: int, moment: str, settings: list[str]) -> int | None:
+    def end() -> None:
+        raise Ended
+
+    try:
+        return driver.run(number, moment, settings, end)
+    except Ended:
+        return None
+
+
+def end_again_and_again(tmp_path: Path, drive: Drive, kill_at: int) -> None:
+    """One lake, ended before the n-th commit of a run, then after the n-th of the next, and so on.
+
+    Each run has to find what is there and go on.
     """
     clicks.write_clicks(tmp_path / "in", 600, num_files=2)
     whole = clicks.settings(tmp_path / "whole", tmp_path / "in", incremental=True)
-    finished = drive(-1, "never", whole)
-    assert finished.returncode == 0, finished.stderr[-4000:]
-    num_commits = int(finished.stderr.split(" commits")[0].rsplit("\n", 1)[-1])
+    num_commits = drive(-1, "never", whole)
+    assert num_commits is not None
     killed = clicks.settings(tmp_path / "killed", tmp_path / "in", incremental=True)
     kills = 0
     for moment in cycle(("before", "after")):
-        done = drive(KILL_AT, moment, killed)
-        if done.returncode == 0:
+        if drive(kill_at, moment, killed) is not None:
             break
-        assert done.returncode == -9, done.stderr[-4000:]
         kills += 1
-    assert kills >= 2 * num_commits // (2 * KILL_AT + 1)
+    assert kills >= 2 * num_commits // (2 * kill_at + 1)
     for table in clicks.TABLES:
         assert clicks.rows(tmp_path / "killed", table) == clicks.rows(tmp_path / "whole", table), table.name
+
+
+def test_ended_again_and_again(spark, tmp_path: Path):
+    end_again_and_again(tmp_path, drive_here, KILL_AT)
+
+
+@pytest.mark.soak
+def test_ended_at_every_commit(spark, tmp_path: Path):
+    end_again_and_again(tmp_path, drive_here, 0)
+
+
+@pytest.mark.soak
+def test_killed_again_and_again(tmp_path: Path):
+    end_again_and_again(tmp_path, drive_process, KILL_AT)

@@ -1,12 +1,8 @@
-"""The whole road on a sliver of real data: every table, balanced counts, nothing done twice.
-
-And kill -9 anywhere, run again, with twice the partitions: the same rows as an undisturbed run.
-"""
+"""The whole road on a sliver of real data: every table, balanced counts, nothing done twice."""
 
 import json
-import subprocess
+import logging
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -32,57 +28,6 @@ from clicksmith.tables import (
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
-
-TWICE_THE_PARTITIONS = (
-    "spark.shuffle_partitions=4",
-    "spark.rows_per_partition=4000",
-    "spark.rows_per_synthesis_task=4096",
-)
-
-
-@pytest.fixture(scope="module")
-def undisturbed_run(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> "Iterator[tuple[Path, subprocess.Popen[str]]]":
-    """A run of the whole pipeline in the background: tests that take this one go on beside it."""
-    lake = tmp_path_factory.mktemp("finished") / "lake"
-    process = pipeline.start(lake)
-    yield lake, process
-    process.kill()
-
-
-@pytest.fixture(scope="module")
-def finished_lake(undisturbed_run: "tuple[Path, subprocess.Popen[str]]") -> Path:
-    """A lake that one undisturbed run of the whole pipeline has filled."""
-    pipeline.finish(*undisturbed_run)
-    return undisturbed_run[0]
-
-
-@pytest.fixture(scope="module")
-def disturbed_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("disturbed") / "lake"
-
-
-@pytest.mark.parametrize(
-    ("moment", "needle", "delay"),
-    [
-        ("during ingest, between two commits", "bronze.items: version", 0.2),
-        ("during GAN training, after a checkpoint", "gan: step ", 0.0),
-        ("during synthesis, between two generators", "gold.synthetic_candidates: version 0", 0.5),
-    ],
-)
-def test_kill(moment: str, needle: str, delay: float, disturbed_lake: Path, undisturbed_run: object):
-    log = pipeline.run_until(disturbed_lake, needle, delay, TWICE_THE_PARTITIONS)
-    assert "finished in" not in log, moment
-
-
-def test_the_run_after_the_kills_has_the_rows_of_an_undisturbed_run(
-    finished_lake: Path, disturbed_lake: Path
-):
-    log = pipeline.run(disturbed_lake, TWICE_THE_PARTITIONS)
-    assert "already done" in log, "what was committed before a kill is not done twice"
-    assert pipeline.differing_tables(finished_lake, disturbed_lake) == []
-    assert pipeline.model_weights(finished_lake) == pipeline.model_weights(disturbed_lake)
 
 
 def test_every_table_exists_with_its_contract(finished_lake: Path):
@@ -163,9 +108,12 @@ def test_the_report_is_written(finished_lake: Path):
     assert "<html" in html and "svg" in html
 
 
-def test_run_again_nothing_is_done_twice(finished_lake: Path):
+def test_run_again_nothing_is_done_twice(finished_lake: Path, caplog: pytest.LogCaptureFixture):
     before = pipeline.versions(finished_lake)
-    log = pipeline.run(finished_lake)
+    caplog.set_level(logging.INFO, "clicksmith")
+    pipeline.run_here(finished_lake)
+    log = caplog.text
+    assert "already done" in log
     assert pipeline.versions(finished_lake) == before
     assert ": version" not in log.replace("is already of this run", ""), "a table was written"
     assert "step " not in log, "a model was trained"

@@ -1,11 +1,13 @@
 """Three public click logs through the same jobs by conf alone; counts as DuckDB finds them in the files.
 
-Of the two long ones a third of the users, all of each one's events.
+Of the users a few, all of each one's events; in `make soak` a third of the two long logs' users, and all of
+the short one's.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import duckdb
 import pyarrow.compute as pc
@@ -57,21 +59,22 @@ LOGS = {
 }
 
 
-def some_users(name: str, folder: Path, to: Path) -> Path:
-    """The folder, or where its log is long, a copy of the lines of a third of its users."""
+def some_users(name: str, folder: Path, to: Path, one_in: int) -> Path:
+    """A copy of the log with the lines of one in so many users."""
+    if one_in == 1:
+        return folder
     to.mkdir()
     if name == "retailrocket":
         duckdb.execute(
-            f"""COPY (SELECT * FROM read_parquet('{folder}/*.parquet') WHERE hash(user_id) % 3 = 0)
+            f"""COPY (SELECT * FROM read_parquet('{folder}/*.parquet') WHERE hash(user_id) % {one_in} = 0)
                 TO '{to}/events.parquet' (FORMAT parquet)"""
         )
-    elif name == "yoochoose":
-        for file in folder.glob("*.tsv"):
-            header, *lines = file.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if int(line.split("\t")[0]) % 3 == 0]
-            (to / file.name).write_text("".join([header, *kept]))
-    else:
-        return folder
+        return to
+    separator = {"yoochoose": "\t", "diginetica": ";"}[name]
+    for file in folder.glob("*.?sv"):
+        header, *lines = file.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if crc32(line.split(separator)[0].encode()) % one_in == 0]
+        (to / file.name).write_text("".join([header, *kept]))
     return to
 
 
@@ -132,11 +135,27 @@ def from_lake(lake: Lake) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize(
+    ("name", "one_in"),
+    [
+        ("retailrocket", 40),
+        ("yoochoose", 40),
+        ("diginetica", 8),
+        pytest.param("retailrocket", 3, marks=pytest.mark.soak),
+        pytest.param("yoochoose", 3, marks=pytest.mark.soak),
+        pytest.param("diginetica", 1, marks=pytest.mark.soak),
+    ],
+)
 def test_counts(
-    name: str, shared_data: Path, spark, make_config: Callable[..., Config], lake: Lake, tmp_path: Path
+    name: str,
+    one_in: int,
+    shared_data: Path,
+    spark,
+    make_config: Callable[..., Config],
+    lake: Lake,
+    tmp_path: Path,
 ):
-    folder = some_users(name, shared_data / LOGS[name][0], tmp_path / "log")
+    folder = some_users(name, shared_data / LOGS[name][0], tmp_path / "log", one_in)
     suffix = {"yoochoose": "/*.tsv", "diginetica": "/*.csv", "retailrocket": ""}[name]
     config = make_config(f"source.events.path={folder}{suffix}", conf=str(ROOT / "conf" / f"{name}.yaml"))
     for job in (ingest_events, clean_events, build_profiles, build_training_set):

@@ -38,7 +38,7 @@ from clicksmith.tables import (
     Table,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
+pytestmark = [pytest.mark.soak, pytest.mark.spark, pytest.mark.ray]
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
