@@ -51,18 +51,20 @@ def _trace(config: Config, fingerprint: str) -> Lineage:
 
 
 def _ingest(config: Config, lake: Lake, lineage: Lineage, batch: Batch | None) -> None:
+    part = None if batch is None else batch.part
+    lineage = lineage.begun(lake, EVENTS_REJECTED, part)
     spark = open_session(config)
     raw = read_source(spark, config, None if batch is None else batch.files)
     parts = (
         (BRONZE_ITEMS, ITEMS_REJECTED, raw.items, ITEM_COLUMNS, None),
         (BRONZE_USERS, USERS_REJECTED, raw.users, USER_COLUMNS, None),
-        (BRONZE_EVENTS, EVENTS_REJECTED, raw.events, EVENT_COLUMNS, None if batch is None else batch.part),
+        (BRONZE_EVENTS, EVENTS_REJECTED, raw.events, EVENT_COLUMNS, part),
     )
     intakes = [
         Intake(
             table,
             rejected_table,
-            None if frame is None else check(frame, columns, config.contract),
+            None if frame is None else check(frame, columns, config.contract, lineage.began),
             ruleset_version(columns, config.contract),
             part,
         )

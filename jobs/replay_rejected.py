@@ -2,13 +2,14 @@
 
 import logging
 import sys
+from dataclasses import replace
 
 from clicksmith.config import Config
 from clicksmith.events.contract import check, ruleset_version
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.lineage import began_of, trace
 from clicksmith.lakehouse.replay import replay
 from clicksmith.lakehouse.session import open_session
 from clicksmith.sources.read import reread_events, source_settings
@@ -28,7 +29,10 @@ def run(config: Config) -> None:
         logger.info("already done with this configuration")
         return
     spark = open_session(config)
-    checked = check(reread_events(config, read(spark, source)), EVENT_COLUMNS, config.contract)
+    # Rows are held against the moment of their ingest, not of their replay.
+    lineage = replace(lineage, began=began_of(source))
+    raw = reread_events(config, read(spark, source))
+    checked = check(raw, EVENT_COLUMNS, config.contract, lineage.began)
     rules = ruleset_version(EVENT_COLUMNS, config.contract)
     counts = replay(spark, checked, lake, lineage, config.source.name, rules)
     logger.info("%s", ", ".join(f"{key}={value:,}" for key, value in counts.as_dict().items()))

@@ -53,6 +53,7 @@ def vocabulary_of(item_ids: list[str]) -> pa.Table:
             "value": [str(name) for _, name in ordered],
             "index": list(range(1, len(ordered) + 1)),
             "num_events": [int(-count) for count, _ in ordered],
+            "num_outcomes": [int(-count) for count, _ in ordered],
         },
         schema=VOCABULARY.arrow_schema,
     )

@@ -23,6 +23,9 @@ class DirtConfig(Section):
         default=0.005, ge=0, le=1, description="of an item that is not in the catalogue; never a search"
     )
     null_field: float = Field(default=0.005, ge=0, le=1, description="lacks user, item, request or price")
+    wrong_clock: float = Field(
+        default=0.001, ge=0, le=1, description="its time is 10 to 30 years off, either way"
+    )
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "DirtConfig":

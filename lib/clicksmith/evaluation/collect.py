@@ -16,6 +16,7 @@ from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.lakehouse.session import open_session
 from clicksmith.seeds import HOLDOUT_MODULUS, derive_seed
 from clicksmith.tables import SYNTHETIC_EXAMPLES
@@ -26,14 +27,14 @@ logger = logging.getLogger(__name__)
 COLUMNS = (*FEATURE_COLUMNS, *LABEL_COLUMNS)
 
 
-def smallest_hashes(df: DataFrame, columns: Sequence[str], max_rows: int) -> pa.Table:
+def sample(df: DataFrame, columns: Sequence[str], max_rows: int) -> pa.Table:
     """The rows with the smallest (crc32(example_id), example_id), in that order.
 
     A smaller sample is the beginning of a larger one, and neither depends on partitions or files.
     """
-    order = [F.crc32(F.col("example_id")), F.col("example_id")]
-    rows = df.orderBy(*order).limit(max_rows).select(*columns)
-    return rows.toArrow()
+    order = {"_hash": F.crc32(F.col("example_id")), "_id": F.col("example_id")}
+    rows = smallest_hashes(df, max_rows).select(*columns, *[key.alias(name) for name, key in order.items()])
+    return rows.toArrow().sort_by([(name, "ascending") for name in order]).select(list(columns))
 
 
 def candidates_of(spark: SparkSession, candidates: Snapshot, generator: str) -> DataFrame:
@@ -66,10 +67,10 @@ def measure_generators(
     bounds = config.gate
     train_rows = read(spark, examples).where(F.col("split") == "train")
     is_holdout = F.crc32(F.col("example_id")) % HOLDOUT_MODULUS == 0
-    train_table = smallest_hashes(train_rows.where(~is_holdout), names, bounds.max_reference_rows)
+    train_table = sample(train_rows.where(~is_holdout), names, bounds.max_reference_rows)
     coding = Coding.fit(train_table, COLUMNS)
     train = coding.encode(train_table)
-    holdout = coding.encode(smallest_hashes(train_rows.where(is_holdout), names, bounds.max_reference_rows))
+    holdout = coding.encode(sample(train_rows.where(is_holdout), names, bounds.max_reference_rows))
     seed = derive_seed(config.seed, "evaluate_synthetic")
     labels = tuple(column.name for column in LABEL_COLUMNS)
     measure = compare.Measure(coding, seed, (config.ranker.label,), labels)
@@ -78,7 +79,7 @@ def measure_generators(
     metrics = []
     for generator, snapshot in candidates.items():
         rows = candidates_of(spark, snapshot, generator)
-        synthetic = coding.encode(smallest_hashes(rows, names, bounds.max_reference_rows))
+        synthetic = coding.encode(sample(rows, names, bounds.max_reference_rows))
         # A generator with a lower limit saw the first rows of the same order.
         shown = train.head(config.generators[generator].max_rows)
         sides = compare.Sides.of(generator, shown, holdout, synthetic.num_rows, bounds.max_rows)

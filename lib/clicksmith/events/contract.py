@@ -6,6 +6,7 @@ values, so that there are few of them; the rejected row itself is kept beside th
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import reduce
 
 import pyarrow as pa
@@ -21,7 +22,12 @@ _TYPES = {"double": "number", "int": "whole number", "timestamp": "timestamp"}
 _RECEIVED = "_received"
 
 
-def check(raw: DataFrame, columns: Sequence[tables.Column], contract: ContractConfig) -> DataFrame:
+def check(
+    raw: DataFrame,
+    columns: Sequence[tables.Column],
+    contract: ContractConfig,
+    ingested: datetime | None = None,
+) -> DataFrame:
     """Cast raw records to the contract and find the rules that each broke.
 
     Args:
@@ -29,6 +35,7 @@ def check(raw: DataFrame, columns: Sequence[tables.Column], contract: ContractCo
             ``_problem`` could not be read: that is its only reason. ``_raw``: the row as received.
         columns: the contract's columns, e.g. ``EVENT_COLUMNS``.
         contract: dates and event types that are allowed.
+        ingested: when the ingest began, with a zone: an event cannot come from after it. None: it may.
 
     Returns:
         One row a raw row: the columns with their types, ``_raw`` and ``reasons`` (empty: none broken).
@@ -42,7 +49,7 @@ def check(raw: DataFrame, columns: Sequence[tables.Column], contract: ContractCo
     )
     typed = [_cast(F.col(_RECEIVED)[c.name], raw.schema, c).alias(c.name) for c in columns]
     frame = frame.select("*", *typed)
-    rules = _rules(columns, contract)
+    rules = _rules(columns, contract, ingested)
     # Most rows break nothing: one chain of comparisons passes them, without building arrays.
     any_broken = reduce(Column.__or__, [F.coalesce(condition, F.lit(False)) for _, condition in rules])
     broken = F.array_compact(F.array(*[F.when(condition, reason) for reason, condition in rules]))
@@ -112,7 +119,9 @@ def _cast(value: Column, schema: StructType, column: tables.Column) -> Column:
     return value.try_cast(kind)
 
 
-def _rules(columns: Sequence[tables.Column], contract: ContractConfig) -> list[tuple[str, Column]]:
+def _rules(
+    columns: Sequence[tables.Column], contract: ContractConfig, ingested: datetime | None = None
+) -> list[tuple[str, Column]]:
     """Each rule's reason and the condition under which a row breaks it."""
     rules: list[tuple[str, Column]] = []
     for column in columns:
@@ -136,18 +145,21 @@ def _rules(columns: Sequence[tables.Column], contract: ContractConfig) -> list[t
             rules.append(
                 (f"{column.name}: not one of {', '.join(column.allowed)}", ~value.isin(*column.allowed))
             )
-    return rules + (_event_rules(contract) if columns[0].name == "event_id" else [])
+    return rules + (_event_rules(contract, ingested) if columns[0].name == "event_id" else [])
 
 
-def _event_rules(contract: ContractConfig) -> list[tuple[str, Column]]:
+def _event_rules(contract: ContractConfig, ingested: datetime | None) -> list[tuple[str, Column]]:
     allowed = (*tables.EVENT_TYPES, *contract.extra_event_types)
     event_type, event_ts = F.col("event_type"), F.col("event_ts")
     earliest, latest = F.lit(contract.earliest_date), F.lit(contract.latest_date)
+    tolerance = timedelta(hours=contract.max_future_hours)
+    is_future = F.lit(False) if ingested is None else event_ts > F.lit(ingested + tolerance)
     needs_item = (event_type != "search") & F.col(_RECEIVED)["item_id"].isNull()
     return [
         (f"event_type: not one of {', '.join(allowed)}", ~event_type.isin(*allowed)),
         (f"event_ts: before {contract.earliest_date}", event_ts < earliest.cast("timestamp")),
         (f"event_ts: not before {contract.latest_date}", event_ts >= latest.cast("timestamp")),
+        (f"event_ts: over {contract.max_future_hours:g} hours later than its ingest", is_future),
         ("item_id: missing, and event_type is not search", needs_item),
         ("propensity: 0, so the row could not have been logged", F.col("propensity") == 0.0),
     ]

@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from clicksmith.config import FeaturesConfig
 from clicksmith.events.spill import whole_users
 from clicksmith.features import history
-from clicksmith.features.amounts import days_between, mean_of, micros, micros_of
+from clicksmith.features.amounts import days_between, mean_of, micros, micros_of, wide
 from clicksmith.features.profiles import first_by
 from clicksmith.features.split import Cut
 from clicksmith.tables import OUTCOMES
@@ -64,12 +64,10 @@ def training_examples(
         F.col("income_band").alias("user_income_band"),
         F.col("household").alias("user_household"),
     )
-    rows = _item_features(stacked, cut, num_partitions).join(attributes, "item_id", "left")
-    # Before the shuffle by user: a join after it might part a user's rows that are many.
-    rows = rows.join(first_by(profile, "user_id"), "user_id", "left")
+    rows = _item_features(stacked, attributes, cut, num_partitions)
     weight = 1.0 / F.coalesce(F.col("propensity"), F.lit(1.0))
     return (
-        _user_features(rows, cut, num_partitions, max_rows)
+        _user_features(rows, first_by(profile, "user_id"), cut, num_partitions, max_rows)
         .withColumn("hour_of_day", F.hour("event_ts"))
         .withColumn("day_of_week", F.weekday("event_ts") + 1)
         .withColumn("sample_weight", F.least(weight, F.lit(settings.max_sample_weight)))
@@ -102,14 +100,14 @@ def _item_attributes(items: DataFrame, stacked: DataFrame, cut: Cut, settings: F
     )
 
 
-def _item_features(rows: DataFrame, cut: Cut, num_partitions: int) -> DataFrame:
+def _item_features(rows: DataFrame, attributes: DataFrame, cut: Cut, num_partitions: int) -> DataFrame:
     bought = F.col("event_type") == "purchase"
     rows = rows.withColumns({"_us": F.unix_micros("event_ts"), "_day": F.to_date("event_ts")}).repartition(
         num_partitions, "item_id", "_day"
     )
     figures = {
         "purchases": F.count(F.when(bought, F.lit(1))),
-        "price_sum": F.sum("price_micros"),
+        "price_sum": F.sum(wide(F.col("price_micros"))),
         "price_count": F.count("price_micros"),
         "first_us": F.min("_us"),
     }
@@ -125,7 +123,8 @@ def _item_features(rows: DataFrame, cut: Cut, num_partitions: int) -> DataFrame:
     )
     earlier = Window.partitionBy("item_id", "_day").orderBy("_us").rangeBetween(Window.unboundedPreceding, -1)
     today = rows.withColumns({f"_today_{name}": value.over(earlier) for name, value in figures.items()})
-    joined = today.join(carried, ["item_id", "_day"])
+    # An item's attributes come with its days, which are few beside its rows.
+    joined = today.join(carried.join(attributes, "item_id", "left"), ["item_id", "_day"])
     price_count = _added("price_count")
     first_us = F.least("_carried_first_us", "_today_first_us")
     return joined.withColumns(
@@ -142,7 +141,9 @@ def _added(name: str) -> Column:
     return sum((F.coalesce(f"_{part}_{name}", F.lit(0)) for part in ("carried", "today")), F.lit(0))
 
 
-def _user_features(rows: DataFrame, cut: Cut, num_partitions: int, max_rows: int) -> DataFrame:
+def _user_features(
+    rows: DataFrame, profiles: DataFrame, cut: Cut, num_partitions: int, max_rows: int
+) -> DataFrame:
     cut_us = micros_of(cut.cut_ts)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -150,5 +151,8 @@ def _user_features(rows: DataFrame, cut: Cut, num_partitions: int, max_rows: int
             yield from history.with_history(table, cut_us).to_batches(max_chunksize=50_000)
 
     schema = from_arrow_schema(history.SCHEMA, prefer_timestamp_ntz=False)
-    columns = rows.select("event_id", "event_type", "price_micros", *history.PASSED_ON)
-    return columns.repartition(num_partitions, "user_id").mapInArrow(run, schema)
+    # One shuffle for the join and the kernel. Spark parts no rows of a user, be they many, where it was told
+    # the number of partitions.
+    joined = rows.repartition(num_partitions, "user_id").join(profiles, "user_id", "left")
+    columns = joined.select("event_id", "event_type", "price_micros", *history.PASSED_ON)
+    return columns.mapInArrow(run, schema)

@@ -130,7 +130,9 @@ def with_history(events: pa.Table, cut_us: int) -> pa.Table:
     num_events = by_user.now - by_user.start
     num_in_category = np.where(category[asking] > 0, by_category.now - by_category.start, 0)
     num_prices = by_user.before(frame["price_micros"].is_not_null().to_numpy())
-    prices = by_user.before(frame["price_micros"].fill_null(0).to_numpy())
+    # Units and the rest apart: sums of micro-units could need more than 64 bits.
+    units, rest = np.divmod(frame["price_micros"].fill_null(0).to_numpy(), MICROS)
+    prices = by_user.before(units) * float(MICROS) + by_user.before(rest)
     with np.errstate(invalid="ignore"):
         mean_price = prices / num_prices / MICROS
         share = np.nan_to_num(num_in_category / num_events)

@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from clicksmith.features.amounts import MICROS, days_between, mean_of, micros
+from clicksmith.features.amounts import days_between, mean_of, micros, to_units, total
+from clicksmith.features.ranks import rank_by_count
 from clicksmith.tables import OUTCOMES
 from clicksmith.tables.gold import WINDOWS
 
@@ -39,10 +40,10 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
             )
             for days in WINDOWS
         ],
-        F.coalesce(
-            F.sum(F.when(bought, micros(F.col("price")) * F.coalesce(F.col("quantity"), F.lit(1)))), F.lit(0)
-        ).alias("_spend"),
-        F.coalesce(F.sum(F.when(bought, micros(F.col("price")))), F.lit(0)).alias("_price_sum"),
+        total(F.when(bought, micros(F.col("price"))), F.coalesce(F.col("quantity"), F.lit(1))).alias(
+            "_spend"
+        ),
+        total(F.when(bought, micros(F.col("price")))).alias("_price_sum"),
         F.count(F.when(bought, F.col("price"))).alias("_price_count"),
     )
     mean_price = mean_of(F.col("_price_sum"), F.col("_price_count"))
@@ -57,7 +58,7 @@ def user_profiles(events: DataFrame, items: DataFrame, users: DataFrame, as_of: 
         .join(first_by(attributes, "user_id"), "user_id", "left")
         .withColumn("as_of_ts", F.lit(as_of))
         .withColumn("days_since_last", days_between(F.col("_last_us"), F.unix_micros("as_of_ts")))
-        .withColumn("total_spend", F.col("_spend") / MICROS)
+        .withColumn("total_spend", to_units(F.col("_spend")))
         .withColumn(
             "price_band",
             F.when((F.col("_level") <= F.col("_borders")[0]) | (F.col("mean_price") == 0), "low")
@@ -84,9 +85,9 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
         _count("purchase").alias("num_purchases"),
         # A sketch: an item may have any number of users. Users have few items, and are counted exactly.
         F.approx_count_distinct(F.when(engaged, F.col("user_id")), _SKETCH_ERROR).alias("num_users"),
-        F.sum(F.when(bought, micros(F.col("price")))).alias("_price_sum"),
+        total(F.when(bought, micros(F.col("price")))).alias("_price_sum"),
         F.count(F.when(bought, F.col("price"))).alias("_price_count"),
-        F.coalesce(F.sum(F.when(shown, weight)), F.lit(0)).alias("_shown"),
+        total(F.when(shown, weight)).alias("_shown"),
         *[
             _count_if((F.col("event_type") == kind) & _within(days, as_of)).alias(f"num_{kind}s_{days}d")
             for kind in ("impression", "purchase")
@@ -97,15 +98,13 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
     )
     overall = totals.agg(
         # Null where nothing was shown.
-        F.try_divide(F.sum("num_purchases"), F.sum("_shown") / MICROS).alias("_overall")
+        F.try_divide(F.sum("num_purchases"), to_units(total(F.col("_shown")))).alias("_overall")
     )
     catalogue = first_by(
         items.select("item_id", "title", "category", "subcategory", "brand", "price"), "item_id"
     )
-    by_popularity = Window.orderBy(F.col("num_purchases").desc(), "item_id")
-    ranks = totals.filter("num_purchases > 0").select(
-        "item_id", F.row_number().over(by_popularity).alias("popularity_rank")
-    )
+    bought_items = totals.filter("num_purchases > 0").select("item_id", "num_purchases")
+    ranks = rank_by_count(bought_items, "item_id", "num_purchases", "popularity_rank").drop("num_purchases")
     counts = [name for name in totals.columns if name.startswith("num_")]
     return (
         catalogue.join(totals, "item_id", "full")
@@ -121,7 +120,7 @@ def item_profiles(events: DataFrame, items: DataFrame, as_of: datetime) -> DataF
             F.when(
                 F.col("_shown") > 0,
                 (F.col("num_purchases") + _PRIOR_IMPRESSIONS * F.col("_overall"))
-                / (F.col("_shown") / MICROS + _PRIOR_IMPRESSIONS),
+                / (to_units(F.col("_shown")) + _PRIOR_IMPRESSIONS),
             ),
         )
         .withColumn("days_since_first", days_between(F.col("_first_us"), F.unix_micros("as_of_ts")))

@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from clicksmith.config import FeaturesConfig
+from clicksmith.features.ranks import rank_by_count
 from clicksmith.features.split import Cut
 from clicksmith.tables import OUTCOMES
 
@@ -34,15 +35,15 @@ def sequences(events: DataFrame, cut: Cut, settings: FeaturesConfig) -> DataFram
 
 
 def vocabulary(events: DataFrame, cut: Cut, settings: FeaturesConfig) -> DataFrame:
-    """Item ids seen before the cut, by falling frequency, ties by id, for gold.vocabulary.
+    """Item ids seen before the cut, by falling frequency, for gold.vocabulary; see `rank_by_count` for ties.
 
-    Index 0 is kept for padding and for ids with fewer than `min_item_events` events.
+    Index 0 is kept for padding and for ids with fewer than `min_item_events` events. What is shown often is
+    not what is taken often: next-item models learn from outcomes alone, and theirs are counted apart.
     """
     trained = events.filter((F.col("event_ts") < F.lit(cut.cut_ts)) & F.col("item_id").isNotNull())
-    counts = trained.groupBy(F.lit("item_id").alias("field"), F.col("item_id").alias("value")).agg(
-        F.count("*").alias("num_events")
+    counts = trained.groupBy(F.col("item_id").alias("value")).agg(
+        F.count(F.lit(1)).alias("num_events"),
+        F.count_if(F.col("event_type").isin(*OUTCOMES)).alias("num_outcomes"),
     )
-    by_frequency = Window.partitionBy("field").orderBy(F.col("num_events").desc(), "value")
-    return counts.filter(F.col("num_events") >= settings.min_item_events).withColumn(
-        "index", F.row_number().over(by_frequency)
-    )
+    frequent = counts.filter(F.col("num_events") >= settings.min_item_events)
+    return rank_by_count(frequent, "value", "num_events", "index").withColumn("field", F.lit("item_id"))

@@ -9,7 +9,8 @@ the same ids and rows in any lake.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -30,6 +31,7 @@ class Lineage:
         config_hash: of the sections that the job reads.
         inputs: snapshots read, by name.
         settings: the sections themselves, for cards and reports.
+        began: the moment that the run holds events' times against, where it does; see `begun`.
     """
 
     job: str
@@ -37,6 +39,7 @@ class Lineage:
     config_hash: str
     inputs: Mapping[str, Snapshot] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    began: datetime | None = None
 
     @property
     def run_id(self) -> str:
@@ -59,13 +62,34 @@ class Lineage:
             "inputs": self.input_versions,
             "input_tables": {name: snapshot.table.name for name, snapshot in self.inputs.items()},
             "counts": dict(counts or {}),
+            "began": None if self.began is None else self.began.isoformat(),
             "library_version": clicksmith.__version__,
         }
+
+    def begun(self, lake: Lake, table: Table, part: str | None = None) -> "Lineage":
+        """The run with the moment at which it began: now, or what its first commit wrote down.
+
+        A run that was killed and is run again thus comes to the same rows, whenever that is.
+
+        Args:
+            lake: the lake.
+            table: that the run commits first of those whose rows depend on the moment.
+            part: of the table.
+        """
+        found = lake.find(table, part)
+        is_own = found is not None and found.fingerprint == self.fingerprint
+        return replace(self, began=(began_of(found) if is_own else None) or datetime.now(UTC))
 
     def is_committed(self, lake: Lake, *tables: Table, part: str | None = None) -> bool:
         """Whether each table's newest commit (to the part) is of this run."""
         found = [lake.find(table, part) for table in tables]
         return all(snapshot is not None and snapshot.fingerprint == self.fingerprint for snapshot in found)
+
+
+def began_of(snapshot: Snapshot | None) -> datetime | None:
+    """The moment at which the run of a commit began, where it was written down."""
+    began = None if snapshot is None else snapshot.metadata.get("began")
+    return None if began is None else datetime.fromisoformat(began)
 
 
 def digest(value: Any) -> str:

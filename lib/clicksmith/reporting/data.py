@@ -43,6 +43,8 @@ LIBRARIES = (
     "polars",
     "scikit-learn",
 )
+MAX_REJECTED = 1_000_000
+"""Rows of a table whose reasons are counted."""
 EVALUATION_JOBS = ("evaluate_synthetic", "measure_lift")
 
 
@@ -179,15 +181,19 @@ def _facts(lake: Lake, table: Table, parts: Sequence[str | None]) -> list[TableF
 
 
 def _reasons(lake: Lake, table: Table, top: int = 10) -> list[tuple[str, int]]:
-    """Rejected rows by reason, read in batches: a row with two reasons counts in both."""
+    """Rejected rows by reason, of `MAX_REJECTED` at most: a row with two reasons counts in both."""
     delta = lake.open(table)
     if delta is None:
         return []
     counts: Counter[str] = Counter()
+    left = MAX_REJECTED
     for batch in delta.to_pyarrow_dataset().to_batches(columns=["reasons"]):
-        flat = pc.list_flatten(pa.array(batch.column("reasons")))
+        flat = pc.list_flatten(batch.column("reasons").slice(0, left))
         for entry in pc.value_counts(flat).to_pylist():
             counts[entry["values"]] += entry["counts"]
+        left -= batch.num_rows
+        if left <= 0:
+            break
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top]
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from clicksmith.evaluation.gate import read_decisions
 from clicksmith.reporting import plots, sections, words
-from clicksmith.reporting.data import ReportData
+from clicksmith.reporting.data import MAX_REJECTED, ReportData
 from clicksmith.reporting.template import STYLE, TEMPLATE
 
 
@@ -33,6 +33,7 @@ def render(data: ReportData) -> str:
         recommenders=sections.recommenders(data.recommenders),
         flow=sections.flow(data.tables),
         reasons=data.reasons,
+        max_rejected=MAX_REJECTED,
         runs=sections.runs(data.runs),
         tables=data.tables,
         models=sections.models([*data.generators, *data.recommenders]),

@@ -189,7 +189,8 @@ misses most come first.</p>
 <section id="data">
 <h2>The data</h2>
 {% if flow %}
-<p>Every row that came in is accounted for: accepted, rejected with its reasons, or a duplicate.</p>
+<p>Every row that came in is accounted for: accepted, rejected with its reasons, or a duplicate.
+Reasons are counted in the first {{ "{:,}".format(max_rejected) }} rejected rows of a table.</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Into</th><th scope="col">Rows in</th><th scope="col">Accepted</th>
 <th scope="col">Rejected</th><th scope="col">Deduplicated</th><th scope="col">Balance</th></tr></thead><tbody>

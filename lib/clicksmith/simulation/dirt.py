@@ -24,6 +24,8 @@ VARIANTS = {
 _MEAN_DELIVERY_MS = 2_000.0
 _HOUR_MS = 3_600_000
 _MAX_SKEW_MS = 2 * _HOUR_MS
+_WRONG_YEARS = (10, 30)
+_DAYS_A_YEAR = 365.25
 _LATE_HOURS = (1, 72)
 _NEAR_MS = 50
 
@@ -110,8 +112,12 @@ def _variants(kind: Ints, chance: Floats, searches: Flags) -> Ints:
 
 
 def _skew(kind: Ints, chance: Floats) -> Ints:
-    skew = ((2.0 * chance - 1.0) * _MAX_SKEW_MS).astype(np.int64)
-    return np.where(_is(kind, "clock_skew"), skew, 0)
+    side = 2.0 * chance - 1.0
+    skew = (side * _MAX_SKEW_MS).astype(np.int64)
+    shortest, longest = _WRONG_YEARS
+    years = np.sign(side) * (shortest + (longest - shortest) * np.abs(side))
+    wrong = (years * _DAYS_A_YEAR * MS_PER_DAY).astype(np.int64)
+    return np.where(_is(kind, "clock_skew"), skew, np.where(_is(kind, "wrong_clock"), wrong, 0))
 
 
 def _delay(kind: Ints, chance: Floats) -> Ints:

@@ -12,6 +12,7 @@ from clicksmith.config import MixConfig
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError
 from clicksmith.generators.mix import Mix, encode_columns, mix_columns
+from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.seeds import HOLDOUT_MODULUS
 
 MAX_COMBINATIONS = 200_000
@@ -37,12 +38,8 @@ def count_mix(
     """
     names = mix_columns(codec, groups)
     hash_of_id = F.crc32(F.col("example_id"))
-    rows = (
-        examples.where((F.col("split") == "train") & (hash_of_id % HOLDOUT_MODULUS != 0))
-        .orderBy(hash_of_id, F.col("example_id"))
-        .limit(max_rows)
-        .select(*names)
-    )
+    shown = examples.where((F.col("split") == "train") & (hash_of_id % HOLDOUT_MODULUS != 0))
+    rows = smallest_hashes(shown, max_rows).select(*names)
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

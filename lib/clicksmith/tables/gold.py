@@ -193,11 +193,12 @@ VOCABULARY = Table(
         Column("field", pa.string(), doc="what is indexed, e.g. item_id"),
         Column("value", pa.string()),
         Column("index", pa.int64(), minimum=1, doc="0 is kept for padding, missing and unknown values"),
-        Column("num_events", pa.int64(), minimum=1, doc="in training rows"),
+        Column("num_events", pa.int64(), minimum=1, doc="before the cut"),
+        Column("num_outcomes", pa.int64(), minimum=0, doc="clicks, carts and purchases among them"),
     ),
     key=("field", "value"),
     layout="a row an id: read as a whole",
-    doc="an id and its index, by falling frequency in training rows, ties by value",
+    doc="an id and its index, by falling frequency in training rows, ties by a hash",
 )
 
 RECOMMENDATIONS = Table(

@@ -34,11 +34,11 @@ class Items:
 
     Attributes:
         ids: the id of index 1, 2, ...
-        num_events: training events of each, shape (V - 1,).
+        num_outcomes: training outcomes of each, as next items are: shape (V - 1,).
     """
 
     ids: tuple[str, ...]
-    num_events: NDArray[np.int64]
+    num_outcomes: NDArray[np.int64]
 
     @classmethod
     def load(cls, vocabulary: Snapshot, max_items: int = MAX_ITEMS) -> "Items":
@@ -47,14 +47,14 @@ class Items:
         Raises:
             TrainingError: the vocabulary holds no items.
         """
-        rows = load_table(vocabulary, ["value", "index", "num_events"], {"field": ITEM})
+        rows = load_table(vocabulary, ["value", "index", "num_outcomes"], {"field": ITEM})
         if rows.num_rows == 0:
             raise TrainingError(
                 f"gold.vocabulary at {vocabulary.uri} has no field {ITEM!r}.",
                 "Run build_training_set on data with purchases before the cut.",
             )
         rows = rows.filter(pc.less_equal(rows.column("index"), max_items)).sort_by("index")
-        return cls(tuple(rows.column("value").to_pylist()), rows.column("num_events").to_numpy())
+        return cls(tuple(rows.column("value").to_pylist()), rows.column("num_outcomes").to_numpy())
 
     def __len__(self) -> int:
         """Indices, 0 included."""
@@ -204,12 +204,12 @@ class RankerCodec:
 
 def items_to_json(items: Items) -> dict[str, Any]:
     """Items as a JSON-serialisable value."""
-    return {"ids": list(items.ids), "num_events": items.num_events.tolist()}
+    return {"ids": list(items.ids), "num_outcomes": items.num_outcomes.tolist()}
 
 
 def items_from_json(value: Mapping[str, Any]) -> Items:
     """The inverse of `items_to_json`."""
-    return Items(tuple(value["ids"]), np.array(value["num_events"], np.int64))
+    return Items(tuple(value["ids"]), np.array(value["num_outcomes"], np.int64))
 
 
 def user_numbers(rows: pa.Table, columns: Sequence[str] = (USER, ID)) -> NDArray[np.int64]:

@@ -83,8 +83,8 @@ class NextItems:
 
 
 def popularity_scores(items: Items) -> NDArray[np.float64]:
-    """Training events of each item, shape (V,); 0 for index 0."""
-    return np.concatenate([[0.0], items.num_events])
+    """Training outcomes of each item, shape (V,); 0 for index 0."""
+    return np.concatenate([[0.0], items.num_outcomes])
 
 
 def recent_counts(train: pa.Table, items: Items, days: int) -> NDArray[np.float64]:
