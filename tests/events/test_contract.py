@@ -98,6 +98,19 @@ def test_declared_event_types_and_dates(spark):
     assert reasons_of(spark, rows, contract) == [[]]
 
 
+def test_an_event_does_not_come_from_after_its_ingest(spark):
+    """A day off is a zone or a slow clock; more is a wrong one, to the microsecond."""
+    ingested = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    times = ["2026-03-02T12:00:00Z", "2026-03-02T12:00:00.000001Z", "2049-01-01", "1999-01-01"]
+    rows = [{**GOOD, "event_ts": time, "session_id": str(k)} for k, time in enumerate(times)]
+    reason = ["event_ts: over 24 hours later than its ingest"]
+    checked = check(frame_of(spark, rows), EVENT_COLUMNS, CONTRACT, ingested).orderBy("session_id")
+    assert [row.reasons for row in checked.collect()] == [[], reason, reason, []]
+    wider = ContractConfig(max_future_hours=1e6)
+    assert not check(frame_of(spark, rows), EVENT_COLUMNS, wider, ingested).where("size(reasons) > 0").count()
+    assert ruleset_version(EVENT_COLUMNS, wider) != ruleset_version(EVENT_COLUMNS, CONTRACT)
+
+
 def test_accepted_rows_have_the_contract_s_types_and_provenance(spark):
     checked = check(frame_of(spark, [GOOD, {**GOOD, "user_id": None}]), EVENT_COLUMNS, CONTRACT)
     (row,) = conform(accepted(checked, BRONZE_EVENTS, "files", "run"), BRONZE_EVENTS).toArrow().to_pylist()

@@ -188,6 +188,8 @@ def test_sequences_and_vocabulary(frames):
     assert short[0]["item_ids"] == ["b", "a"]
     words = conform(vocabulary(events, CUT, FeaturesConfig()), VOCABULARY).collect()
     assert {(w["value"], w["index"], w["num_events"]) for w in words} == {("a", 1, 3), ("b", 2, 2)}
+    taken = {w["value"]: w["num_outcomes"] for w in words}
+    assert taken == {"a": 2, "b": 1}, "outcomes before the cut, as in the training sequences"
 
 
 def test_the_cut_by_date_and_by_fraction(frames):
@@ -196,6 +198,38 @@ def test_the_cut_by_date_and_by_fraction(frames):
     assert find_cut(events, FeaturesConfig(cut_fraction=0.5)).cut_ts == at(30)
     with pytest.raises(ConfigError, match="leaves a split without events"):
         find_cut(events, FeaturesConfig(cut_date=date(2030, 1, 1)))
+
+
+def test_events_decades_off_move_nothing(spark):
+    """A hundredth of a log's clocks may be wrong: the cut stays where it is, to the day."""
+    rows = [event(str(n), "click", at(n / 10), session_id="s") for n in range(600)]
+    right = spark.createDataFrame(rows_of(SILVER_EVENTS, rows))
+    cut = find_cut(right, FeaturesConfig())
+    assert cut == Cut(at(47), at(50)), "0.8 of 59.9 days, then 0.3 of the rest"
+    wrong = [event("2049", "click", at(25 * 365), session_id="t")]
+    wrong += [event(f"old-{n}", "click", at(-n * 365), session_id="t") for n in range(1, 6)]
+    both = spark.createDataFrame(rows_of(SILVER_EVENTS, [*rows, *wrong]))
+    assert find_cut(both, FeaturesConfig()) == cut
+
+
+def test_sums_of_huge_amounts(spark, frames):
+    _, items, users = frames
+    price, count = 9e11, 40
+    rows = [
+        event(str(n), "purchase", at(n), price=price, quantity=2_000_000_000, session_id="s")
+        for n in range(count)
+    ]
+    shown = event("i", "impression", at(count), session_id="s", propensity=1e-300)
+    events = spark.createDataFrame(rows_of(SILVER_EVENTS, [*rows, shown]))
+    (user,) = user_profiles(events, items, users, at(50)).collect()
+    assert user["total_spend"] == pytest.approx(price * 2e9 * count)
+    assert user["mean_price"] == pytest.approx(price)
+    item = item_profiles(events, items, at(50)).filter("item_id = 'a'").first()
+    assert item["mean_price"] == pytest.approx(price)
+    example = training_examples(
+        events, items, users, Cut(at(41), at(45)), FeaturesConfig(), num_partitions=1, max_rows=100
+    ).first()
+    assert (example["user_mean_price"], example["item_price"]) == pytest.approx((price, price))
 
 
 def test_windows_of_the_profiles(frames):

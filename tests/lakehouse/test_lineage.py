@@ -1,16 +1,19 @@
 """A fingerprint changes with what determines the rows, and with nothing else."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from deltalake import CommitProperties, write_deltalake
 
 import clicksmith
 from clicksmith.config import Config, load_config
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lakehouse.lineage import Lineage, digest, trace
-from clicksmith.tables import BRONZE_EVENTS, SILVER_EVENTS
+from clicksmith.lakehouse.lineage import Lineage, began_of, digest, trace
+from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, SILVER_EVENTS
 
 
 def snapshot(fingerprint: str = "f" * 32) -> Snapshot:
@@ -109,3 +112,20 @@ def test_roots() -> None:
     assert Lake("s3a://bucket/x/").uri(SILVER_EVENTS) == "s3a://bucket/x/silver/events"
     assert Lake("relative").uri(SILVER_EVENTS).endswith("/relative/silver/events")
     assert Lake("relative").root.startswith("/")
+
+
+def test_a_run_begins_once(lake: Lake) -> None:
+    """What a killed run wrote down is what the next one holds times against; another run has its own."""
+    part = "ingest_id=b"
+    run = trace("ingest_events", Config(), {})
+    first = run.begun(lake, EVENTS_REJECTED, part)
+    assert first.began is not None and abs((datetime.now(UTC) - first.began).total_seconds()) < 60
+    assert first.fingerprint == run.fingerprint
+    earlier = replace(run, began=datetime(2026, 3, 1, 12, 30, 0, 123456, UTC))
+    metadata = {"userMetadata": json.dumps(earlier.metadata(part))}
+    rows = EVENTS_REJECTED.arrow_schema.empty_table()
+    write_deltalake(lake.uri(EVENTS_REJECTED), rows, commit_properties=CommitProperties(metadata))
+    assert run.begun(lake, EVENTS_REJECTED, part) == earlier
+    assert began_of(lake.get(EVENTS_REJECTED)) == earlier.began
+    another = replace(run, fingerprint="0" * 32)
+    assert another.begun(lake, EVENTS_REJECTED, part).began != earlier.began

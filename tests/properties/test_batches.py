@@ -128,7 +128,9 @@ def test_rejected_events_are_replayed_once_a_rule_is_mended(tmp_path: Path, make
         390 - teleports,
         10 + teleports,
     )
+    began = lake.get(EVENTS_REJECTED).metadata["began"]
     replay_rejected.run(mended)
+    assert lake.get(EVENTS_REJECTED).metadata["began"] == began, "times are held against their ingest"
     bronze = rows_of(lake, BRONZE_EVENTS)
     assert (len(bronze), len(rows_of(lake, EVENTS_REJECTED))) == (390, 10)
     version = lake.get(BRONZE_EVENTS).version

@@ -113,6 +113,16 @@ def test_every_part_is_there(config):
     assert "gold.verdicts" in words and "pyarrow" in words and '"seed": 42' in words
 
 
+def test_reasons_are_counted_in_so_many_rows(config, monkeypatch):
+    """Of ten rejected rows the first seven have one reason, the last three two."""
+    toy_report.fill(config)
+    monkeypatch.setattr("clicksmith.reporting.data.MAX_REJECTED", 8)
+    assert gather(config).reasons["bronze.events_rejected"] == [
+        ("unknown event_type", 8),
+        ("event_ts before 1995-01-01", 1),
+    ]
+
+
 def test_the_page_needs_nothing_else(config):
     toy_report.fill(config)
     page = render(gather(config))

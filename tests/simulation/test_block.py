@@ -100,6 +100,15 @@ def test_dirt_comes_at_its_rates() -> None:
     assert len(lines(settings, EVENTS, num_blocks)) == num_events + duplicates
 
 
+def test_wrong_clocks_are_decades_off() -> None:
+    settings = simulation(dirt=CLEAN.model_copy(update={"wrong_clock": 0.05}), start_date=date(2024, 5, 1))
+    years = [int(json.loads(line)["time"][:4]) - 2024 for line in lines(settings, EVENTS, 1)]
+    wrong = [year for year in years if year != 0]
+    assert 0.03 < len(wrong) / len(years) < 0.07
+    assert {abs(year) for year in wrong} <= set(range(9, 32))
+    assert min(wrong) < -20 and max(wrong) > 20
+
+
 def test_items_are_shown_by_zipf_s_law() -> None:
     """The slope of log exposure over log rank is minus the exponent; searches show all of a category."""
     settings = simulation(zipf_exponent=0.8, search_share=0.0, launched_share=0.0, bots=0.0)

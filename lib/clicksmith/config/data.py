@@ -142,7 +142,9 @@ class FeaturesConfig(Section):
     cut_date: date | None = Field(
         default=None, description="test and validation start here; null: by cut_fraction"
     )
-    cut_fraction: float = Field(default=0.8, gt=0, lt=1, description="share of the time span that trains")
+    cut_fraction: float = Field(
+        default=0.8, gt=0, lt=1, description="share of the time span that trains; wrong clocks do not count"
+    )
     validation_fraction: float = Field(default=0.3, gt=0, lt=1, description="share of the time after the cut")
     max_sequence_length: int = Field(default=100, ge=2)
     max_brands: int = Field(default=100, ge=1, description="frequent brands kept by name")
