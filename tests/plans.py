@@ -39,14 +39,13 @@ class Node:
 
 
 def parse(plan: str) -> list[Node]:
-    """The roots of a plan in Spark's formatted text: of the final plan and of the one it began with."""
-    head, *_ = plan.split("\n\n\n", 1)
+    """The roots of a plan in Spark's formatted text: of the final plan, the first one, and of subqueries."""
     starts = [*_DETAIL.finditer(plan)]
     ends = [match.start() for match in starts[1:]] + [len(plan)]
     details = {m[1]: plan[m.start() : end] for m, end in zip(starts, ends, strict=True)}
     roots: list[Node] = []
     open_nodes: list[tuple[int, Node]] = []
-    for line in head.splitlines():
+    for line in plan.splitlines():
         match = _LINE.match(line)
         if match is None:
             continue

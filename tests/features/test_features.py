@@ -1,5 +1,6 @@
 """Profiles and point-in-time features, computed by hand."""
 
+import re
 from datetime import date
 
 import pytest
@@ -87,6 +88,15 @@ def examples(frames):
 
 def test_one_example_an_impression(examples):
     assert sorted(examples) == ["i1", "i2", "i3", "i4"]
+
+
+def test_one_shuffle_by_user_of_the_asked_number(frames):
+    """Rows and profiles each once: the join adds none, and Spark does not choose the number."""
+    df = training_examples(*frames, CUT, FeaturesConfig(), num_partitions=7, max_rows=4)
+    plan = df._jdf.queryExecution().executedPlan().toString()
+    numbers = [int(number) for number in re.findall(r"hashpartitioning\(user_id#\d+, (\d+)\)", plan)]
+    assert numbers == [7, 7]
+    assert len(re.findall(r"hashpartitioning\(item_id#\d+, _day#\d+, 7\)", plan)) == 3, "rows, days, carried"
 
 
 def test_user_features_are_of_the_past_only(examples):

@@ -67,7 +67,7 @@ def training_examples(
     rows = _item_features(stacked, attributes, cut, num_partitions)
     weight = 1.0 / F.coalesce(F.col("propensity"), F.lit(1.0))
     return (
-        _user_features(rows, first_by(profile, "user_id"), cut, num_partitions, max_rows)
+        _user_features(rows, profile, cut, num_partitions, max_rows)
         .withColumn("hour_of_day", F.hour("event_ts"))
         .withColumn("day_of_week", F.weekday("event_ts") + 1)
         .withColumn("sample_weight", F.least(weight, F.lit(settings.max_sample_weight)))
@@ -151,8 +151,9 @@ def _user_features(
             yield from history.with_history(table, cut_us).to_batches(max_chunksize=50_000)
 
     schema = from_arrow_schema(history.SCHEMA, prefer_timestamp_ntz=False)
-    # One shuffle for the join and the kernel. Spark parts no rows of a user, be they many, where it was told
-    # the number of partitions.
-    joined = rows.repartition(num_partitions, "user_id").join(profiles, "user_id", "left")
+    # One shuffle for the join and the kernel. Both sides are told the number of partitions: Spark keeps it
+    # then, and parts no rows of a user, be they many.
+    rows, profiles = (side.repartition(num_partitions, "user_id") for side in (rows, profiles))
+    joined = rows.join(first_by(profiles, "user_id"), "user_id", "left")
     columns = joined.select("event_id", "event_type", "price_micros", *history.PASSED_ON)
     return columns.mapInArrow(run, schema)
