@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 _LINE = re.compile(r"^([ :+|-]*)(?:\* )?([A-Z]\w+)[^()]*(?:\[[^]]*\])?.*?\((\d+)\)(?:, Statistics.*)?$")
 _DETAIL = re.compile(r"^\((\d+)\) ", re.MULTILINE)
@@ -67,6 +67,12 @@ def growing(plan: str) -> list[str]:
         if node.name == "CartesianProduct" or (gathers and not all(c.is_bounded() for c in node.children)):
             found.append(node.detail)
     return found
+
+
+def plan_of(df: DataFrame) -> str:
+    """The plan that Spark would begin with, in its formatted text; nothing runs."""
+    explain = df.sparkSession.sparkContext._jvm.org.apache.spark.sql.api.python.PythonSQLUtils.explainString
+    return str(explain(df._jdf.queryExecution(), "formatted"))
 
 
 class Plans:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
@@ -13,16 +14,31 @@ import build_training_set
 import clean_events
 import ingest_events
 import simulate_events
-from clicksmith.config import Config
+from builders import at
+from clicksmith.config import CleaningConfig, Config, FeaturesConfig
 from clicksmith.evaluation.collect import sample
-from clicksmith.features.split import find_cut
+from clicksmith.events.clean import shuffle_and_clean
+from clicksmith.features.examples import training_examples
+from clicksmith.features.negatives import with_drawn_impressions
+from clicksmith.features.profiles import item_profiles, user_profiles
+from clicksmith.features.search import search_pairs
+from clicksmith.features.sequences import sequences, vocabulary
+from clicksmith.features.split import Cut, find_cut
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import read
 from clicksmith.lakehouse.sample import smallest_hashes
-from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, SILVER_EVENTS, TRAINING_EXAMPLES
-from plans import Plans, growing
+from clicksmith.tables import (
+    BRONZE_EVENTS,
+    BRONZE_ITEMS,
+    BRONZE_USERS,
+    EVENTS_REJECTED,
+    SILVER_EVENTS,
+    TRAINING_EXAMPLES,
+    VOCABULARY,
+)
+from plans import Plans, growing, plan_of
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = pytest.mark.spark
 
 CONF = str(Path(__file__).resolve().parents[2] / "conf" / "simulated.yaml")
 JOBS = (simulate_events, ingest_events, clean_events, build_profiles, build_training_set)
@@ -38,6 +54,7 @@ def config(tmp_path: Path, make_config: Callable[..., Config]) -> Config:
     return make_config(f"simulate.path={source}", *overrides, *sizes, conf=CONF)
 
 
+@pytest.mark.soak
 def test_plans_and_clocks_of_the_jobs(spark: SparkSession, config: Config) -> None:
     """One small lake, since to build it takes longer than to look at it."""
     plans = Plans(spark)
@@ -68,6 +85,28 @@ def test_plans_and_clocks_of_the_jobs(spark: SparkSession, config: Config) -> No
     # Done again, whenever that is, the ingest holds times against the moment that it wrote down.
     began = lake.get(EVENTS_REJECTED).metadata["began"]
     assert lake.get(BRONZE_EVENTS).metadata["began"] == began
+
+
+def test_plans_of_the_features(spark: SparkSession, tmp_path: Path) -> None:
+    """Read from files, which may be of any size; what the frames would do is enough, nothing runs."""
+    tables = (SILVER_EVENTS, BRONZE_ITEMS, BRONZE_USERS, VOCABULARY)
+    for table in tables:
+        pq.write_table(table.arrow_schema.empty_table(), tmp_path / f"{table.name}.parquet")
+    events, items, users, words = (spark.read.parquet(f"{tmp_path}/{table.name}.parquet") for table in tables)
+    cut, settings = Cut(at(40), at(50)), FeaturesConfig()
+    frames = {
+        "user_profiles": user_profiles(events, items, users, at(40)),
+        "item_profiles": item_profiles(events, items, at(40)),
+        "sequences": sequences(events, cut, settings),
+        "search_pairs": search_pairs(events, cut),
+        "vocabulary": vocabulary(events, cut, settings),
+        "drawn": with_drawn_impressions(events, words, 2, seed=1),
+        "examples": training_examples(
+            events, items, users, cut, settings, num_partitions=2, max_rows=100
+        ),
+        "clean": shuffle_and_clean(events, CleaningConfig(), 2, 100),
+    }  # fmt: skip
+    assert {name: found for name, df in frames.items() if (found := growing(plan_of(df)))} == {}
 
 
 def test_what_grows_is_seen(spark: SparkSession) -> None:
