@@ -42,7 +42,7 @@ def run(config: Config) -> None:
         return
     if lake.find(EVENT_FILES) is not None:
         raise SourceError(
-            f"{lake.root} was ingested in batches of new files: as a whole, rows of files that are gone would go.",
+            f"{lake.root} was ingested in batches of new files; as a whole, older files would be lost.",
             "Set lake.root to a new lake, or source.incremental to true.",
         )
     lineage = _trace(config, source_fingerprint(config))

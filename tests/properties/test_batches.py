@@ -61,7 +61,7 @@ def stream(seed: int) -> list[str]:
 def settings(folder: Path, incremental: bool = True, **contract: Any) -> list[str]:
     columns = {name: name for name in NAMES}
     events = {"path": str(folder), "format": "jsonl", "columns": columns}
-    source = {"name": "files", "events": events, "incremental": incremental}
+    source = {"name": "files", "events": events, "incremental": incremental, "settle_seconds": 0}
     rules = {"max_rejected_fraction": 0.9, **contract}
     sections = [f"source={json.dumps(source)}", f"contract={json.dumps(rules)}"]
     return [*sections, "cleaning.max_events_per_minute=20"]

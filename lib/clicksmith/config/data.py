@@ -93,8 +93,8 @@ class FilesConfig(Section):
     )
     accept_changed: tuple[str, ...] = Field(
         default=(),
-        description="names or globs of files that may have changed since they were ingested: from now on they "
-        "count as they are, and batches that are in the lake keep their rows",
+        description="names or globs of files that may have changed since they were ingested: they count as "
+        "they are now, and batches that are in the lake keep their rows",
     )
 
 

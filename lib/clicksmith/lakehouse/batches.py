@@ -189,7 +189,7 @@ def _describe(file: SourceFile, content_hash: str) -> File:
 
 
 def _settled(files: Mapping[str, SourceFile], known: Mapping[str, File], seconds: float) -> list[str]:
-    """Names of files of no batch that nobody is writing to, as far as can be seen; empty ones may be filled."""
+    """Names of files of no batch that nobody seems to be writing to; empty ones may yet be filled."""
     latest = time.time_ns() - int(seconds * 1e9)
     new = sorted(name for name in files.keys() - known.keys() if files[name].size)
     settled = [name for name in new if not seconds or (files[name].modified_ns or 0) <= latest]
@@ -250,8 +250,8 @@ def _refusal(known: Mapping[str, File], changed: Mapping[str, File], refused: li
     names = ", ".join(f'"{name}"' for name in refused[:_SHOWN])
     return SourceError(
         f"{len(refused):,} files have changed since they were taken: {shown}{more}.",
-        "Write what is new to a new file; cleaning drops events that come twice. To go on with these files as "
-        f"they are, their rows in the lake unchanged, run once with --set 'source.accept_changed=[{names}]'.",
+        "Write what is new to a new file; cleaning drops events that come twice. To go on with these as they "
+        f"are, their rows in the lake unchanged, run once with --set 'source.accept_changed=[{names}]'.",
     )
 
 

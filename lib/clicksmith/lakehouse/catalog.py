@@ -259,7 +259,7 @@ def sound_version(delta: DeltaTable) -> int:
 
 
 def _is_void(commit: dict[str, Any]) -> bool:
-    """Whether a commit of ours brought more or fewer rows than it says that it must: it counts for nothing."""
+    """Whether a commit of ours brought more or fewer rows than it says it must: then it does not count."""
     expected = (_user_metadata(commit) or {}).get("expected_rows")
     brought = _rows_brought(commit)
     return expected is not None and brought is not None and brought != expected

@@ -135,7 +135,7 @@ def commit(
         raise _explain(error, table) from error
     if _set_back(spark, lake, table):
         raise ContractError(
-            f"{table.name}: not the {expected_rows:,} rows that were counted on the way were written, and none "
+            f"{table.name}: the rows written are not the {expected_rows:,} that were counted, and none "
             "of them stays.",
             "The source changed while it was read; run again once it is still.",
         )

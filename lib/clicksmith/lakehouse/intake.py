@@ -1,8 +1,8 @@
 """Checked records into the lake: rejected rows first, then the circuit breaker, then accepted rows.
 
-They are counted before any is written, and what is written has to come to the same numbers. Killed anywhere and
-run again, the tables end up the same: a commit that is there is not repeated, and no accepted row is written
-before every rejected one is, so what stopped an ingestion can be looked at.
+They are counted before any is written, and what is written has to come to the same numbers. Killed anywhere
+and run again, the tables end up the same: a commit that is there is not repeated, and no accepted row is
+written before every rejected one is, so what stopped an ingestion can be looked at.
 """
 
 import logging
