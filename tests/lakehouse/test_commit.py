@@ -203,7 +203,7 @@ def test_a_commit_of_another_number_of_rows_is_void(
     if has_rows:
         commit(first, TOY, lake, run("toy"))
     for _ in range(2):  # a second try does not find it done
-        with pytest.raises(ContractError, match="gold.toy: the rows written are not the 2 that were"):
+        with pytest.raises(ContractError, match=r"gold\.toy: the rows written are not the 2 that"):
             commit(short_of_a_row(spark), TOY, lake, run("toy", seed=1), expected_rows=2)
         assert not run("toy", seed=1).is_committed(lake, TOY)
     if has_rows:
