@@ -8,7 +8,7 @@ from itertools import takewhile
 from deltalake import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
@@ -102,33 +102,18 @@ def commit(
         return before
     spark = df.sparkSession
     _set_back(spark, lake, table)
-    existing = lake.open(table)
     metadata = {
         **lineage.metadata(part, counts),
         "schema": schema_hash(table),
         "expected_rows": expected_rows,
     }
+    existing = lake.open(table)
     writer = (
-        conform(df, table)
-        .write.format("delta")
-        .mode("overwrite")
+        _writer(conform(df, table), table, existing, part, replaces)
         .option("txnAppId", f"clicksmith/{lineage.job}/{part or 'all'}")
         .option("txnVersion", 0 if existing is None else existing.version() + 1)
         .option("userMetadata", json.dumps(metadata, sort_keys=True))
-        .option("delta.deletedFileRetentionDuration", "interval 30 days")
     )
-    if table.skipping_columns:
-        writer = writer.option("delta.dataSkippingStatsColumns", ",".join(table.skipping_columns))
-    if table.partition_by:
-        writer = writer.partitionBy(*table.partition_by)
-    if part is not None:
-        column, _, value = part.partition("=")
-        values = ", ".join(f"'{one}'" for one in sorted({value, *replaces}))
-        writer = writer.option("replaceWhere", f"{column} IN ({values})")
-        if existing is not None and _lacking_columns(existing, table):
-            writer = writer.option("mergeSchema", "true")
-    else:
-        writer = writer.option("overwriteSchema", "true")
     try:
         writer.save(lake.uri(table))
     except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
@@ -148,6 +133,26 @@ def commit(
     note_commit(after)
     logger.info("%s: version %d, %s rows", table.name, after.version, f"{after.num_rows or 0:,}")
     return after
+
+
+def _writer(
+    df: DataFrame, table: Table, existing: DeltaTable | None, part: str | None, replaces: Collection[str]
+) -> DataFrameWriter:
+    """Of rows that take the place of a part's, and gain the table its new columns; or of all rows."""
+    writer = df.write.format("delta").mode("overwrite")
+    writer = writer.option("delta.deletedFileRetentionDuration", "interval 30 days")
+    if table.skipping_columns:
+        writer = writer.option("delta.dataSkippingStatsColumns", ",".join(table.skipping_columns))
+    if table.partition_by:
+        writer = writer.partitionBy(*table.partition_by)
+    if part is None:
+        return writer.option("overwriteSchema", "true")
+    column, _, value = part.partition("=")
+    values = ", ".join(f"'{one}'" for one in sorted({value, *replaces}))
+    writer = writer.option("replaceWhere", f"{column} IN ({values})")
+    if existing is not None and _lacking_columns(existing, table):
+        writer = writer.option("mergeSchema", "true")
+    return writer
 
 
 def _set_back(spark: SparkSession, lake: Lake, table: Table) -> bool:
