@@ -113,6 +113,18 @@ def test_batches_whose_commits_the_log_has_dropped_are_there(
     assert next_batches(spark, lake, folder) == []
 
 
+def test_batches_that_are_no_longer_written_down_are_not_ingested_twice(spark, lake: Lake, folder: Path):
+    for name in "ab":
+        arrive(folder, **{name: name})
+        (batch,) = next_batches(spark, lake, folder)
+        ingest(spark, lake, batch)
+    spark.sql(f"RESTORE TABLE delta.`{lake.uri(EVENT_FILES)}` TO VERSION AS OF 0").collect()
+    with pytest.raises(LakeError, match="has batches that bronze.event_files does not name"):
+        next_batches(spark, lake, folder)
+    spark.sql(f"RESTORE TABLE delta.`{lake.uri(EVENT_FILES)}` TO VERSION AS OF 1").collect()
+    assert next_batches(spark, lake, folder) == []
+
+
 @pytest.mark.parametrize(("content", "found"), [("23456", "now 5"), ("2", "now others")])
 def test_a_file_that_changed_is_refused(spark, lake: Lake, folder: Path, content: str, found: str):
     arrive(folder, a="1")

@@ -67,7 +67,7 @@ def next_batches(
 
     Raises:
         SourceError: a file of an earlier batch has changed, or the lake's events came otherwise.
-        LakeError: bronze.events was set back to before a replay, and the rejected events were not.
+        LakeError: see `missing_batches`.
     """
     events = lake.commits(BRONZE_EVENTS)
     if any(one.part is None for one in events.standing):
@@ -86,7 +86,8 @@ def next_batches(
         return []
     last = _batches(known)[-1] if known else None
     number, before = (0, "") if last is None else (last.number + 1, last.ingest_id)
-    found = [_describe(files[name], hashed) for name, hashed in content_hashes(map(files.get, names)).items()]
+    hashes = content_hashes(files[name] for name in names)
+    found = [_describe(files[name], hashes[name]) for name in names]
     ingest_id = digest([before, _contents(found)])[:16]
     rows = [{**row, "batch": number, "ingest_id": ingest_id} for row in found]
     _write_down(spark, lake, rows)
@@ -101,11 +102,19 @@ def missing_batches(lake: Lake, known: Mapping[str, File]) -> list[Batch]:
         known: from `known_files`.
 
     Raises:
-        LakeError: bronze.events was set back to before a replay, and the rejected events were not.
+        LakeError: bronze.events has a batch that is not written down, or lacks what a replay brought.
     """
     events, rejected = lake.commits(BRONZE_EVENTS), lake.commits(EVENTS_REJECTED)
-    check_replays(lake, events, rejected)
+    _check_replays(lake, events, rejected)
     batches = _batches(known)
+    unknown = {one.part for one in events.standing if one.metadata["job"] == "ingest_events"}
+    if unknown - {batch.part for batch in batches}:
+        raise LakeError(
+            f"{BRONZE_EVENTS.name} in {lake.root} has batches that {EVENT_FILES.name} does not name: it was set "
+            "back or removed.",
+            f"Set {EVENT_FILES.name} to its newest rows again with RESTORE TABLE ... TO VERSION AS OF, or set "
+            "lake.root to a new lake; else their files would be ingested twice.",
+        )
     missing = {number for commits in (events, rejected) for number in _missing(batches, commits)}
     return [batch for batch in batches if batch.number in missing]
 
@@ -127,7 +136,7 @@ def replays(commits: Collection[Snapshot]) -> dict[str, Snapshot]:
     return {one.part or f"ingest_id={one.metadata['run_id']}": one for one in reversed(found)}
 
 
-def check_replays(lake: Lake, events: Commits, rejected: Commits) -> None:
+def _check_replays(lake: Lake, events: Commits, rejected: Commits) -> None:
     """Refuse a lake that lacks the rows which a replay took from its rejected events.
 
     Raises:
