@@ -119,7 +119,7 @@ def test_batches_that_are_no_longer_written_down_are_not_ingested_twice(spark, l
         (batch,) = next_batches(spark, lake, folder)
         ingest(spark, lake, batch)
     spark.sql(f"RESTORE TABLE delta.`{lake.uri(EVENT_FILES)}` TO VERSION AS OF 0").collect()
-    with pytest.raises(LakeError, match="has batches that bronze.event_files does not name"):
+    with pytest.raises(LakeError, match="has batches that bronze"):
         next_batches(spark, lake, folder)
     spark.sql(f"RESTORE TABLE delta.`{lake.uri(EVENT_FILES)}` TO VERSION AS OF 1").collect()
     assert next_batches(spark, lake, folder) == []

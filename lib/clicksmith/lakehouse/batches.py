@@ -110,10 +110,10 @@ def missing_batches(lake: Lake, known: Mapping[str, File]) -> list[Batch]:
     unknown = {one.part for one in events.standing if one.metadata["job"] == "ingest_events"}
     if unknown - {batch.part for batch in batches}:
         raise LakeError(
-            f"{BRONZE_EVENTS.name} in {lake.root} has batches that {EVENT_FILES.name} does not name: it was set "
-            "back or removed.",
-            f"Set {EVENT_FILES.name} to its newest rows again with RESTORE TABLE ... TO VERSION AS OF, or set "
-            "lake.root to a new lake; else their files would be ingested twice.",
+            f"{BRONZE_EVENTS.name} in {lake.root} has batches that {EVENT_FILES.name} does not name: it was "
+            "set back or removed, and their files would be ingested twice.",
+            f"Set {EVENT_FILES.name} to its newest rows again with RESTORE TABLE ... TO VERSION AS OF, or "
+            "set lake.root to a new lake.",
         )
     missing = {number for commits in (events, rejected) for number in _missing(batches, commits)}
     return [batch for batch in batches if batch.number in missing]
