@@ -316,3 +316,5 @@ def test_the_log_is_read_only_as_far_as_it_is_needed(lake: Lake, monkeypatch: py
         assert (found.fingerprint, found.commit_version, found.version) == (str(number), number, 19)
     assert [one.fingerprint for one in lake.commits(TOY).standing] == [str(19 - n) for n in range(20)]
     assert lake.commits(TOY).oldest_version == 0
+    before = lake.find(TOY, version=5)
+    assert before is not None and (before.fingerprint, before.version) == ("5", 5)

@@ -114,11 +114,12 @@ class Lake:
         Raises:
             LakeError: the table cannot be opened, or something else has written rows to it after that commit.
         """
-        delta = self.open(table, version)
+        delta = self.open(table)
         if delta is None:
             return None
+        version = sound_version(delta) if version is None else version
         foreign: dict[str, Any] | None = None
-        for commit, stands in _history(delta):
+        for commit, stands in _history(delta, version):
             metadata = _user_metadata(commit)
             if not stands:
                 continue
@@ -127,7 +128,7 @@ class Lake:
             elif part is None or metadata.get("part") == part:
                 if foreign is not None:
                     raise self._written_by_others(table, foreign)
-                return self._snapshot(table, sound_version(delta), commit, metadata)
+                return self._snapshot(table, version, commit, metadata)
         return None
 
     def commits(self, table: Table) -> Commits:
@@ -142,7 +143,7 @@ class Lake:
         self.find(table)
         sound, oldest = sound_version(delta), delta.version()
         found: dict[bool, list[Snapshot]] = {True: [], False: []}
-        for commit, stands in _history(delta):
+        for commit, stands in _history(delta, delta.version()):
             oldest = commit["version"]
             metadata = _user_metadata(commit)
             if metadata is not None:
@@ -194,10 +195,12 @@ _WRITES = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE",
 """Operations that change rows; those of maintenance do not."""
 
 
-def _history(delta: DeltaTable) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Commits, newest first, and whether each counts: neither undone by a RESTORE nor void."""
-    newest = delta.version()
+def _history(delta: DeltaTable, version: int) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Commits up to a version, newest first, and whether each counts: neither undone by a RESTORE nor void."""
+    newest = version
     for commit in _log(delta):
+        if commit["version"] > version:
+            continue
         stands = commit["version"] <= newest and not _is_void(commit)
         yield commit, stands
         if stands and commit.get("operation") == "RESTORE":
@@ -205,7 +208,10 @@ def _history(delta: DeltaTable) -> Iterator[tuple[dict[str, Any], bool]]:
 
 
 def _log(delta: DeltaTable) -> Iterator[dict[str, Any]]:
-    """Entries of the log up to the table's version, newest first, read only as far as they are asked for."""
+    """Entries of the log, newest first, read only as far as they are asked for.
+
+    Of a table opened at its newest version: of another one, delta-rs numbers them wrongly.
+    """
     oldest, limit, is_more = delta.version() + 1, 8, True
     while is_more and oldest > 0:
         is_more = False
