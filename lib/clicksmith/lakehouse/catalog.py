@@ -57,7 +57,7 @@ class Commits:
 
     Attributes:
         standing: those whose rows count.
-        undone: those that a RESTORE has undone.
+        undone: the others: void, or undone by a RESTORE.
         oldest_version: of the log; Delta drops entries that are older than 30 days, and then it is not 0.
     """
 
@@ -196,7 +196,7 @@ _WRITES = ("WRITE", "MERGE", "DELETE", "UPDATE", "STREAMING UPDATE", "TRUNCATE",
 
 
 def _history(delta: DeltaTable, version: int) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Commits up to a version, newest first, and whether each counts: neither undone by a RESTORE nor void."""
+    """Commits up to a version, newest first, and whether each counts: not undone by a RESTORE, nor void."""
     newest = version
     for commit in _log(delta):
         if commit["version"] > version:
