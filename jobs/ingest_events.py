@@ -4,19 +4,21 @@ import logging
 import sys
 
 from clicksmith.config import Config, FilesConfig
+from clicksmith.errors import SourceError
 from clicksmith.events.contract import check, ruleset_version
-from clicksmith.lakehouse.batches import Batch, next_batch
+from clicksmith.lakehouse.batches import Batch, next_batches
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.intake import Intake, ingest
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.lakehouse.session import open_session
-from clicksmith.sources.files import event_sizes
+from clicksmith.sources.files import event_files
 from clicksmith.sources.read import read_source, source_fingerprint, source_settings
 from clicksmith.tables import (
     BRONZE_EVENTS,
     BRONZE_ITEMS,
     BRONZE_USERS,
+    EVENT_FILES,
     EVENTS_REJECTED,
     ITEMS_REJECTED,
     USERS_REJECTED,
@@ -32,12 +34,17 @@ def run(config: Config) -> None:
     """Ingest the configured source, or the next batch of its new files, unless that is already done."""
     lake, source = Lake.of(config), config.source
     if isinstance(source, FilesConfig) and source.incremental:
-        batch = next_batch(open_session(config), lake, event_sizes(source), source.max_files)
-        if batch is None:
+        batches = next_batches(open_session(config), lake, event_files(source), source)
+        for batch in batches:
+            _ingest(config, lake, _trace(config, batch.fingerprint), batch)
+        if not batches:
             logger.info("no new files")
-        else:
-            _ingest(config, lake, _trace(config, batch.ingest_id), batch)
         return
+    if lake.find(EVENT_FILES) is not None:
+        raise SourceError(
+            f"{lake.root} was ingested in batches of new files; as a whole, older files would be lost.",
+            "Set lake.root to a new lake, or source.incremental to true.",
+        )
     lineage = _trace(config, source_fingerprint(config))
     if lineage.is_committed(lake, *TABLES):
         logger.info("already done for this source and this configuration")

@@ -57,7 +57,7 @@ def write_clicks(folder: Path, num_events: int, num_files: int = 1) -> None:
 
 def settings(lake: Path, clicks: Path, *more: str, incremental: bool = False) -> list[str]:
     events = {"path": str(clicks), "format": "jsonl", "columns": {name: name for name in NAMES}}
-    source = {"name": "files", "events": events, "incremental": incremental}
+    source = {"name": "files", "events": events, "incremental": incremental, "settle_seconds": 0}
     return [
         f"lake.root={lake}",
         f"source={json.dumps(source)}",

@@ -1,8 +1,10 @@
 """The job on real Delta tables: what it accepts, rejects, refuses, and does when it is run again."""
 
 import json
+import os
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import ingest_events
 from clicksmith.config import Config
 from clicksmith.errors import ContractError, SourceError
+from clicksmith.lakehouse import intake
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.sources.lines import NOT_JSON, NOT_UTF8
 from clicksmith.tables import (
@@ -193,3 +196,66 @@ def test_ten_megabytes_of_random_bytes(spark, tmp_path: Path, make_config: Build
     ingest_events.run(make_config(*source(folder, 1.0)))
     assert sorted(rows(lake, BRONZE_EVENTS)["event_id"].to_pylist()) == ["e1", "e2"]
     assert rows(lake, EVENTS_REJECTED).num_rows == expected
+
+
+def test_a_source_that_changes_while_it_is_read_leaves_nothing_behind(
+    spark, tmp_path: Path, make_config: Build, lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    """What was kept on disk is lost with its executor, and the file is another by then, of the same size."""
+    path = write(tmp_path / "a.jsonl", [*map(event, range(9))])
+    settings = source(path, 0.5, incremental=True, settle_seconds=0)
+    commit_accepted = intake._commit_accepted
+
+    def lose(spark, what, *arguments):
+        if what.table is BRONZE_EVENTS:
+            what.checked.unpersist(blocking=True)
+            path.write_bytes(path.read_bytes().replace(b'"click"', b'"clock"', 1))
+            later = path.stat().st_mtime_ns + 10**9  # clocks of file systems are coarse
+            os.utime(path, ns=(later, later))
+        commit_accepted(spark, what, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "_commit_accepted", lose)
+        with pytest.raises(ContractError, match=r"bronze\.events: the rows written are not the 9 that were"):
+            ingest_events.run(make_config(*settings))
+    assert lake.find(BRONZE_EVENTS) is None
+    with pytest.raises(SourceError, match=r"a\.jsonl \(batch 0 found .* bytes, now others\)"):
+        ingest_events.run(make_config(*settings))
+    accepting = source(path, 0.5, incremental=True, settle_seconds=0, accept_changed=["a.jsonl"])
+    ingest_events.run(make_config(*accepting))
+    assert sorted(rows(lake, BRONZE_EVENTS)["event_id"].to_pylist()) == [f"e{n}" for n in range(1, 9)]
+    assert rows(lake, EVENTS_REJECTED).num_rows == 1
+
+
+def test_a_run_that_another_one_overtook_ends(
+    spark, tmp_path: Path, make_config: Build, lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    config = make_config(*source(write(tmp_path / "a.jsonl", [*map(event, range(5)), b"no record"]), 0.5))
+    commit, overtaken = intake.commit, []
+
+    def commit_late(frame, table, *arguments, **named):
+        if table is EVENTS_REJECTED and not overtaken:
+            overtaken.append(True)
+            ingest_events.run(config)
+        return commit(frame, table, *arguments, **named)
+
+    monkeypatch.setattr(intake, "commit", commit_late)
+    thread = threading.Thread(target=ingest_events.run, args=[config], daemon=True)
+    thread.start()
+    thread.join(timeout=120)
+    assert not thread.is_alive(), "it waits for counts of a write that never ran"
+    assert (rows(lake, BRONZE_EVENTS).num_rows, rows(lake, EVENTS_REJECTED).num_rows) == (5, 1)
+
+
+def test_a_lake_of_batches_is_not_replaced_by_what_is_left_of_its_files(
+    spark, tmp_path: Path, make_config: Build, lake: Lake
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(folder / "a.jsonl", [event(1)])
+    ingest_events.run(make_config(*source(folder, incremental=True, settle_seconds=0)))
+    write(folder / "b.jsonl", [event(2)])
+    (folder / "a.jsonl").unlink()
+    with pytest.raises(SourceError, match="in batches of new files"):
+        ingest_events.run(make_config(*source(folder)))
+    assert rows(lake, BRONZE_EVENTS)["event_id"].to_pylist() == ["e1"]

@@ -1,9 +1,14 @@
 """Commits happen once, whole, and only with rows that keep the contract."""
 
-from datetime import UTC, datetime
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 
 from clicksmith.config import Config
@@ -184,3 +189,132 @@ def test_an_error_in_a_python_worker_is_named(spark: SparkSession, lake: Lake, f
     broken = first.mapInArrow(fail, first.schema)
     with pytest.raises(LakeError, match=r"^Writing gold\.toy failed: ZeroDivisionError: on purpose$"):
         commit(broken, TOY, lake, run("toy"))
+
+
+def short_of_a_row(spark: SparkSession) -> DataFrame:
+    """Of two rows that were counted, one is left."""
+    return spark.createDataFrame([("x", 9.0)], "id string, value double")
+
+
+@pytest.mark.parametrize("has_rows", [True, False])
+def test_a_commit_of_another_number_of_rows_is_void(
+    spark: SparkSession, lake: Lake, first: DataFrame, has_rows: bool
+) -> None:
+    if has_rows:
+        commit(first, TOY, lake, run("toy"))
+    with pytest.raises(ContractError, match=r"gold\.toy: the rows written are not the 2 that"):
+        commit(short_of_a_row(spark), TOY, lake, run("toy", seed=1), expected_rows=2)
+    assert not run("toy", seed=1).is_committed(lake, TOY), "a second try does not find it done"
+    if has_rows:
+        assert rows(spark, lake, TOY) == {("a", 1.0), ("b", None)}
+        assert run("toy").is_committed(lake, TOY)
+        delta = lake.open(TOY)
+        assert delta is not None and delta.to_pyarrow_table().num_rows == 2, "nor does another reader see it"
+    else:
+        assert lake.find(TOY) is None
+    assert commit(first, TOY, lake, run("toy", seed=1), expected_rows=2).num_rows == 2
+    assert rows(spark, lake, TOY) == {("a", 1.0), ("b", None)}
+
+
+def test_a_run_killed_after_a_void_commit_has_published_nothing(
+    spark: SparkSession, lake: Lake, first: DataFrame, second: DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(first, TOY, lake, run("toy"))
+    with monkeypatch.context() as killed:
+        killed.setattr("clicksmith.lakehouse.commit._set_back", lambda *_: False)
+        with pytest.raises(LakeError, match="superseded"):
+            commit(short_of_a_row(spark), TOY, lake, run("toy", seed=1), expected_rows=2)
+    assert version(lake, TOY) == 1, "it is on top of the table"
+    assert lake.get(TOY).version == 0 and run("toy").is_committed(lake, TOY)
+    assert rows(spark, lake, TOY) == {("a", 1.0), ("b", None)}
+    commit(second, TOY, lake, run("toy", seed=1), expected_rows=1)
+    assert rows(spark, lake, TOY) == {("c", 3.0)}
+
+
+def test_rows_of_other_parts_that_were_put_into_the_same_file_are_not_counted(
+    spark: SparkSession, lake: Lake
+) -> None:
+    table = Table("gold.together", (Column("id", pa.string()), Column("kind", pa.string())), ("id",))
+
+    def part(kind: str, *ids: str) -> DataFrame:
+        return spark.createDataFrame([(one, kind) for one in ids], "id string, kind string")
+
+    commit(part("x", "1", "2"), table, lake, run("x"), "kind=x", expected_rows=2)
+    commit(part("y", "3", "4", "5"), table, lake, run("y"), "kind=y", expected_rows=3)
+    spark.sql(f"OPTIMIZE delta.`{lake.uri(table)}`").collect()
+    again = commit(part("x", "6"), table, lake, run("x", seed=1), "kind=x", expected_rows=1)
+    assert again.num_rows == 1
+    assert rows(spark, lake, table) == {("6", "x"), ("3", "y"), ("4", "y"), ("5", "y")}
+
+
+def test_a_restore_by_time_is_followed(spark: SparkSession, lake: Lake) -> None:
+    def frame(*ids: str) -> DataFrame:
+        return spark.createDataFrame([(one, 1.0) for one in ids], "id string, value double")
+
+    commit(frame("a"), TOY, lake, run("toy", seed=1))
+    commit(frame("b"), TOY, lake, run("toy", seed=2))
+    delta = lake.open(TOY)
+    assert delta is not None
+    log = Path(lake.uri(TOY)) / "_delta_log"
+    now = datetime.now(UTC)
+    for number, hours in enumerate((3, 1)):  # the times of commits are those of the log's files
+        moment = (now - timedelta(hours=hours)).timestamp()
+        os.utime(log / f"{number:020}.json", (moment, moment))
+    between = (now - timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S")
+    spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+    spark.sql(f"RESTORE TABLE delta.`{lake.uri(TOY)}` TO TIMESTAMP AS OF '{between}'").collect()
+    assert rows(spark, lake, TOY) == {("a", 1.0)}
+    assert run("toy", seed=1).is_committed(lake, TOY)
+    assert not run("toy", seed=2).is_committed(lake, TOY)
+    assert [one.commit_version for one in lake.commits(TOY).undone] == [1]
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_declared_column_is_gained(spark: SparkSession, lake: Lake, parts: bool) -> None:
+    part = {True: ("kind=x", "kind=y"), False: (None, None)}[parts]
+    wider = replace(PARTED, columns=(*PARTED.columns, Column("extra", pa.int64(), nullable=True)))
+    old = spark.createDataFrame([("1", "x")], "id string, kind string")
+    new = spark.createDataFrame([("2", "y", 5)], "id string, kind string, extra long")
+    commit(old, PARTED, lake, run("x"), part[0])
+    assert rows(spark, lake, wider) == {("1", "x", None)}, "a reader of the new column finds it null"
+    assert not run("x").is_committed(lake, wider, part=part[0])
+    commit(new, wider, lake, run("y"), part[1])
+    assert rows(spark, lake, wider) == {("2", "y", 5)} | ({("1", "x", None)} if parts else set())
+
+
+def test_columns_that_a_parted_table_cannot_gain_or_lose_are_refused(spark: SparkSession, lake: Lake) -> None:
+    commit(spark.createDataFrame([("1", "x")], "id string, kind string"), PARTED, lake, run("x"), "kind=x")
+    new = spark.createDataFrame([("2", "y", 5)], "id string, kind string, extra long")
+    kind = PARTED["kind"]
+    for columns, problem in (
+        ((*PARTED.columns, Column("extra", pa.int64())), "lacks extra, which may not be null"),
+        ((Column("extra", pa.int64(), nullable=True), kind), "has id, which is declared no more"),
+        ((Column("id", pa.int64()), kind), "has id as string, declared as bigint"),
+    ):
+        other = replace(PARTED, columns=columns, key=())
+        with pytest.raises(LakeError, match=rf"gold\.parted at .* {problem}.*set lake.root to a new lake"):
+            commit(new, other, lake, run("y"), "kind=y")
+    assert rows(spark, lake, PARTED) == {("1", "x")}
+
+
+def test_the_log_is_read_only_as_far_as_it_is_needed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        metadata = {"fingerprint": str(number), "part": f"kind={number}", "job": "toy"}
+        write_deltalake(
+            lake.uri(TOY),
+            pa.table({"id": ["a"], "value": [1.0]}),
+            mode="overwrite",
+            commit_properties=CommitProperties(custom_metadata={"userMetadata": json.dumps(metadata)}),
+        )
+    asked: list[int | None] = []
+    history = DeltaTable.history
+    monkeypatch.setattr(DeltaTable, "history", lambda self, n=None: asked.append(n) or history(self, n))
+    assert lake.get(TOY).fingerprint == "19"
+    assert set(asked) == {8}
+    for number in range(20):  # and none is passed over
+        found = lake.get(TOY, f"kind={number}")
+        assert (found.fingerprint, found.commit_version, found.version) == (str(number), number, 19)
+    assert [one.fingerprint for one in lake.commits(TOY).standing] == [str(19 - n) for n in range(20)]
+    assert lake.commits(TOY).oldest_version == 0
+    before = lake.find(TOY, version=5)
+    assert before is not None and (before.fingerprint, before.version) == ("5", 5)

@@ -1,6 +1,7 @@
 """A fingerprint changes with what determines the rows, and with nothing else."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,12 @@ from deltalake import CommitProperties, write_deltalake
 import clicksmith
 from clicksmith.config import Config, load_config
 from clicksmith.errors import LakeError
+from clicksmith.lakehouse import lineage
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, began_of, digest, trace
 from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, SILVER_EVENTS
+
+ROOT = Path(__file__).parents[2]
 
 
 def snapshot(fingerprint: str = "f" * 32) -> Snapshot:
@@ -48,7 +52,7 @@ def test_settings_of_other_jobs_do_not_matter() -> None:
     assert clean(other, snapshot()).fingerprint == clean(Config(), snapshot()).fingerprint
 
 
-def test_input_job_and_library_version_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_input_job_and_its_revision_matter_and_the_release_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     base = clean(Config(), snapshot()).fingerprint
     assert clean(Config(), snapshot("e" * 32)).fingerprint != base
     renamed = trace("other", Config(), {"cleaning": Config().cleaning}, {"events": snapshot()})
@@ -58,18 +62,38 @@ def test_input_job_and_library_version_matter(monkeypatch: pytest.MonkeyPatch) -
     )
     assert extra.fingerprint != base
     monkeypatch.setattr(clicksmith, "__version__", "99")
+    assert clean(Config(), snapshot()).fingerprint == base, "else every release trains every model anew"
+    monkeypatch.setattr(lineage, "REVISIONS", {**lineage.REVISIONS, "build_profiles": 99})
+    assert clean(Config(), snapshot()).fingerprint == base
+    monkeypatch.setattr(lineage, "REVISIONS", {**lineage.REVISIONS, "clean_events": 99})
     assert clean(Config(), snapshot()).fingerprint != base
 
 
+def test_every_job_that_leaves_a_fingerprint_has_a_revision() -> None:
+    code = "".join(path.read_text() for folder in ("lib", "jobs") for path in (ROOT / folder).rglob("*.py"))
+    named = set(re.findall(r'\btrace\(\s*f?"([a-z_]+)', code))
+    named |= {"replay_rejected", "evaluate_synthetic", "measure_lift"}  # by a constant
+    assert named == set(lineage.REVISIONS)
+
+
+def test_a_commit_of_other_columns_is_of_another_run() -> None:
+    made = clean(Config(), snapshot())
+    schema = lineage.schema_hash(BRONZE_EVENTS)
+    assert made.made(replace(snapshot(made.fingerprint), metadata={"schema": schema}))
+    fewer = replace(BRONZE_EVENTS, columns=BRONZE_EVENTS.columns[:-1])
+    assert not made.made(replace(snapshot(made.fingerprint), table=fewer, metadata={"schema": schema}))
+    assert not made.made(None)
+
+
 def test_metadata_names_job_config_and_input_versions() -> None:
-    lineage = clean(Config(), snapshot())
-    metadata = lineage.metadata("kind=x", {"read": 3})
+    run = clean(Config(), snapshot())
+    metadata = run.metadata("kind=x", {"read": 3})
     assert metadata["job"] == "clean_events"
     assert metadata["inputs"] == {"events": 3}
     assert metadata["part"] == "kind=x"
     assert metadata["counts"] == {"read": 3}
-    assert metadata["run_id"] == lineage.fingerprint[:16]
-    assert metadata["config_hash"] == lineage.config_hash
+    assert metadata["run_id"] == run.fingerprint[:16]
+    assert metadata["config_hash"] == run.config_hash
     assert metadata["library_version"] == clicksmith.__version__
 
 

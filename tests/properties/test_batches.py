@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ import ingest_events
 import replay_rejected
 from builders import at
 from clicksmith.config import Config
-from clicksmith.errors import ConfigError, ContractError, SourceError
+from clicksmith.errors import ConfigError, ContractError, LakeError, SourceError
+from clicksmith.lakehouse import replay as replay_module
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import (
     BRONZE_EVENTS,
@@ -61,7 +63,7 @@ def stream(seed: int) -> list[str]:
 def settings(folder: Path, incremental: bool = True, **contract: Any) -> list[str]:
     columns = {name: name for name in NAMES}
     events = {"path": str(folder), "format": "jsonl", "columns": columns}
-    source = {"name": "files", "events": events, "incremental": incremental}
+    source = {"name": "files", "events": events, "incremental": incremental, "settle_seconds": 0}
     rules = {"max_rejected_fraction": 0.9, **contract}
     sections = [f"source={json.dumps(source)}", f"contract={json.dumps(rules)}"]
     return [*sections, "cleaning.max_events_per_minute=20"]
@@ -136,6 +138,91 @@ def test_rejected_events_are_replayed_once_a_rule_is_mended(tmp_path: Path, make
     version = lake.get(BRONZE_EVENTS).version
     replay_rejected.run(mended)
     assert lake.get(BRONZE_EVENTS).version == version, "the same rules are not tried on the same rows twice"
+
+
+class Killed(Exception):
+    """In place of a signal that ends the process."""
+
+
+@pytest.fixture
+def replaying(tmp_path: Path, make_config: Build) -> Config:
+    """Half of the stream, ingested by a rule that is too strict; settings without it."""
+    arrive(tmp_path / "in", "a", stream(1)[:200])
+    ingest_events.run(make_config(*settings(tmp_path / "in")))
+    return make_config(*settings(tmp_path / "in", extra_event_types=["teleport"]))
+
+
+def arrive_and_ingest(tmp_path: Path, make_config: Build) -> None:
+    """The other half, by the strict rule."""
+    arrive(tmp_path / "in", "b", stream(1)[200:])
+    ingest_events.run(make_config(*settings(tmp_path / "in")))
+
+
+def assert_nothing_is_lost_or_doubled(lake: Lake) -> None:
+    delta = lake.open(BRONZE_EVENTS)
+    assert delta is not None
+    found = delta.to_pyarrow_table()["event_id"].to_pylist()
+    assert sorted(found) == sorted(json.loads(line)["event_id"] for line in stream(1) if line[-1] == "}")
+    assert len(rows_of(lake, EVENTS_REJECTED)) == 10
+
+
+def test_a_batch_that_comes_during_a_replay_keeps_its_rejected_rows(
+    replaying: Config, tmp_path: Path, make_config: Build, lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    replay, came = replay_rejected.replay, []
+
+    def replay_late(*arguments: Any) -> Any:
+        if not came:
+            came.append(True)
+            arrive_and_ingest(tmp_path, make_config)
+        return replay(*arguments)
+
+    monkeypatch.setattr(replay_rejected, "replay", replay_late)
+    replay_rejected.run(replaying)
+    replay_rejected.run(replaying)
+    assert_nothing_is_lost_or_doubled(lake)
+
+
+def test_a_replay_that_was_killed_before_a_batch_came_is_ended(
+    replaying: Config, tmp_path: Path, make_config: Build, lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    rejected = len(rows_of(lake, EVENTS_REJECTED))
+    commit = replay_module.commit
+
+    def commit_or_die(frame: Any, table: Table, *arguments: Any, **named: Any) -> Any:
+        if table is EVENTS_REJECTED:
+            raise Killed
+        return commit(frame, table, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay_module, "commit", commit_or_die)
+        with pytest.raises(Killed):
+            replay_rejected.run(replaying)
+    assert len(rows_of(lake, EVENTS_REJECTED)) == rejected
+    arrive_and_ingest(tmp_path, make_config)
+    replay_rejected.run(replaying)
+    assert_nothing_is_lost_or_doubled(lake)
+    version = lake.get(BRONZE_EVENTS).version
+    replay_rejected.run(replaying)
+    assert lake.get(BRONZE_EVENTS).version == version
+
+
+def test_tables_that_were_set_back_are_caught_up_with(
+    replaying: Config, tmp_path: Path, make_config: Build, lake: Lake, spark
+):
+    replay_rejected.run(replaying)
+    arrive_and_ingest(tmp_path, make_config)
+    replay_rejected.run(replaying)
+    spark.sql(f"RESTORE TABLE delta.`{lake.uri(BRONZE_EVENTS)}` TO VERSION AS OF 0").collect()
+    for job in (ingest_events, replay_rejected):
+        with pytest.raises(LakeError, match="set back to before events were replayed into it") as caught:
+            job.run(replaying)
+    remedy = re.search(r"RESTORE TABLE .* TO VERSION AS OF \d+", str(caught.value))
+    assert remedy is not None
+    spark.sql(remedy.group()).collect()
+    ingest_events.run(replaying)
+    replay_rejected.run(replaying)
+    assert_nothing_is_lost_or_doubled(lake)
 
 
 def test_a_batch_of_rubbish_is_stopped_and_done_again_with_mended_rules(

@@ -86,6 +86,16 @@ class FilesConfig(Section):
         "false: all files anew whenever one has changed",
     )
     max_files: int = Field(default=100_000, ge=1, description="of a batch, in order of their names")
+    settle_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="a file that was written to later than this ago waits for the next run",
+    )
+    accept_changed: tuple[str, ...] = Field(
+        default=(),
+        description="names or globs of files that may have changed since they were ingested: they count as "
+        "they are now, and batches that are in the lake keep their rows",
+    )
 
 
 SourceConfig = Annotated[

@@ -11,9 +11,6 @@ class LakeConfig(Section):
     """Where the tables lie."""
 
     root: str = Field(default=".lake/demo", description="root URI: a local path, s3a://, abfss:// or gs://")
-    catalog: str | None = Field(
-        default=None, description="catalog to address tables by name in, instead of by path"
-    )
 
 
 class SparkConfig(Section):

@@ -1,7 +1,8 @@
 """Checked records into the lake: rejected rows first, then the circuit breaker, then accepted rows.
 
-Killed anywhere and run again, the tables end up the same: a commit that is there is not repeated, and no
-accepted row is written before every rejected one is, so what stopped an ingestion can be looked at.
+They are counted before any is written, and what is written has to come to the same numbers. Killed anywhere
+and run again, the tables end up the same: a commit that is there is not repeated, and no accepted row is
+written before every rejected one is, so what stopped an ingestion can be looked at.
 """
 
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clicksmith.errors import ContractError, SourceError
@@ -87,21 +88,23 @@ def ingest(
 
     Raises:
         SourceError: the last intake has no rows.
-        ContractError: too many rows are rejected, or the counts of two passes differ.
+        ContractError: too many rows are rejected, or not as many were written as were counted.
     """
     if intakes[-1].part is not None:  # a batch finds what the source has none of empty, from the batch before
         intakes = [intake for intake in intakes if intake.checked is not None or not _is_empty(intake, lake)]
-    # Kept on disk between the two passes: computing a source twice costs more, and files may change.
+    # Kept on disk between the passes: computing a source again costs more, and files may change.
     kept = [
         intake.checked.persist(StorageLevel.DISK_ONLY) for intake in intakes if intake.checked is not None
     ]
     try:
-        counts = [_commit_rejected(spark, intake, lake, lineage, source, ingest_id) for intake in intakes]
+        counts = [Counts() if intake.checked is None else count(intake.checked) for intake in intakes]
         if counts[-1].rows_in == 0 and intakes[-1].part is None:
             raise SourceError(
                 f"The source {source} holds no rows for {intakes[-1].table.name}.",
                 "Check what lies at its path.",
             )
+        for intake, found in zip(intakes, counts, strict=True):
+            _commit_rejected(spark, intake, lake, lineage, source, ingest_id, found)
         for intake, found in zip(intakes, counts, strict=True):
             if found.rejected > max_rejected_fraction * found.rows_in:
                 raise _too_many(spark, intake, lake, found, max_rejected_fraction)
@@ -134,26 +137,19 @@ def _counts(row: dict[str, int]) -> Counts:
 
 
 def _commit_rejected(
-    spark: SparkSession, intake: Intake, lake: Lake, lineage: Lineage, source: str, ingest_id: str
-) -> Counts:
+    spark: SparkSession,
+    intake: Intake,
+    lake: Lake,
+    lineage: Lineage,
+    source: str,
+    ingest_id: str,
+    counts: Counts,
+) -> None:
     if intake.checked is None:
-        commit(
-            spark.createDataFrame([], spark_schema(intake.rejected_table)),
-            intake.rejected_table,
-            lake,
-            lineage,
-        )
-        return Counts()
-    if lineage.is_committed(lake, intake.rejected_table, part=intake.part):
-        # By a run that was killed later: only count.
-        return count(intake.checked)
-    observation = Observation()
-    observed = intake.checked.observe(observation, *_metrics())
-    rows = contract.rejected(observed, source, ingest_id, intake.ruleset_version)
-    written = commit(rows, intake.rejected_table, lake, lineage, part=intake.part).num_rows
-    counts = _counts(observation.get)
-    _balance(intake.rejected_table, written, counts.rejected)
-    return counts
+        rows = spark.createDataFrame([], spark_schema(intake.rejected_table))
+    else:
+        rows = contract.rejected(intake.checked, source, ingest_id, intake.ruleset_version)
+    commit(rows, intake.rejected_table, lake, lineage, intake.part, expected_rows=counts.rejected)
 
 
 def _commit_accepted(
@@ -169,17 +165,7 @@ def _commit_accepted(
         rows = spark.createDataFrame([], spark_schema(intake.table))
     else:
         rows = contract.accepted(intake.checked, intake.table, source, ingest_id)
-    written = commit(rows, intake.table, lake, lineage, part=intake.part, counts=counts.as_dict()).num_rows
-    _balance(intake.table, written, counts.accepted)
-
-
-def _balance(table: Table, written: int | None, expected: int) -> None:
-    """Rows in are rows accepted and rows rejected."""
-    if written is not None and written != expected:
-        raise ContractError(
-            f"{table.name} has {written:,} rows, but {expected:,} were counted on the way.",
-            "The source changed while it was read; run again once it is still.",
-        )
+    commit(rows, intake.table, lake, lineage, intake.part, counts.as_dict(), counts.accepted)
 
 
 def _too_many(

@@ -101,10 +101,10 @@ def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
     return map_columns(parsed, settings, purpose, EVENT_COLUMNS)
 
 
-def event_sizes(settings: FilesConfig) -> dict[str, int]:
-    """Bytes of each file of events, by name. Needs no Spark."""
+def event_files(settings: FilesConfig) -> dict[str, listing.SourceFile]:
+    """The files of events that there are now, by name. Needs no Spark."""
     files = listing.list_files(settings.events.path, "source.events.path")
-    return {file.name: file.size for file in files}
+    return {file.name: file for file in files}
 
 
 def _named(files: list[listing.SourceFile], names: Collection[str], purpose: str) -> list[listing.SourceFile]:

@@ -64,7 +64,8 @@ def source_fingerprint(config: Config) -> str:
 
 
 def source_settings(config: Config) -> dict[str, Any]:
-    """The source's settings without paths: with the fingerprint, all that determines its rows."""
-    return config.source.model_dump(
-        mode="json", exclude={"events": {"path"}, "items": {"path"}, "users": {"path"}}
-    )
+    """The source's settings without paths and batches: with the fingerprint, all that determines its rows."""
+    batches = ("incremental", "max_files", "settle_seconds", "accept_changed")
+    exclude: dict[str, Any] = {name: True for name in batches}
+    exclude |= {name: {"path"} for name in ("events", "items", "users")}
+    return config.source.model_dump(mode="json", exclude=exclude)

@@ -79,6 +79,8 @@ EVENT_FILES = Table(
         Column("file", pa.string(), doc="its name below the source's folder"),
         Column("num_bytes", pa.int64(), minimum=0),
         Column("ingest_id", pa.string(), doc="of the batch's rows"),
+        Column("modified_ns", pa.int64(), nullable=True, doc="when its file system says that it was written"),
+        Column("content_hash", pa.string(), nullable=True, doc="of its size and of blocks all over it"),
     ),
     key=("file",),
     layout="a row a file: small",
