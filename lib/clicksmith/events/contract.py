@@ -19,6 +19,7 @@ from clicksmith.lakehouse.lineage import digest
 
 _TYPES = {"double": "number", "int": "whole number", "timestamp": "timestamp"}
 _RECEIVED = "_received"
+_LEAST_PROPENSITY = 1e-9
 
 
 def check(raw: DataFrame, columns: Sequence[tables.Column], contract: ContractConfig) -> DataFrame:
@@ -136,12 +137,15 @@ def _rules(columns: Sequence[tables.Column], contract: ContractConfig) -> list[t
             rules.append(
                 (f"{column.name}: not one of {', '.join(column.allowed)}", ~value.isin(*column.allowed))
             )
+        if column.name == "price":
+            too_high = (value > contract.max_price) & (value < float("inf"))
+            rules.append((f"price: above {contract.max_price:g}", too_high))
     return rules + (_event_rules(contract) if columns[0].name == "event_id" else [])
 
 
 def _event_rules(contract: ContractConfig) -> list[tuple[str, Column]]:
     allowed = (*tables.EVENT_TYPES, *contract.extra_event_types)
-    event_type, event_ts = F.col("event_type"), F.col("event_ts")
+    event_type, event_ts, propensity = F.col("event_type"), F.col("event_ts"), F.col("propensity")
     earliest, latest = F.lit(contract.earliest_date), F.lit(contract.latest_date)
     needs_item = (event_type != "search") & F.col(_RECEIVED)["item_id"].isNull()
     return [
@@ -149,7 +153,9 @@ def _event_rules(contract: ContractConfig) -> list[tuple[str, Column]]:
         (f"event_ts: before {contract.earliest_date}", event_ts < earliest.cast("timestamp")),
         (f"event_ts: not before {contract.latest_date}", event_ts >= latest.cast("timestamp")),
         ("item_id: missing, and event_type is not search", needs_item),
-        ("propensity: 0, so the row could not have been logged", F.col("propensity") == 0.0),
+        ("propensity: 0, so the row could not have been logged", propensity == 0.0),
+        # A row stands for 1/propensity rows, and sums of those must stay numbers.
+        (f"propensity: below {_LEAST_PROPENSITY:g}", (propensity > 0.0) & (propensity < _LEAST_PROPENSITY)),
     ]
 
 
