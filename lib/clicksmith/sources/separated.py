@@ -88,7 +88,7 @@ def parse(
         records: without their line's end.
         pieces: whether each is a piece of a broken record.
         header: records equal to it are headers: each file begins with one.
-        names: the columns that are wanted; one in neither header nor folders is null.
+        names: the columns that are wanted; one in neither header nor folders is null, as empty fields are.
         delimiter: between fields.
         folders: columns that the folders' names hold, for those that the header lacks.
     """
@@ -110,7 +110,8 @@ def parse(
     for name in names:
         if name in header.names:
             places = np.where(right, offsets[:-1] + header.names.index(name), 0)
-            columns.append(fields.take(pa.array(places, pa.int64(), mask=~right)))
+            taken = fields.take(pa.array(places, pa.int64(), mask=~right))
+            columns.append(pc.if_else(pc.equal(taken, ""), pa.scalar(None, pa.string()), taken))
         else:
             columns.append(pa.array([folders.get(name)] * len(lines), pa.string()))
     raw = texts if not texts.null_count else pa.array(map(encode_line, content.to_pylist()), pa.string())
