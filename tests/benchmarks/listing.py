@@ -1,4 +1,4 @@
-"""Many small source files: found, matched with a batch's names, cut into tasks, hashed; JSON lines of figures.
+"""Many small source files: found, matched with a batch's names, cut into tasks and hashed, in JSON lines.
 
 The peers find the same files and do nothing with them: DuckDB's glob, and the discovery of Arrow's datasets.
 """

@@ -96,7 +96,9 @@ def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
         )
     lines = rejected.select(restore_line(F.col("raw")).cast("binary").alias("line"))
     if settings.format == "csv":
-        found = _first_header([file for file in files if file.size], settings, purpose)
+        found = _first_header(files, settings)
+        if found is None:
+            raise SourceError(f"{purpose}.path: none of {len(files)} files in {settings.path} has a header.")
         parsed = parse_lines(lines, Scan(settings, purpose, found))
     else:
         parsed = parse_json(lines, settings.file_columns)
@@ -156,8 +158,7 @@ def _look_at(
         with ThreadPoolExecutor(listing.THREADS) as pool:
             list(pool.map(check, first))
         return Scan(settings, purpose)
-    header, name = _first_header(files, settings, purpose)
-    same = None if settings.optional else (header, name)
+    same = None if settings.optional else _first_header(files, settings)
 
     def check_csv(file: listing.SourceFile) -> None:
         own = _header(file, settings)
@@ -177,13 +178,11 @@ def _header(file: listing.SourceFile, settings: FilesTableConfig) -> Header | No
 
 
 def _first_header(
-    files: Sequence[listing.SourceFile], settings: FilesTableConfig, purpose: str
-) -> tuple[Header, str]:
-    for file in files:
-        header = _header(file, settings)
-        if header is not None:
-            return header, file.name
-    raise SourceError(f"{purpose}: {settings.path!r} is empty: {len(files)} files without a header.")
+    files: Sequence[listing.SourceFile], settings: FilesTableConfig
+) -> tuple[Header, str] | None:
+    """The first that is found, and its file: files of nothing have none."""
+    headers = ((_header(file, settings), file.name) for file in files)
+    return next(((header, name) for header, name in headers if header is not None), None)
 
 
 def _check_keys(
@@ -194,7 +193,7 @@ def _check_keys(
     for line in islice(chain.from_iterable(map(_lines, files)), _SAMPLE_LINES):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         found |= record.keys() if isinstance(record, dict) else set()
     if not found:  # no line is an object, and each is rejected with its reason

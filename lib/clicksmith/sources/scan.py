@@ -125,6 +125,8 @@ def cut(files: Sequence[SourceFile], share: int) -> pa.Table:
                 task, load = task + 1, 0
             load += cost
             rows.append((task, file.path, file.name, start, end if end < file.size else None))
+    if not rows:
+        return _UNITS.empty_table()
     return pa.table(list(map(pa.array, zip(*rows, strict=True), _UNITS.types)), schema=_UNITS)
 
 
