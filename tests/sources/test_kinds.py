@@ -13,13 +13,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from clicksmith.config import ContractConfig, FilesConfig, load_config
 from clicksmith.errors import ConfigError, SourceError
 from clicksmith.events.catalogue import warn_of_strangers
 from clicksmith.events.contract import check
-from clicksmith.sources import files
+from clicksmith.sources import files, listing
 from clicksmith.tables.bronze import EVENT_COLUMNS
 from local_scan import read_here, table_of
 
@@ -260,7 +261,7 @@ def test_parquet_of_all_kinds_to_events(spark, tmp_path: Path):
     parquet(tmp_path / "c.parquet", id="e2", sku="20000001", amount="14")
     parquet(tmp_path / "d.parquet", id="e3", sku=pa.array([b"\x80"], pa.binary()).view(pa.string()))
     parquet(tmp_path / "action=click" / "e.parquet", id="e4", sku="20000001.0", action=...)
-    bad, *rows = only(events(spark, tmp_path, "parquet"))
+    *rows, bad = sorted(only(events(spark, tmp_path, "parquet")), key=lambda row: len(row.reasons))
     assert [(row.event_id, row.item_id, row.price, row.event_ts.replace(tzinfo=UTC)) for row in rows] == [
         (f"e{number}", "20000001", 14.0, MOMENT) for number in (0, 1, 2, 4)
     ]
@@ -306,6 +307,36 @@ def test_json_lines_of_all_kinds_to_events(spark, tmp_path: Path):
     assert [row.event_id for row in found if row.event_type == "cart"] == ["e8"]
     assert [(row.event_id, row.reasons) for row in found if row.reasons] == [("e6", ["price: above 1e+09"])]
     assert len(events(spark, folder, "jsonl").collect()) == 8, "a folder whose name has characters of globs"
+
+
+@pytest.mark.spark
+def test_a_file_that_only_a_task_looks_at_is_named(spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(files, "_FILES_LOOKED_AT", 1)
+    parquet(tmp_path / "a.parquet")
+    parquet(tmp_path / "b.parquet", sku=..., sky="i6")
+    message = (
+        r"SourceError: source\.events\.columns: .*b\.parquet has no column 'sku'\. The nearest there is 'sky'"
+    )
+    with pytest.raises(PythonException, match=message):
+        events(spark, tmp_path, "parquet").collect()
+
+
+@pytest.mark.spark
+def test_files_of_nothing_are_a_batch_without_rows(spark, tmp_path: Path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / "b.csv").write_text("\n")
+    assert events(spark, tmp_path, "csv").collect() == []
+
+
+def test_the_files_of_a_batch_are_looked_up_not_searched_for(tmp_path: Path):
+    class Names(tuple[str, ...]):
+        def __contains__(self, name: object) -> bool:
+            raise AssertionError("a hundred thousand times a hundred thousand comparisons")
+
+    for name in "abc":
+        (tmp_path / name).write_text("x")
+    found = listing.list_files(str(tmp_path), "source.events.path")
+    assert [file.name for file in files._named(found, Names(("a", "c")), "source.events")] == ["a", "c"]
 
 
 @pytest.mark.spark

@@ -27,7 +27,7 @@ GOOD = {
     "types_drift_id": 126,
     "types_drift_price": 126,
 }
-REJECTED = {"ids_not_utf8": "sku: not UTF-8", "price_placeholder": "price: above 1e+09"}
+REJECTED = {"ids_not_utf8": "uid: not UTF-8", "price_placeholder": "price: above 1e+09"}
 
 
 @pytest.fixture

@@ -125,32 +125,22 @@ def parse(
 
 def split_fields(line: str, delimiter: str) -> list[str]:
     """The fields of a record; a quote that is opened and not closed by the rules is text."""
-    return _fields(line, delimiter, _quoted(delimiter))[0]
+    return _fields(line, delimiter, _field(delimiter))[0]
 
 
-def _quoted(delimiter: str) -> re.Pattern[str]:
-    return re.compile(rf'"([^"]*+(?:""[^"]*+)*+)"(?={re.escape(delimiter)}|\Z)')
+def _field(delimiter: str) -> re.Pattern[str]:
+    """Of a field that is quoted by the rules, what is within; else all that there is."""
+    comma = re.escape(delimiter)
+    return re.compile(rf'(?:"([^"]*+(?:""[^"]*+)*+)"|([^{comma}]*+)){comma}')
 
 
-def _fields(line: str, delimiter: str, quoted: re.Pattern[str]) -> tuple[list[str], bool]:
+def _fields(line: str, delimiter: str, field: re.Pattern[str]) -> tuple[list[str], bool]:
     """The fields, and whether a quote is opened and not closed."""
     if '"' not in line:
         return line.split(delimiter), False
-    fields: list[str] = []
-    place, opened = 0, False
-    while True:
-        match = quoted.match(line, place)
-        if match is not None:
-            fields.append(match[1].replace('""', '"'))
-            end = match.end()
-        else:
-            opened = opened or (line.startswith('"', place) and line.count('"', place) % 2 == 1)
-            end = line.find(delimiter, place)
-            end = len(line) if end < 0 else end
-            fields.append(line[place:end])
-        if end == len(line):
-            return fields, opened
-        place = end + len(delimiter)
+    found = field.findall(line + delimiter)
+    fields = [quoted.replace('""', '"') if quoted else plain for quoted, plain in found]
+    return fields, line.count('"') % 2 == 1 and any(plain.startswith('"') for _, plain in found)
 
 
 def _split(lines: pa.Array, delimiter: str) -> tuple[pa.Array, np.ndarray, np.ndarray]:
@@ -159,8 +149,8 @@ def _split(lines: pa.Array, delimiter: str) -> tuple[pa.Array, np.ndarray, np.nd
         lists = pc.split_pattern(pc.fill_null(lines, ""), delimiter)
         offsets = lists.offsets.to_numpy().astype(np.int64)
         return lists.values, offsets, np.zeros(len(lines), dtype=bool)
-    quoted = _quoted(delimiter)
-    split = [_fields(line or "", delimiter, quoted) for line in lines.to_pylist()]
+    field = _field(delimiter)
+    split = [_fields(line or "", delimiter, field) for line in lines.to_pylist()]
     offsets = np.concatenate([[0], np.cumsum([len(fields) for fields, _ in split])]).astype(np.int64)
     fields = pa.array([field for fields, _ in split for field in fields], pa.string())
     return fields, offsets, np.array([opened for _, opened in split], dtype=bool)
