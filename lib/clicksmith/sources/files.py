@@ -159,16 +159,14 @@ def _look_at(
             list(pool.map(check, first))
         return Scan(settings, purpose)
     same = None if settings.optional else _first_header(files, settings)
-
-    def check_csv(file: listing.SourceFile) -> None:
-        own = _header(file, settings)
-        if own is not None:
-            check_header(own, file.name, settings, purpose, listing.folder_values(file.name, names))
-            if same is not None:
-                check_same(own, file.name, *same, purpose)
-
     with ThreadPoolExecutor(listing.THREADS) as pool:
-        list(pool.map(check_csv, first))
+        headers = list(pool.map(lambda file: _header(file, settings), first))
+    found = [(header, file.name) for header, file in zip(headers, first, strict=True) if header is not None]
+    if same is not None:
+        for header, name in found:
+            check_same(header, name, *same, purpose)
+    for header, name in found:
+        check_header(header, name, settings, purpose, listing.folder_values(name, names))
     return Scan(settings, purpose, same)
 
 

@@ -160,9 +160,9 @@ def _read_csv(unit: _Unit, filesystem: fs.FileSystem, table: Scan) -> Iterator[p
     if header is None or (unit.start and not text.can_be_cut):
         return
     folders = folder_values(unit.name, names)
-    check_header(header, unit.name, settings, table.purpose, folders)
     if table.header is not None:
         check_same(header, unit.name, *table.header, table.purpose)
+    check_header(header, unit.name, settings, table.purpose, folders)
     found = reader.records(text, unit.start, unit.end if text.can_be_cut else None)
     for block in _blocks(found, lambda record: len(record[0])):
         records, pieces = zip(*block, strict=True)
