@@ -120,18 +120,10 @@ def test_only_mapped_columns_are_read_by_their_exact_names(tmp_path: Path):
     )
 
 
-def test_a_mapped_column_of_no_readable_type_is_named_with_its_file(tmp_path: Path, monkeypatch):
-    parquet(tmp_path / "a.parquet")
-    from clicksmith.sources import parquet as reader
-
-    def no_text(column: pa.Array, is_key: bool) -> Any:
-        raise TypeError
-
-    monkeypatch.setattr(reader, "to_text", no_text)
-    with pytest.raises(
-        SourceError, match=r"column 'id' of .*a\.parquet has the type string, which has no text"
-    ):
-        parquet_rows(tmp_path)
+def test_a_mapped_column_of_no_readable_type_is_named_with_its_file(tmp_path: Path):
+    parquet(tmp_path / "a.parquet", span=pa.array([5], pa.duration("s")))
+    with pytest.raises(SourceError, match=r"'span' of .*a\.parquet has the type duration\[s\], which"):
+        parquet_rows(tmp_path, {**COLUMNS, "query": "span"})
 
 
 def test_a_column_that_is_there_twice(tmp_path: Path):
