@@ -224,6 +224,13 @@ def test_a_file_whose_header_differs_is_found_by_the_task_too(tmp_path: Path):
         csv_rows(tmp_path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "latin-1"])
+def test_a_header_in_another_encoding_without_a_mark(tmp_path: Path, encoding: str):
+    (tmp_path / "a.csv").write_bytes(f"ä,{HEADER}\nx,{RECORD}\n".encode(encoding))
+    with pytest.raises(SourceError, match=r"a\.csv is no CSV: its first line is not UTF-8"):
+        csv_rows(tmp_path)
+
+
 @pytest.mark.parametrize("delimiter", ["||", "", '"', "\n", "\\t"])
 def test_a_delimiter_is_one_character(delimiter: str):
     events = {"path": "x", "format": "csv", "columns": COLUMNS, "delimiter": delimiter}

@@ -38,13 +38,13 @@ def read_header(text: Text, reader: RecordReader, delimiter: str) -> Header | No
     record = next((found for found, _ in reader.records(text, text.start, None) if found.strip()), None)
     if record is None:
         return None
-    try:
-        line = record.decode().rstrip("\r")
-    except UnicodeDecodeError:
+    line = _decoded(record)
+    if line is None or "\0" in line:
         raise SourceError(
             f"{text.path} is no CSV: its first line is not UTF-8.",
             "Write it as UTF-8, or as UTF-16 with a byte order mark.",
-        ) from None
+        )
+    line = line.rstrip("\r")
     return Header(line, tuple(split_fields(line, delimiter)))
 
 
