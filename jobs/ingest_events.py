@@ -3,11 +3,15 @@
 import logging
 import sys
 
+from pyspark.sql import functions as F
+
 from clicksmith.config import Config, FilesConfig
 from clicksmith.errors import SourceError
+from clicksmith.events.catalogue import warn_of_strangers
 from clicksmith.events.contract import check, ruleset_version
 from clicksmith.lakehouse.batches import Batch, next_batches
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.commit import read
 from clicksmith.lakehouse.intake import Intake, ingest
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import Lineage, trace
@@ -82,6 +86,9 @@ def _ingest(config: Config, lake: Lake, lineage: Lineage, batch: Batch | None) -
     counts = ingest(spark, intakes, lake, lineage, config.source.name, ingest_id, most)
     for name, count in counts.items():
         logger.info("%s: %s", name, ", ".join(f"{key}={value:,}" for key, value in count.as_dict().items()))
+    if raw.items is not None:
+        events = read(spark, lake.get(BRONZE_EVENTS)).where(F.col("ingest_id") == ingest_id)
+        warn_of_strangers(events, read(spark, lake.get(BRONZE_ITEMS)))
 
 
 if __name__ == "__main__":

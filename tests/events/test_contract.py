@@ -75,7 +75,12 @@ CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"price": "NaN"}, ["price: not finite"]),
     ({"price": "Infinity"}, ["price: not finite"]),
     ({"price": "-Infinity"}, ["price: not finite", "price: below 0"]),
+    ({"price": "999999999999999"}, ["price: above 1e+09"]),
+    ({"price": "1e9", "quantity": "1000000"}, []),
+    ({"quantity": "1000001"}, ["quantity: above 1e+06"]),
     ({"propensity": "1.01"}, ["propensity: above 1"]),
+    ({"propensity": "1e-10"}, ["propensity: below 1e-09"]),
+    ({"propensity": "1e-9"}, []),
     ({"propensity": "NaN"}, ["propensity: not finite"]),
     ({"propensity": "0"}, ["propensity: 0, so the row could not have been logged"]),
     (

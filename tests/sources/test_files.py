@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -121,9 +121,10 @@ LINES = st.lists(
 def test_no_line_is_lost(spark, tmp_path: Path, format: str, lines: list[bytes]):
     header = [b"type,time,user,item"] if format == "csv" else []
     path = write(tmp_path / f"a.{format}", *header, json.dumps(LINE), *lines)
-    kept = [original(row._raw) for row in read(spark, path, format)]
-    expected = [json.dumps(LINE).encode()] + [line for line in lines if line.strip(b"\r").strip(b" ")]
-    assert kept == expected
+    # A CSV record may go over several lines, blank ones among them.
+    kept = [line for row in read(spark, path, format) for line in original(row._raw).split(b"\n")]
+    expected = [json.dumps(LINE).encode(), *lines]
+    assert [line for line in kept if line.strip(b"\r ")] == [line for line in expected if line.strip(b"\r ")]
 
 
 def test_csv_rows_by_their_fields(spark, tmp_path: Path):
@@ -200,7 +201,7 @@ def test_parquet_of_any_types(spark, tmp_path: Path):
     pq.write_table(table, tmp_path / "a.parquet")
     rows = read(spark, tmp_path, "parquet", columns={**COLUMNS, "properties": "more.of it"})
     assert (rows[0].user_id, rows[0].item_id, rows[0].properties) == ("1", "x", '{"a":1}')
-    assert rows[0].event_ts.replace(tzinfo=UTC) == datetime(2024, 1, 2, tzinfo=UTC)
+    assert rows[0].event_ts == "2024-01-02 00:00:00"
     assert rows[1].event_ts is None and rows[1].item_id is None
 
 

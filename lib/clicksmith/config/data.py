@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clicksmith.config.section import Section
 
@@ -64,13 +64,27 @@ class FilesTableConfig(Section):
         default=None,
         description="the file's column with a date, from whose midnight (UTC) event_ts counts in its unit",
     )
-    delimiter: str = ","
+    delimiter: str = Field(default=",", description='of CSV: one character, such as a tab as "\\t"')
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, value: str) -> str:
+        if len(value) != 1 or value in '"\r\n':
+            raise ValueError(
+                'a delimiter is one character, and neither a quote nor a line break; a tab is "\\t" in YAML'
+            )
+        return value
 
     @property
     def file_columns(self) -> list[str]:
         """The columns of the files that are read."""
         dated = [] if self.timestamp_date is None else [self.timestamp_date]
         return list(dict.fromkeys([*self.columns.values(), *dated]))
+
+    @property
+    def key_columns(self) -> set[str]:
+        """Those of them that identify something, so that numbers among them are whole."""
+        return {source for name, source in self.columns.items() if name.endswith("_id")}
 
 
 class FilesConfig(Section):
@@ -112,6 +126,12 @@ class ContractConfig(Section):
         default=24.0, ge=0, description="an event so much later than the moment of its ingest is rejected"
     )
     extra_event_types: tuple[str, ...] = ()
+    max_price: float = Field(
+        default=1e9,
+        gt=0,
+        le=1e12,
+        description="records with a price above it, such as a placeholder, are rejected",
+    )
     max_rejected_fraction: float = Field(default=0.05, ge=0, le=1, description="above it ingestion stops")
 
 

@@ -20,6 +20,7 @@ from clicksmith.lakehouse.lineage import digest
 
 _TYPES = {"double": "number", "int": "whole number", "timestamp": "timestamp"}
 _RECEIVED = "_received"
+_LEAST_PROPENSITY = 1e-9
 
 
 def check(
@@ -145,12 +146,15 @@ def _rules(
             rules.append(
                 (f"{column.name}: not one of {', '.join(column.allowed)}", ~value.isin(*column.allowed))
             )
+        if column.name == "price":
+            too_high = (value > contract.max_price) & (value < float("inf"))
+            rules.append((f"price: above {contract.max_price:g}", too_high))
     return rules + (_event_rules(contract, ingested) if columns[0].name == "event_id" else [])
 
 
 def _event_rules(contract: ContractConfig, ingested: datetime | None) -> list[tuple[str, Column]]:
     allowed = (*tables.EVENT_TYPES, *contract.extra_event_types)
-    event_type, event_ts = F.col("event_type"), F.col("event_ts")
+    event_type, event_ts, propensity = F.col("event_type"), F.col("event_ts"), F.col("propensity")
     earliest, latest = F.lit(contract.earliest_date), F.lit(contract.latest_date)
     tolerance = timedelta(hours=contract.max_future_hours)
     is_future = F.lit(False) if ingested is None else event_ts > F.lit(ingested + tolerance)
@@ -161,7 +165,9 @@ def _event_rules(contract: ContractConfig, ingested: datetime | None) -> list[tu
         (f"event_ts: not before {contract.latest_date}", event_ts >= latest.cast("timestamp")),
         (f"event_ts: over {contract.max_future_hours:g} hours later than its ingest", is_future),
         ("item_id: missing, and event_type is not search", needs_item),
-        ("propensity: 0, so the row could not have been logged", F.col("propensity") == 0.0),
+        ("propensity: 0, so the row could not have been logged", propensity == 0.0),
+        # A row stands for 1/propensity rows, and sums of those must stay numbers.
+        (f"propensity: below {_LEAST_PROPENSITY:g}", (propensity > 0.0) & (propensity < _LEAST_PROPENSITY)),
     ]
 
 

@@ -5,40 +5,34 @@ mapped, it is a hash of the mapped values, so events of identical content share 
 takes them for one.
 """
 
-import csv
 import json
 import logging
-from collections.abc import Collection, Sequence
-from functools import reduce
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    DataType,
-    DateType,
-    LongType,
-    MapType,
-    StructType,
-    TimestampNTZType,
-    TimestampType,
-)
 
 from clicksmith import tables
 from clicksmith.config import FilesConfig, FilesTableConfig
 from clicksmith.errors import SourceError
 from clicksmith.sources import listing
-from clicksmith.sources.lines import parse_csv, parse_json, restore_line
-from clicksmith.sources.mapping import check_columns, check_mapping, lacking_columns, map_columns, quoted
+from clicksmith.sources.lines import column, parse_json, restore_line
+from clicksmith.sources.mapping import check_columns, check_mapping, map_columns
+from clicksmith.sources.parquet import check_schema
 from clicksmith.sources.raw import RawTables
+from clicksmith.sources.records import RecordReader, lines
+from clicksmith.sources.scan import Scan, parse_lines, scan
+from clicksmith.sources.separated import Header, check_header, check_same, read_header
+from clicksmith.sources.streams import open_text
 from clicksmith.tables.bronze import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 
 logger = logging.getLogger(__name__)
 
 _SAMPLE_LINES = 1_000
-_NANOS_UTC = pa.timestamp("ns", tz="UTC")
+_FILES_LOOKED_AT = 100
+"""Files that are opened before the first task starts, so that a wrong mapping is told at once."""
 
 
 def read(spark: SparkSession, settings: FilesConfig, event_files: Collection[str] | None = None) -> RawTables:
@@ -83,22 +77,44 @@ def _read_table(
     files = listing.list_files(settings.path, f"{purpose}.path")
     if names is not None:
         files = _named(files, names, purpose)
-    required = {settings.columns[c.name] for c in columns if not c.nullable and c.name in settings.columns}
-    reader = {"jsonl": _read_json, "csv": _read_csv, "parquet": _read_parquet}[settings.format]
-    return map_columns(reader(spark, files, settings, purpose, required), settings, purpose, columns)
+    if settings.format != "parquet":
+        files = [file for file in files if file.size]
+    table = _look_at(files, settings, purpose, columns)
+    return _map(scan(spark, files, table), settings, purpose, columns)
 
 
 def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
     """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON."""
     purpose = "source.events"
     check_mapping(settings, purpose, EVENT_COLUMNS)
-    lines = rejected.select(restore_line(F.col("raw")).alias("line"))
+    files = listing.list_files(settings.path, f"{purpose}.path")
+    folders = listing.folder_values(files[0].name, settings.file_columns)
+    if folders and settings.format != "parquet":
+        raise SourceError(
+            f"{purpose}.columns: {min(folders)!r} is a name of folders, which rejected lines do not hold.",
+            "Mend the files, and ingest them under other names.",
+        )
+    lines = rejected.select(restore_line(F.col("raw")).cast("binary").alias("line"))
     if settings.format == "csv":
-        first = next(file for file in listing.list_files(settings.path, f"{purpose}.path") if file.size)
-        parsed = _parse_csv(lines, _first_line(first), settings, purpose, first.name)
+        found = _first_header(files, settings)
+        if found is None:
+            raise SourceError(f"{purpose}.path: none of {len(files)} files in {settings.path} has a header.")
+        parsed = parse_lines(lines, Scan(settings, purpose, found))
     else:
         parsed = parse_json(lines, settings.file_columns)
     return map_columns(parsed, settings, purpose, EVENT_COLUMNS)
+
+
+def _map(
+    found: DataFrame, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
+) -> DataFrame:
+    names = settings.file_columns
+    if settings.format == "jsonl":
+        found = parse_json(found, names)
+    elif settings.format == "parquet":
+        fields = [F.col(column(number)).alias(name) for number, name in enumerate(names)]
+        found = found.withColumn("_raw", F.coalesce("_raw", F.to_json(F.struct(*fields))))
+    return map_columns(found, settings, purpose, columns)
 
 
 def event_files(settings: FilesConfig) -> dict[str, listing.SourceFile]:
@@ -108,133 +124,85 @@ def event_files(settings: FilesConfig) -> dict[str, listing.SourceFile]:
 
 
 def _named(files: list[listing.SourceFile], names: Collection[str], purpose: str) -> list[listing.SourceFile]:
-    missing = set(names) - {file.name for file in files}
+    wanted = set(names)
+    missing = wanted - {file.name for file in files}
     if missing:
         raise SourceError(
             f"{purpose}.path: {len(missing)} files of a batch that was begun are gone: {min(missing)} ...",
             "Put them back, so that the batch can be ended.",
         )
-    return [file for file in files if file.name in names]
+    return [file for file in files if file.name in wanted]
 
 
-def _read_lines(spark: SparkSession, files: list[listing.SourceFile]) -> DataFrame:
-    # Line feeds alone end a line, so that the bytes between two of them survive unchanged.
-    return spark.read.option("lineSep", "\n").text([file.uri for file in files]).toDF("line")
-
-
-def _read_json(
-    spark: SparkSession,
-    files: list[listing.SourceFile],
+def _look_at(
+    files: Sequence[listing.SourceFile],
     settings: FilesTableConfig,
     purpose: str,
-    required: Collection[str],
-) -> DataFrame:
-    lines = _read_lines(spark, files)
-    sample = lines.limit(_SAMPLE_LINES).where(F.is_valid_utf8("line"))
-    keys = sample.select(F.explode(F.json_object_keys("line")).alias("key")).distinct().limit(_SAMPLE_LINES)
-    found = [row.key for row in keys.collect()]
+    columns: Sequence[tables.Column],
+) -> Scan:
+    """Find in the first files what is wrong with the mapping; the tasks look at the others."""
+    first = files[:_FILES_LOOKED_AT]
     names = settings.file_columns
-    if found:  # else no line is an object, and each is rejected with its reason
-        where = f"{settings.path} (in its first {_SAMPLE_LINES} lines)"
-        check_columns(sorted(required), found, purpose, where)
-        rare = [name for name in names if name not in found]
-        if rare:
-            logger.warning("%s.columns: %s are not in %s", purpose, ", ".join(rare), where)
-    return parse_json(lines, names)
+    if settings.format == "jsonl":
+        required = {
+            settings.columns[c.name] for c in columns if not c.nullable and c.name in settings.columns
+        }
+        _check_keys(first, settings, purpose, sorted(required))
+        return Scan(settings, purpose)
+    if settings.format == "parquet":
+
+        def check(file: listing.SourceFile) -> None:
+            folders = listing.folder_values(file.name, names)
+            check_schema(file.filesystem, file.path, settings, purpose, folders)
+
+        with ThreadPoolExecutor(listing.THREADS) as pool:
+            list(pool.map(check, first))
+        return Scan(settings, purpose)
+    same = None if settings.optional else _first_header(files, settings)
+    with ThreadPoolExecutor(listing.THREADS) as pool:
+        headers = list(pool.map(lambda file: _header(file, settings), first))
+    found = [(header, file.name) for header, file in zip(headers, first, strict=True) if header is not None]
+    if same is not None:
+        for header, name in found:
+            check_same(header, name, *same, purpose)
+    for header, name in found:
+        check_header(header, name, settings, purpose, listing.folder_values(name, names))
+    return Scan(settings, purpose, same)
 
 
-def _read_csv(
-    spark: SparkSession,
-    files: list[listing.SourceFile],
-    settings: FilesTableConfig,
-    purpose: str,
-    required: Collection[str],
-) -> DataFrame:
-    by_header: dict[str, list[listing.SourceFile]] = {}
-    for file in files:
-        if file.size:
-            by_header.setdefault(_first_line(file), []).append(file)
-    first, *others = by_header
-    if others and not settings.optional:
-        raise SourceError(
-            f"{purpose}.path: {by_header[others[0]][0].name} has the header {others[0][:80]!r}, "
-            f"{by_header[first][0].name} has {first[:80]!r}.",
-            "Files of one table need the same columns in the same order: split or correct them, or name in "
-            f"{purpose}.optional what some of them lack.",
-        )
-    frames = [
-        _parse_csv(_read_lines(spark, some), line, settings, purpose, some[0].name)
-        for line, some in by_header.items()
-    ]
-    return reduce(DataFrame.unionByName, frames)
+def _header(file: listing.SourceFile, settings: FilesTableConfig) -> Header | None:
+    text = open_text(file.filesystem, file.path)
+    return read_header(text, RecordReader(settings.delimiter), settings.delimiter)
 
 
-def _parse_csv(
-    lines: DataFrame, header_line: str, settings: FilesTableConfig, purpose: str, file: str
-) -> DataFrame:
-    """Lines under one header, that of `file`; what it lacks and need not have is null."""
-    header = next(csv.reader([header_line], delimiter=settings.delimiter), [])
-    lacking = lacking_columns(settings, header)
-    names = [name for name in settings.file_columns if name not in lacking]
-    check_columns(names, header, purpose, f"the header of {file}")
-    parsed = parse_csv(lines, header, header_line, names, settings.delimiter)
-    return parsed.withColumns({name: F.lit(None).cast("string") for name in lacking})
+def _first_header(
+    files: Sequence[listing.SourceFile], settings: FilesTableConfig
+) -> tuple[Header, str] | None:
+    """The first that is found, and its file: files of nothing have none."""
+    headers = ((_header(file, settings), file.name) for file in files)
+    return next(((header, name) for header, name in headers if header is not None), None)
 
 
-def _first_line(file: listing.SourceFile) -> str:
-    """The header, without byte order mark and line end."""
-    taken = b""
-    try:
-        with file.filesystem.open_input_stream(file.path, compression="detect") as stream:
-            while b"\n" not in taken and (chunk := stream.read(1 << 16)):
-                taken += chunk
-                if len(taken) > 1 << 24:
-                    break
-        return taken.split(b"\n")[0].decode("utf-8-sig").rstrip("\r")
-    except UnicodeDecodeError:
-        raise SourceError(f"{file.path} is no CSV: its first line is not UTF-8.") from None
-    except OSError as error:
-        raise SourceError(f"Cannot read {file.path}: {error}.") from error
-
-
-def _read_parquet(
-    spark: SparkSession,
-    files: list[listing.SourceFile],
-    settings: FilesTableConfig,
-    purpose: str,
-    required: Collection[str],
-) -> DataFrame:
-    names = settings.file_columns
-    nanos: set[str] = set()
-    lacking: set[str] = set()
-    for file in files:
+def _check_keys(
+    files: Sequence[listing.SourceFile], settings: FilesTableConfig, purpose: str, required: Sequence[str]
+) -> None:
+    """Refuse JSON lines whose first objects lack what every row needs; warn of what else they lack."""
+    found: set[str] = set()
+    for line in islice(chain.from_iterable(map(_lines, files)), _SAMPLE_LINES):
         try:
-            schema = pq.read_schema(file.path, filesystem=file.filesystem)
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(
-                f"{purpose}.path: {file.path} is no readable Parquet file: {str(error).splitlines()[0]}",
-                f"Remove it, or correct {purpose}.format.",
-            ) from error
-        here = lacking_columns(settings, schema.names)
-        lacking |= here
-        check_columns([name for name in names if name not in here], schema.names, purpose, file.name)
-        nanos |= {field.name for field in schema if field.type in (pa.timestamp("ns"), _NANOS_UTC)}
-    # Spark knows no nanoseconds and refuses such files (pandas writes them) unless it reads them as numbers.
-    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
-    reader = spark.read.option("mergeSchema", "true" if lacking else "false")
-    frame = reader.parquet(*[file.uri for file in files])
-    frame = frame.withColumns({name: F.lit(None) for name in lacking - set(frame.columns)})  # in no file yet
-    texts = [_as_text(name, frame.schema[name].dataType, name in nanos).alias(name) for name in names]
-    return frame.select(*texts, F.to_json(F.struct("*")).alias("_raw"))
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        found |= record.keys() if isinstance(record, dict) else set()
+    if not found:  # no line is an object, and each is rejected with its reason
+        return
+    found |= listing.folder_values(files[0].name, settings.file_columns).keys()
+    where = f"{settings.path} (in its first {_SAMPLE_LINES} lines)"
+    check_columns(required, found, purpose, where)
+    rare = [name for name in settings.file_columns if name not in found]
+    if rare:
+        logger.warning("%s.columns: %s are not in %s", purpose, ", ".join(rare), where)
 
 
-def _as_text(name: str, kind: DataType, is_nanos: bool) -> Column:
-    """Text, or a timestamp where the file has one."""
-    value = F.col(quoted(name))
-    if is_nanos and isinstance(kind, LongType):
-        return F.timestamp_micros(F.expr(f"{quoted(name)} div 1000"))
-    if isinstance(kind, TimestampType | TimestampNTZType | DateType):
-        return value.cast("timestamp")
-    if isinstance(kind, StructType | ArrayType | MapType):
-        return F.to_json(value)
-    return value.cast("string")
+def _lines(file: listing.SourceFile) -> Iterator[bytes]:
+    return lines(open_text(file.filesystem, file.path), 0, None)

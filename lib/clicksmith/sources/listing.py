@@ -2,20 +2,25 @@
 
 import fnmatch
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from pyarrow import fs
 
-from clicksmith.errors import SourceError
+from clicksmith.errors import ClicksmithError, SourceError
 from clicksmith.lakehouse import storage
 
+THREADS = 16
+"""Files that are opened at once: most of the time goes by in waiting for a store."""
 _CHUNK = 1 << 22
 _BLOCK = 1 << 14
 _NUM_BLOCKS = 16
-_THREADS = 16
 _GLOB = "*?["
+_HIDDEN = re.compile(r"(?:^|/)(?:\.|_(?![^/]*=))")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,6 @@ class SourceFile:
     """One file of a source.
 
     Attributes:
-        uri: what Spark opens it by, glob characters escaped.
         path: its path in the file system.
         name: relative to the folder that was named: the same wherever the folder lies.
         size: bytes.
@@ -31,7 +35,6 @@ class SourceFile:
         modified_ns: when it was last written, in nanoseconds since 1970; None where that is not kept.
     """
 
-    uri: str
     path: str
     name: str
     size: int
@@ -49,49 +52,56 @@ def list_files(path: str, purpose: str) -> list[SourceFile]:
     Raises:
         SourceError: nothing matches, or nothing in it has content.
     """
-    prefix = f"{path.split('://')[0]}://" if "://" in path else "file://"
-    base = path
-    while any(character in base for character in _GLOB):
-        base = base.rpartition("/")[0] or "."
+    base = base_of(path)
     filesystem, root = storage.resolve(base)
     root = root.rstrip("/")
-    pattern = root + path[len(base) :] if base != "." else f"{root}/{path}"
+    pattern = path[0 if base == "." else len(base) :].lstrip("/") if base != path else None
     try:
-        files = _walk(filesystem, root, None if base == path else pattern)
-    except OSError as error:
+        infos = _walk(filesystem, root, pattern)
+    except (OSError, UnicodeError) as error:
         raise SourceError(f"{purpose}: cannot list {path}: {error}.") from error
-    if not files:
+    if not infos:
         raise SourceError(
             f"{purpose}: {path!r} matches no file.",
             "Name a file, a folder or a glob; names with . or _ first are hidden.",
         )
-    if not any(info.size for info in files):
-        raise SourceError(f"{purpose}: {path!r} is empty: {len(files)} files without content.")
+    if not any(size for _, size, _ in infos):
+        raise SourceError(f"{purpose}: {path!r} is empty: {len(infos)} files without content.")
+    skipped = len(root) + 1
     return [
-        SourceFile(
-            uri=prefix + _escape(info.path),
-            path=info.path,
-            name=info.path[len(root) :].lstrip("/") or info.base_name,
-            size=info.size,
-            filesystem=filesystem,
-            modified_ns=info.mtime_ns,
-        )
-        for info in sorted(files, key=lambda info: str(info.path))
+        SourceFile(path, path[skipped:] or path.rpartition("/")[2], size, filesystem, modified_ns)
+        for path, size, modified_ns in sorted(infos)
     ]
+
+
+def base_of(path: str) -> str:
+    """The folder that a glob looks below; the path itself where it is none, or is there as it stands."""
+    if not any(character in path for character in _GLOB) or _is_there(path):
+        return path
+    base = path
+    while any(character in base for character in _GLOB):
+        base = base.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
+    return base
+
+
+def folder_values(name: str, wanted: list[str]) -> dict[str, str | None]:
+    """The wanted columns that a file's folders hold (``action=click/``), as Hive and Spark write them.
+
+    Args:
+        name: of the file, relative to the folder that was named.
+        wanted: names of columns.
+    """
+    pairs = [folder.split("=", 1) for folder in name.split("/")[:-1] if "=" in folder]
+    found = {unquote(key): None if value == _NO_VALUE else unquote(value) for key, value in pairs}
+    return {key: value for key, value in found.items() if key in wanted}
 
 
 def fingerprint(files: list[SourceFile]) -> str:
     """A hash over each file's relative name, size and content."""
     total = hashlib.blake2b(digest_size=16)
-    for file in files:
-        content = hashlib.blake2b(digest_size=16)
-        try:
-            with file.filesystem.open_input_stream(file.path, compression=None) as stream:
-                while chunk := stream.read(_CHUNK):
-                    content.update(chunk)
-        except OSError as error:
-            raise SourceError(f"Cannot read {file.path}: {error}.") from error
-        total.update(f"{file.name}\x1f{file.size}\x1f{content.hexdigest()}\x1e".encode())
+    with ThreadPoolExecutor(THREADS) as pool:
+        for file, content in zip(files, pool.map(_hash, files), strict=True):
+            total.update(f"{file.name}\x1f{file.size}\x1f{content}\x1e".encode())
     return total.hexdigest()
 
 
@@ -103,7 +113,7 @@ def content_hashes(files: Iterable[SourceFile]) -> dict[str, str]:
     Raises:
         SourceError: one cannot be read.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         return dict(pool.map(lambda file: (file.name, _content_hash(file)), files))
 
 
@@ -122,21 +132,37 @@ def _content_hash(file: SourceFile) -> str:
     return content.hexdigest()
 
 
-def _walk(filesystem: fs.FileSystem, root: str, pattern: str | None) -> list[fs.FileInfo]:
+def _hash(file: SourceFile) -> str:
+    content = hashlib.blake2b(digest_size=16)
+    try:
+        with file.filesystem.open_input_stream(file.path, compression=None) as stream:
+            while chunk := stream.read(_CHUNK):
+                content.update(chunk)
+    except OSError as error:
+        raise SourceError(f"Cannot read {file.path}: {error}.") from error
+    return content.hexdigest()
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return storage.exists(path)
+    except (ClicksmithError, OSError):
+        return False
+
+
+def _walk(filesystem: fs.FileSystem, root: str, pattern: str | None) -> list[tuple[str, int, int | None]]:
+    """Paths, sizes and times of writing of the files below a root."""
     info = filesystem.get_file_info(root)
     if info.type == fs.FileType.File:
-        return [info]
+        return [(info.path, info.size, info.mtime_ns)]
     if info.type == fs.FileType.NotFound:
         return []
-    found = filesystem.get_file_info(fs.FileSelector(root, recursive=True))
-    return [
-        info
-        for info in found
-        if info.type == fs.FileType.File
-        and not any(part.startswith((".", "_")) for part in info.path[len(root) :].split("/"))
-        and (pattern is None or fnmatch.fnmatchcase(info.path, pattern))
-    ]
-
-
-def _escape(path: str) -> str:
-    return "".join(f"\\{character}" if character in "*?[]{}\\" else character for character in path)
+    matches = re.compile("" if pattern is None else fnmatch.translate(pattern)).match
+    skipped = len(root) + 1
+    found: list[tuple[str, int, int | None]] = []
+    for info in filesystem.get_file_info(fs.FileSelector(root, recursive=True)):
+        if info.type == fs.FileType.File:
+            name = info.path[skipped:]
+            if not _HIDDEN.search(name) and matches(name):
+                found.append((info.path, info.size, info.mtime_ns))
+    return found

@@ -5,18 +5,20 @@ from collections.abc import Collection, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StringType, TimestampType
 
 from clicksmith import tables
 from clicksmith.config import FilesTableConfig
 from clicksmith.errors import ConfigError, SourceError
+from clicksmith.sources.lines import column
 
 _MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_WRITTEN_AS_FLOAT = r"^-?(?:(?:0|[1-9][0-9]*)\.0+|[1-9]\.[0-9]+[eE]\+?[0-9]+|[1-9](?:\.[0-9]+)?[eE]\+[0-9]+)$"
+"""Numbers as languages print floats: no text such as 1E5 or 007.0, which may be a name."""
 
 
 def check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
     """Refuse a mapping that cannot give rows of the contract. Raises `ConfigError`."""
-    known = [column.name for column in columns]
+    known = [c.name for c in columns]
     if settings.timestamp_date is not None and settings.timestamp_unit == "iso":
         raise ConfigError(
             f"{purpose}.timestamp_date is {settings.timestamp_date!r}, but {purpose}.timestamp_unit is iso.",
@@ -42,7 +44,7 @@ def check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[ta
                     f"{purpose}.{key}: the contract has no column {name!r};", f"nearest: {near[0]!r}."
                 )
     given = {*settings.columns, *settings.constants, "event_id"}
-    missing = [column.name for column in columns if not column.nullable and column.name not in given]
+    missing = [c.name for c in columns if not c.nullable and c.name not in given]
     if missing:
         raise ConfigError(f"{purpose}.columns maps nothing to {', '.join(missing)}, which every row needs.")
 
@@ -67,25 +69,27 @@ def lacking_columns(settings: FilesTableConfig, found: Collection[str]) -> set[s
 def map_columns(
     frame: DataFrame, settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]
 ) -> DataFrame:
-    """The files' columns under the contract's names, in the contract's words and times."""
+    """The files' columns, all text, under the contract's names, in the contract's words and times."""
+    sources = settings.file_columns
     mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
     for name, source in settings.columns.items():
-        value = F.col(quoted(source))
-        if settings.missing_values and isinstance(frame.schema[source].dataType, StringType):
+        value = F.col(column(sources.index(source)))
+        if settings.missing_values:
             value = F.when(~value.isin(*settings.missing_values), value)
+        if source in settings.key_columns:
+            value = _whole(value)
         if name == "event_type" and settings.event_types:
             value = _translate(value, settings.event_types)
         if name == "event_ts" and settings.timestamp_unit != "iso":
-            value = _from_number(value, frame.schema[source].dataType, settings, purpose)
+            value = _from_number(value, settings)
         mapped[name] = value
     for name, other in settings.fallbacks.items():
         mapped[name] = F.coalesce(mapped[name], F.concat(F.lit(f"{other}:"), mapped[other]))
     if columns[0].name == "event_id" and "event_id" not in mapped:
         content = [mapped[c.name].alias(c.name) for c in columns if c.name in mapped]
         mapped["event_id"] = F.md5(F.to_json(F.struct(*content)))
-    problem = F.col("_problem") if "_problem" in frame.columns else F.lit(None).cast("string")
     selected = [value.alias(name) for name, value in mapped.items()]
-    return frame.select(*selected, F.col("_raw"), problem.alias("_problem"))
+    return frame.select(*selected, "_raw", "_problem")
 
 
 def _translate(value: Column, names: dict[str, str]) -> Column:
@@ -93,21 +97,22 @@ def _translate(value: Column, names: dict[str, str]) -> Column:
     return F.coalesce(F.try_element_at(F.create_map(*pairs), value), value)
 
 
-def _from_number(value: Column, kind: DataType, settings: FilesTableConfig, purpose: str) -> Column:
+def _whole(value: Column) -> Column:
+    """A key that some writer made a float of, such as 20000001.0 or 2.0000001E7, as a whole number again."""
+    number = value.try_cast("decimal(38,6)")
+    digits = F.floor(number).cast("decimal(38,0)").cast("string")
+    is_whole = value.rlike(_WRITTEN_AS_FLOAT) & (number == F.floor(number))
+    # Few keys have a point or a sign: those that have none are not looked at twice.
+    return F.when(
+        (value.contains(".") | value.contains("+")) & is_whole, F.coalesce(digits, value)
+    ).otherwise(value)
+
+
+def _from_number(value: Column, settings: FilesTableConfig) -> Column:
     """Seconds, milliseconds or microseconds since 1970 to a time's text; text that is no number stays."""
     unit = settings.timestamp_unit
-    if isinstance(kind, TimestampType):
-        raise ConfigError(
-            f"{purpose}.timestamp_unit is {unit!r}, but {settings.columns['event_ts']!r} holds timestamps.",
-            f"Set {purpose}.timestamp_unit to iso.",
-        )
     micros = F.try_multiply(value.try_cast("decimal(38,6)"), F.lit(_MICROS[unit]).cast("decimal(7,0)"))
     if settings.timestamp_date is not None:
-        midnight = F.col(quoted(settings.timestamp_date)).try_cast("date").cast("timestamp")
-        micros = micros + F.unix_micros(midnight)
+        date = F.col(column(settings.file_columns.index(settings.timestamp_date)))
+        micros = micros + F.unix_micros(date.try_cast("date").cast("timestamp"))
     return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), value)
-
-
-def quoted(name: str) -> str:
-    """A column's name for Spark, whatever characters it holds."""
-    return "`" + name.replace("`", "``") + "`"

@@ -25,7 +25,7 @@ EVENT_COLUMNS = columns(
     Column("placement", pa.string(), nullable=True, doc="where the impression was shown"),
     Column("query", pa.string(), nullable=True),
     Column("price", pa.float64(), nullable=True, minimum=0.0, doc="per unit, in the source's currency"),
-    Column("quantity", pa.int32(), nullable=True, minimum=0),
+    Column("quantity", pa.int32(), nullable=True, minimum=0, maximum=1_000_000),
     Column(
         "propensity",
         pa.float64(),
