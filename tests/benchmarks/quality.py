@@ -18,9 +18,8 @@ from clicksmith.evaluation import fidelity
 from clicksmith.evaluation.compare import compare_tables
 from clicksmith.evaluation.sample import Coding
 from clicksmith.evaluation.utility import trained_auc
-from clicksmith.generators.artefact import BLOCK_ROWS
 from clicksmith.generators.presets import build_recipe
-from clicksmith.generators.recipe import Shard
+from clicksmith.generators.recipe import BLOCK_ROWS, Shard
 
 SEED = 0
 NUM_THREADS = 2
@@ -79,6 +78,7 @@ def ours(preset: str, data: Dataset, num_steps: int) -> dict[str, float]:
     recipe.prepare(lambda module: module)
     for step in range(steps):
         recipe.step(step, Shard())
+    recipe.finish(Shard())
     figures = {"train_s": time.perf_counter() - started}
     started = time.perf_counter()
     num_blocks = -(-len(rows) // BLOCK_ROWS)

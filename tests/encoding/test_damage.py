@@ -18,18 +18,16 @@ TYPES = {
     "category": pa.string(),
     "flag": pa.bool_(),
     "number": pa.float64(),
-    "digits": pa.int64(),
     "identifier": pa.string(),
     "moment": UTC,
     "list": pa.list_(pa.string()),
 }
-KINDS = {name: name for name in ("number", "digits", "identifier", "moment", "list")}
+KINDS = {name: name for name in ("number", "identifier", "moment", "list")}
 OPTIONS = Options(kinds=KINDS)
 ROW = {
     "category": "a",
     "flag": True,
     "number": 1.5,
-    "digits": 12,
     "identifier": "i1",
     "moment": 1_700_000_000_000_000,
     "list": ["a", "b"],

@@ -46,7 +46,7 @@ def rows() -> pa.Table:
     return example_rows()
 
 
-@pytest.mark.parametrize("settings", [{}, {"min_users": MIN_USERS, "digits": True}])
+@pytest.mark.parametrize("settings", [{}, {"min_users": MIN_USERS}])
 def test_json_and_parts_give_the_codec_back(rows, settings):
     codec = ExampleCodec.fit(rows, **settings)
     encoded = codec.table.encode(rows)
@@ -87,7 +87,7 @@ COLUMNS = (
     Column("tags", pa.list_(pa.string()), nullable=True),
     Column("price", pa.float64(), nullable=True),
 )
-OPTIONS = Options(digits=True, kinds={"item": "identifier"}, max_bins=16)
+OPTIONS = Options(kinds={"item": "identifier"}, max_bins=16)
 
 
 def rich_rows(num_rows: int = 3000) -> pa.Table:

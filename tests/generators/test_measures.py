@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clicksmith.config import GeneratorConfig
 from clicksmith.errors import TrainingError
@@ -29,6 +31,24 @@ def test_the_advantage_is_the_area_under_the_roc_curve() -> None:
     real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 1.0, 2.0])
     # Of six pairs: 1 > 0, 1 = 1 (half), 1 < 2, and 3 above all three.
     assert critic_advantage(real, fake).item() == pytest.approx((1 + 0.5 + 3) / 6)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1), st.lists(st.integers(-3, 3), min_size=1))
+def test_the_advantage_is_the_mean_over_all_pairs(real: list[int], fake: list[int]) -> None:
+    pairs = [(r > f) + 0.5 * (r == f) for r in real for f in fake]
+    found = critic_advantage(torch.tensor(real, dtype=torch.float32), torch.tensor(fake, dtype=torch.float32))
+    assert found.item() == pytest.approx(sum(pairs) / len(pairs))
+
+
+def test_the_advantage_of_many_scores_needs_no_pairs() -> None:
+    real, fake = torch.linspace(0, 1, 400_000), torch.linspace(-1, 1, 400_000)
+    assert critic_advantage(real, fake).item() == pytest.approx(0.75, abs=1e-5)
+
+
+def test_the_advantage_is_looked_at_where_rates_follow_it() -> None:
+    for adaptive in (True, False):
+        figures = adversarial(preset="gan", adaptive_rates=adaptive).step(0, Shard())
+        assert ("critic_advantage" in figures) is adaptive
 
 
 def test_the_winner_is_slowed_down_and_never_stopped() -> None:

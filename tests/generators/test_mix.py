@@ -7,10 +7,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from clicksmith.config import MixConfig
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError
+from clicksmith.generators.fixing import Fixed
 from clicksmith.generators.mix import Mix, encode_columns, mix_columns
 from generators.toy_joint import COLUMNS, joint_distance, toy_data, toy_recipe, toy_rows, train
 
@@ -28,9 +30,13 @@ def mix_of(*values: dict[str, Any]) -> Mix:
     return Mix.of(CODEC, groups, *np.unique(encoded.codes, axis=0, return_counts=True))
 
 
+def fixed_of(mix: Mix, seed: int, row_ids: NDArray[np.int64]) -> Fixed:
+    return mix.fixed(mix.choose(seed, row_ids, refused=np.empty(0, np.int64)))
+
+
 def sampled(mix: Mix, num_rows: int, seed: int = 3) -> pa.Table:
     """Rows of the conditions' columns alone."""
-    fixed = mix.fixed(seed, np.arange(num_rows))
+    fixed = fixed_of(mix, seed, np.arange(num_rows))
     slots = dict(zip([slot.start for slot in CODEC.slots], range(len(CODEC.names)), strict=True))
     uniform = np.random.default_rng(0).random(num_rows).astype(np.float32)
     return pa.table(
@@ -88,7 +94,7 @@ def test_nulls_and_single_values_and_the_order_of_groups():
 )
 def test_any_run_of_row_ids_has_the_share(share, seed, first, num_rows):
     mix = mix_of({"share": share, "where": {"label": True}})
-    codes = mix.fixed(seed, np.arange(first, first + num_rows))[0]
+    codes = fixed_of(mix, seed, np.arange(first, first + num_rows))[0]
     label_true = np.unique(codes)[-1] if share < 1 else codes[0]
     true_code = int(CODEC.columns[0].encode(pa.array([True]))[0][0])
     assert label_true in (true_code, *CODEC.columns[0].encode(pa.array([False]))[0])
@@ -109,7 +115,7 @@ def test_generated_rows_fulfil_the_conditions(preset):
     encoded = encode_columns(codec, toy_rows(4000), mix_columns(codec, groups))
     mix = Mix.of(codec, groups, *np.unique(encoded.codes, axis=0, return_counts=True))
     row_ids = np.arange(2000)
-    rows = codec.decode(recipe.sampler.sample(5, row_ids, mix.fixed(5, row_ids)))
+    rows = codec.decode(recipe.sampler.sample(5, row_ids, fixed_of(mix, 5, row_ids)))
     plums = true_plums(rows)
     assert sum(plums) == pytest.approx(1400, abs=10)
     if preset != "ctgan":  # trained for a moment only

@@ -7,6 +7,7 @@ import pytest
 from clicksmith.config import GeneratorConfig
 from clicksmith.generators.model_card import model_card
 from clicksmith.generators.presets import PRESETS
+from clicksmith.generators.recipe import BLOCK_ROWS
 from generators.toy_joint import toy_data
 
 CODEC, _ = toy_data(3000)
@@ -45,6 +46,7 @@ def test_a_likelihood_model_tells_its_gap_and_columns():
     )
     assert "| label | bool | categories | 3 |" in text and "| kind | string | categories | 4 |" in text
     assert "| price | double | 38 quantile bins | 39 |" in text
+    assert f".sample_block(seed=1, block=0)  # {BLOCK_ROWS:,} rows, an Arrow table" in text
     assert model_card(card_of(best_step=30, held_out_nats=20.5, train_nats=20.25), CODEC) == model_card(
         card_of(best_step=30, held_out_nats=20.5, train_nats=20.25), CODEC
     )

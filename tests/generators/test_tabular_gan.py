@@ -1,12 +1,18 @@
 """The any-order network's exact conditions and the game against its critic."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
+from torch import multiprocessing
+from torch.nn.parallel import DistributedDataParallel
 
+from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import autoregressive_network, tabular_gan
 from clicksmith.generators.autoregressive_network import (
@@ -15,7 +21,8 @@ from clicksmith.generators.autoregressive_network import (
     AutoregressiveNetwork,
     hat_functions,
 )
-from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.generators.presets import build_recipe
+from clicksmith.generators.recipe import Recipe, Shard, one_cycle
 from clicksmith.generators.rows import MemoryRows
 from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.loop import Plan, Progress, run_loop
@@ -59,7 +66,7 @@ def test_training_moves_what_it_is_given_to_the_networks_device() -> None:
     critic = tabular_gan.CodeCritic(codec.cardinalities).to("meta")
     codes, keep = torch.from_numpy(data.codes), torch.ones(60, 4 * EMBEDDING)
     reward = critic(codes, torch.ones(60, critic.num_dropped))
-    loss = network(codes, torch.tensor([2, 0, 3, 1]), keep, torch.ones(60)).sum() + reward.sum()
+    loss = network(codes, torch.tensor([2, 0, 3, 1]), keep, (codes, torch.ones(60))).sum() + reward.sum()
     torch.autograd.backward(loss)
     assert network(codes).device.type == "meta"
     grads = [weight.grad for module in (network, critic) for weight in module.parameters()]
@@ -93,7 +100,7 @@ def test_calibrated_heads_give_codes_their_shares() -> None:
 
     wanted = [np.bincount(data.codes[:, k], minlength=c) / 900 for k, c in enumerate(codec.cardinalities)]
     before = [np.abs(drawn(k) - wanted[k]).sum() for k in range(4)]
-    network.calibrate(codes.split(100))
+    network.calibrate(codes.split(100), counts_of(codec, data))
     after = [np.abs(drawn(k) - wanted[k]).sum() for k in range(4)]
     assert min(before[:3]) > 0.05
     assert after[0] < 0.01  # the first column reads nothing: exact, but for chance
@@ -115,13 +122,111 @@ def test_codes_never_seen_are_not_sampled_even_by_the_largest_number(
     assert network.sample(1, np.arange(5)).codes.tolist() == [last] * 5
 
 
-def test_weights_of_rows_by_hand() -> None:
+def test_drawn_rows_count_by_their_rewards_in_the_order_that_they_were_drawn_in() -> None:
     codec, data = toy_data(40)
     network = AutoregressiveNetwork(codec).eval()
-    codes = torch.from_numpy(data.codes)
-    one, two = network(codes[:20]), network(codes[20:])
-    weight = torch.cat([torch.full((20,), 3 / 20), torch.full((20,), -1 / 20)])
-    torch.testing.assert_close(network(codes, weight_B=weight), 3 * one - two)
+    codes, order = torch.from_numpy(data.codes), torch.tensor([2, 0, 3, 1])
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(std=0.3)
+    keep = torch.ones(20, 4 * EMBEDDING)
+    drawn, reward = codes[20:], torch.cat([torch.full((10,), 3.0), torch.full((10,), -1.0)])
+    by_hand = (3 * network(drawn[:10]) - network(drawn[10:])) / 2
+    found = network(codes[:20], order, keep, (drawn, reward)) - network(codes[:20], order, keep)
+    torch.testing.assert_close(found, by_hand)
+    assert not torch.allclose(network(drawn, order), network(drawn))
+
+
+def test_the_game_rewards_rows_in_the_order_that_they_were_drawn_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order in which real rows are learnt. Here the real rows are the drawn ones, too."""
+    recipe, _ = game(mixed_precision=False)
+    assert isinstance(recipe, tabular_gan.TabularGan)
+    for step in range(10):
+        recipe.step(step, Shard())
+    fake = torch.from_numpy(recipe.network.sample(1, np.arange(60)).codes)
+    monkeypatch.setattr(recipe._rows, "batch", lambda *_: fake)
+    monkeypatch.setattr(
+        tabular_gan, "draw_dropout", lambda size, columns, *_: torch.ones(size, columns * EMBEDDING)
+    )
+    nats = []
+    for order in (None, torch.tensor([3, 2, 1, 0])):
+        monkeypatch.setattr(tabular_gan, "draw_order", lambda *_, order=order: order)
+        before = {name: value.clone() for name, value in recipe.network.state_dict().items()}
+        real = recipe.network(fake, order).sum()
+        total, _ = recipe._generator_step(9, fake, Shard())
+        recipe.network.load_state_dict(before)
+        nats.append(float(total - real))
+    assert nats[0] == pytest.approx(nats[1], abs=1e-5)
+
+
+def test_a_rollback_to_before_the_game_enters_it_again() -> None:
+    recipe, _ = game(40)  # the game is of steps 36 to 39
+    assert isinstance(recipe, tabular_gan.TabularGan)
+    for step in range(30):
+        recipe.step(step, Shard())
+    good = load_state(dump_state(recipe.state_dict()))
+    for step in range(30, 38):
+        recipe.step(step, Shard())
+    recipe.load_state_dict(good)
+    assert not recipe.critic.last.weight.any(), "untrained again"
+    updates = []
+    for step in (38, 39):
+        recipe.step(step, Shard())
+        updates.append(int(recipe._critic_optimizer.state_dict()["state"][0]["step"]))
+    assert updates == [tabular_gan.NUM_WARM_STEPS + 1, tabular_gan.NUM_WARM_STEPS + 2]
+
+
+def test_a_collapse_lowers_the_rates_of_likelihood_and_game() -> None:
+    recipe, _ = game()
+    assert isinstance(recipe, tabular_gan.TabularGan)
+    recipe.rate_factor = 0.25
+    optimizers = recipe._likelihood._optimizer, recipe._generator_optimizer, recipe._critic_optimizer
+    rates = [
+        one_cycle(3, 9, recipe.settings.learning_rate),
+        tabular_gan.GENERATOR_RATE,
+        tabular_gan.CRITIC_RATE,
+    ]
+    for step in (3, 9):
+        recipe.step(step, Shard())
+    for optimizer, rate in zip(optimizers, rates, strict=True):
+        for group in optimizer.param_groups:
+            assert group["lr"] == pytest.approx(0.25 * rate)
+
+
+def game_step(rank: int, num_ranks: int) -> dict[str, torch.Tensor]:
+    """Gradients of the first step of a game whose critic already tells rows apart."""
+    torch.set_num_threads(1)
+    codec, data = toy_data(400)
+    config = {"preset": "tabular_gan", "num_steps": 2, "batch_size": 12, "mixed_precision": False}
+    recipe = build_recipe(GeneratorConfig.model_validate(config), 1, codec, data)
+    assert isinstance(recipe, tabular_gan.TabularGan)
+    if num_ranks > 1:
+        recipe.prepare(lambda module: DistributedDataParallel(module, broadcast_buffers=False))
+    else:
+        recipe.prepare(lambda module: module)
+    with torch.no_grad():
+        recipe.critic.terms.weight.normal_(std=2.0, generator=torch.Generator().manual_seed(3))
+    recipe.step(1, Shard(rank, num_ranks))
+    return {name: p.grad.clone() for name, p in recipe.network.named_parameters() if p.grad is not None}
+
+
+def one_of_two(rank: int, folder: str) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", GLOO_SOCKET_IFNAME="lo")
+    dist.init_process_group("gloo", f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    gradients = game_step(rank, 2)
+    if rank == 0:
+        torch.save(gradients, Path(folder) / "gradients.pt")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_play_the_game_of_one(tmp_path: Path) -> None:
+    """Rewards are centred over the global batch: its halves, each by itself, would teach something else."""
+    multiprocessing.spawn(one_of_two, (str(tmp_path),), nprocs=2)
+    two, one = torch.load(tmp_path / "gradients.pt", weights_only=True), game_step(0, 1)
+    assert set(one) == set(two)
+    length = float(sum((value**2).sum() for value in one.values())) ** 0.5
+    apart = float(sum(((one[name] - two[name]) ** 2).sum() for name in one)) ** 0.5
+    assert apart < 1e-3 * length
 
 
 @pytest.mark.slow
@@ -151,9 +256,9 @@ def any_order() -> Recipe:
     return train(toy_recipe(codec, data, preset="tabular_ar", num_steps=500, batch_size=300), 500)
 
 
-def game(num_steps: int = 10) -> tuple[Recipe, Plan]:
+def game(num_steps: int = 10, **config: object) -> tuple[Recipe, Plan]:
     codec, data = toy_data(400)
-    recipe = toy_recipe(codec, data, preset="tabular_gan", num_steps=num_steps, batch_size=60)
+    recipe = toy_recipe(codec, data, preset="tabular_gan", num_steps=num_steps, batch_size=60, **config)
     return recipe, Plan(num_steps, 1, data.head(50), data.head(50), seed=3)
 
 

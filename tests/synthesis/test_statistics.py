@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from clicksmith.encoding.category import CategoryCodec
-from clicksmith.encoding.digits import DigitsCodec
 from clicksmith.encoding.identifiers import IdentifierCodec
 from clicksmith.encoding.moments import MomentCodec
 from clicksmith.encoding.numeric import NumericCodec
@@ -32,9 +31,7 @@ COLUMNS = (
     Column("bought", UTC, nullable=True),
     Column("tags", pa.list_(pa.string()), nullable=True),
 )
-PROTECTED = Options(
-    max_bins=32, min_users=MIN_USERS, user_column="user", digits=True, kinds={"bought": "gap:seen"}
-)
+PROTECTED = Options(max_bins=32, min_users=MIN_USERS, user_column="user", kinds={"bought": "gap:seen"})
 OPEN = Options(kinds={"bought": "gap:seen", "item": "identifier"})
 
 
@@ -87,7 +84,7 @@ def test_the_kinds_are_those_that_the_data_call_for(spark, rows):
     codec = TableCodec.from_statistics(statistics, COLUMNS, PROTECTED)
     found = dict(zip(codec.names, map(type, codec.columns), strict=True))
     assert found["item"] is IdentifierCodec and found["brand"] is CategoryCodec
-    assert found["price"] is NumericCodec and found["visits"] is DigitsCodec
+    assert found["price"] is NumericCodec and found["visits"] is NumericCodec
     assert found["seen"] is MomentCodec and found["day"] is MomentCodec
     # Rare values never left the workers.
     brands = statistics.columns["brand"]

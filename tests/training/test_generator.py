@@ -24,13 +24,13 @@ import train_generator as job
 from clicksmith.config import Config
 from clicksmith.errors import LakeError, NotFittedError, TrainingError
 from clicksmith.generators.artefact import (
-    BLOCK_ROWS,
     Generator,
     generator_folder,
     generator_id,
     read_card,
     trace_generator,
 )
+from clicksmith.generators.recipe import BLOCK_ROWS
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS

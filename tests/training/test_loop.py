@@ -75,7 +75,7 @@ def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_bes
     weights: list[torch.Tensor] = []
 
     def remember(now: Progress) -> None:
-        weights.append(recipe.sampler.state_dict()["head_bias"].clone())
+        weights.append(recipe.sampler.state_dict()["project"].clone())  # the heads are calibrated at the end
 
     progress = run_loop(
         recipe, replace(plan, num_steps=20, checkpoint_every=1), Shard(), Progress(), remember
@@ -83,7 +83,7 @@ def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_bes
     assert progress.stopped
     assert (progress.best_step, progress.step) == (2, 2 + PATIENCE)
     assert progress.best_loss == 3.0
-    assert torch.equal(recipe.sampler.state_dict()["head_bias"], weights[1])
+    assert torch.equal(recipe.sampler.state_dict()["project"], weights[1])
 
 
 def test_divergence_is_one_clear_error() -> None:

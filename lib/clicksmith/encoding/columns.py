@@ -6,7 +6,6 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.encoding.category import CategoryCodec
-from clicksmith.encoding.digits import MAX_PLACES, DigitsCodec, num_places
 from clicksmith.encoding.identifiers import IdentifierCodec
 from clicksmith.encoding.lists import ListCodec, ListStatistics
 from clicksmith.encoding.moments import MomentCodec
@@ -21,11 +20,11 @@ from clicksmith.tables import Column
 SingleCodec = CategoryCodec | NumericCodec
 """One sub-column: codes and positions have the shape (N,)."""
 
-ColumnCodec = SingleCodec | DigitsCodec | IdentifierCodec | MomentCodec | ListCodec
+ColumnCodec = SingleCodec | IdentifierCodec | MomentCodec | ListCodec
 """The others have S sub-columns, coarse first: codes and positions have the shape (N, S)."""
 
-_CODECS: Mapping[str, type[CategoryCodec | NumericCodec | DigitsCodec | MomentCodec | ListCodec]] = {
-    codec.kind: codec for codec in (CategoryCodec, NumericCodec, DigitsCodec, MomentCodec, ListCodec)
+_CODECS: Mapping[str, type[CategoryCodec | NumericCodec | MomentCodec | ListCodec]] = {
+    codec.kind: codec for codec in (CategoryCodec, NumericCodec, MomentCodec, ListCodec)
 }
 
 
@@ -88,12 +87,4 @@ def _fit_numbers(statistics: NumberStatistics, column: Column, options: Options)
     base = base_of(column, options)
     if kind == MomentCodec.kind or base or (is_moment and not kind and not (few and exact)):
         return MomentCodec.from_statistics(statistics, column.type, column.nullable, k, base)
-    places = num_places(statistics)
-    if kind == DigitsCodec.kind and places is None:
-        raise ContractError(
-            f"Column {column.name} holds numbers that digits cannot tell exactly.", "Leave its kind out."
-        )
-    by_digits = options.digits and not kind and not few and not is_moment
-    if kind == DigitsCodec.kind or (by_digits and places is not None and places <= MAX_PLACES):
-        return DigitsCodec.from_statistics(statistics, column.type, column.nullable, k)
     return NumericCodec.from_statistics(statistics, column.type, column.nullable, options.max_bins, k)

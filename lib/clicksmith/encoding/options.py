@@ -9,7 +9,7 @@ MIN_USERS = 5
 MAX_CATEGORIES = 4096
 """More distinct strings than a soft-max should have; they are coded as identifiers."""
 
-KINDS = ("category", "number", "digits", "identifier", "moment", "list", "gap:")
+KINDS = ("category", "number", "identifier", "moment", "list", "gap:")
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,6 @@ class Options:
         min_users: a category, or a number at either end, must belong to so many distinct users; 1: any.
         user_column: whose values tell users apart; needed where `min_users` is above 1. Rows with a
             null in it count as one user together.
-        digits: whether numbers with few decimal places may be coded by their digits; otherwise always
-            by values and bins.
         kinds: column to one of `KINDS`, where its type and statistics shall not decide. "gap:NAME"
             codes a timestamp by its distance from the timestamp column NAME.
         max_categories: a string column with more distinct values is coded as identifiers.
@@ -32,7 +30,6 @@ class Options:
     max_bins: int = 64
     min_users: int = 1
     user_column: str | None = None
-    digits: bool = False
     kinds: Mapping[str, str] = field(default_factory=dict)
     max_categories: int = MAX_CATEGORIES
     max_elements: int = 8

@@ -142,7 +142,6 @@ def statistics_kind(column: Column, options: Options) -> type[ColumnStatistics]:
         "category": pa.types.is_string(type_) or pa.types.is_boolean(type_),
         "identifier": pa.types.is_string(type_) or pa.types.is_integer(type_),
         "number": is_number or is_moment,
-        "digits": is_number,
         "moment": is_moment,
         "gap:": pa.types.is_timestamp(type_),
         "list": pa.types.is_list(type_) and pa.types.is_string(type_.value_type),

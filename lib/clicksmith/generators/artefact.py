@@ -9,25 +9,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from clicksmith.config import Config
-from clicksmith.encoding.table import TableCodec
+from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ContractError, LakeError, NotFittedError
 from clicksmith.generators.example_codec import ExampleCodec
+from clicksmith.generators.fixing import TooRareError
 from clicksmith.generators.mix import Mix
 from clicksmith.generators.model_card import model_card
 from clicksmith.generators.presets import build_sampler
-from clicksmith.generators.recipe import Sampler
+from clicksmith.generators.recipe import BLOCK_ROWS, Sampler
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.seeds import derive_seed
-
-BLOCK_ROWS = 4096
-"""Rows are generated in whole blocks of so many consecutive row ids."""
 
 WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"
 
@@ -136,16 +135,30 @@ class Generator:
 
         Returns:
             Generated columns, item_id and event_ts.
+
+        Raises:
+            ConfigError: the generator hardly ever makes rows of one of the mix's groups.
         """
         row_ids = np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS, dtype=np.int64)
-        fixed = None if mix is None else mix.fixed(seed, row_ids)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the order of floating-point sums must not depend on the machine's load
         try:
-            encoded = self.sampler.sample(derive_seed(seed, "sample"), row_ids, fixed)
+            encoded = self._sample(seed, row_ids, mix)
         finally:
             torch.set_num_threads(threads)
         return self.codec.decode(encoded, seed, row_ids)
+
+    def _sample(self, seed: int, row_ids: NDArray[np.int64], mix: Mix | None) -> Encoded:
+        stream = derive_seed(seed, "sample")
+        if mix is None:
+            return self.sampler.sample(stream, row_ids)
+        refused = np.empty(0, dtype=np.int64)
+        while True:  # at least one more is refused each time; of the last of a group there is an error
+            chosen = mix.choose(seed, row_ids, refused)
+            try:
+                return self.sampler.sample(stream, row_ids, mix.fixed(chosen))
+            except TooRareError as rare:
+                refused = np.union1d(refused, chosen[rare.missing])
 
 
 _REMEDY = "Delete the folder and run train_generator again."

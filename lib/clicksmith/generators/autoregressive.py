@@ -42,10 +42,12 @@ class Autoregressive(Recipe):
     """
 
     sampler: AutoregressiveNetwork
+    rate: float
+    """The peak of the learning rate."""
 
     def __init__(self, rows: Rows, codec: TableCodec, settings: StepSettings) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
-        self.settings = settings
+        self.settings, self.rate = settings, settings.learning_rate
         self.network = AutoregressiveNetwork(codec, settings.mixed_precision)
         self.network.set_frequencies(rows.counts)
         self.sampler = copy.deepcopy(self.network).requires_grad_(False)
@@ -55,12 +57,7 @@ class Autoregressive(Recipe):
         """See `Recipe.prepare`."""
         self.parallel = wrap(self.network)
         self.sampler.to(self.network.device)
-        self._optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.settings.learning_rate,
-            weight_decay=WEIGHT_DECAY,
-            fused=True,
-        )
+        self._optimizer = make_optimizer(self.network, self.rate)
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`."""
@@ -71,7 +68,7 @@ class Autoregressive(Recipe):
         order = draw_order(codes.shape[1], stream)
         keep = draw_dropout(settings.batch_size, codes.shape[1], stream, mine)
         for group in self._optimizer.param_groups:
-            group["lr"] = one_cycle(step, settings.num_steps, settings.learning_rate)
+            group["lr"] = one_cycle(step, settings.num_steps, self.rate)
         self.network.train()
         self._optimizer.zero_grad(set_to_none=True)
         loss = self.parallel(codes, order, keep).sum()
@@ -79,9 +76,12 @@ class Autoregressive(Recipe):
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._optimizer.step()
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
-        if step == settings.num_steps - 1:
-            self.sampler.calibrate(first_rows(self._rows, settings.batch_size, mine))
         return {"nats": loss.detach(), "gradient_norm": norm}
+
+    def finish(self, shard: Shard) -> None:
+        """See `Recipe.finish`: heads are calibrated."""
+        size = self.settings.batch_size
+        self.sampler.calibrate(first_rows(self._rows, size, shard.slice(size)), self._rows.counts)
 
     @torch.inference_mode()
     def held_out_loss(self, held_out: Encoded) -> Tensor:
@@ -105,6 +105,15 @@ class Autoregressive(Recipe):
         self.network.load_state_dict(state["network"])
         self.sampler.load_state_dict(state["sampler"])
         self._optimizer.load_state_dict(state["optimizer"])
+
+
+def make_optimizer(network: AutoregressiveNetwork, rate: float) -> torch.optim.Optimizer:
+    """AdamW that shrinks what is learnt of dependence, not the biases, which hold the columns' shares."""
+    named = list(network.named_parameters())
+    biases = [weight for name, weight in named if name.endswith("bias")]
+    others = [weight for name, weight in named if not name.endswith("bias")]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": biases, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
 
 
 def draw_order(num_columns: int, stream: torch.Generator) -> Tensor | None:

@@ -31,6 +31,8 @@ from clicksmith.seeds import counter_uniform
 EMBEDDING = 16
 HIDDEN = 64
 NUM_KNOTS = 16
+PRIOR_ROWS = 3.0
+"""Rows of a code that calibration takes to be as probable as they should, whatever a sample says."""
 SHRINKAGE = 100.0
 """Rows at which the own head vector of a numeric column's code counts by half."""
 
@@ -121,9 +123,9 @@ class AutoregressiveNetwork(Sampler):
         codes_BC: Tensor,
         order_C: Tensor | None = None,
         keep: Tensor | None = None,
-        weight_B: Tensor | None = None,
+        drawn: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Nats of each column, summed over the rows by their weights, shape (C,).
+        """Mean nats of each column, shape (C,).
 
         Arguments may lie on any device.
 
@@ -131,15 +133,21 @@ class AutoregressiveNetwork(Sampler):
             codes_BC: encoded rows.
             order_C: columns in the order of generation; None is the codec's.
             keep: factors of the embeddings, shape (B, C * E), 0 where dropout acts; None drops nothing.
-            weight_B: None takes the mean.
+            drawn: rows that the network drew itself, shape (D, C), and their rewards (D,): the mean of their
+                nats times their rewards is added. They are scored in the codec's order, in which they
+                were drawn: in another one the network would give them another probability.
         """
+        nats_CB = self._nats(codes_BC, order_C, keep)
+        if drawn is None:
+            return nats_CB.mean(1)
+        drawn_DC, reward_D = drawn
+        return nats_CB.mean(1) + self._nats(drawn_DC, None, None) @ reward_D.to(self.device) / len(drawn_DC)
+
+    def _nats(self, codes_BC: Tensor, order_C: Tensor | None, keep: Tensor | None) -> Tensor:
+        """Of each row in each column, shape (C, B)."""
         codes_BC = codes_BC.to(self.device)
-        logits_C = self._logits(codes_BC, order_C, keep)
-        pairs = list(zip(logits_C, codes_BC.unbind(1), strict=True))
-        if weight_B is None:
-            return torch.stack([F.cross_entropy(logits, target) for logits, target in pairs])
-        losses = [F.cross_entropy(logits, target, reduction="none") for logits, target in pairs]
-        return torch.stack(losses) @ weight_B.to(self.device)
+        pairs = zip(self._logits(codes_BC, order_C, keep), codes_BC.unbind(1), strict=True)
+        return torch.stack([F.cross_entropy(logits, target, reduction="none") for logits, target in pairs])
 
     def _logits(self, codes_BC: Tensor, order_C: Tensor | None, keep: Tensor | None) -> list[Tensor]:
         """Of each column's codes, given the columns before it; shapes (B, cardinality)."""
@@ -166,25 +174,40 @@ class AutoregressiveNetwork(Sampler):
         return logits_C
 
     @torch.no_grad()
-    def calibrate(self, batches: Iterable[Tensor]) -> None:
+    def calibrate(self, batches: Iterable[Tensor], counts: Sequence[NDArray[np.int64]]) -> None:
         """Shift the heads' biases so that codes become as probable on average as they are frequent.
 
         Dropout and the chance of the last batches leave shares off by two or three times the chance of
-        a sample. One step of iterative proportional fitting, in the codec's order; exact for the first
-        column.
+        a sample. One step of iterative proportional fitting, in the codec's order.
+
+        The network is read on a sample of the rows, whose own shares are off by chance; those of all rows
+        are known. What the network would say on all rows is the regression estimate (Cochran 1977, chapter
+        7): its mean on the sample, less what follows from the sample holding too many or too few of the
+        code. A code of few rows in the sample is shifted less: `PRIOR_ROWS` are taken to be right already.
 
         Args:
-            batches: codes of this rank's training rows, each of shape (B, C).
+            batches: codes of this rank's part of a sample of the training rows, each of shape (B, C).
+            counts: training rows of each code of each column.
         """
         self.eval()
         mean_S = torch.zeros_like(self.head_bias, dtype=torch.float64)
-        share_S = torch.zeros_like(mean_S)
+        share_S, both_S = torch.zeros_like(mean_S), torch.zeros_like(mean_S)
+        num_rows = torch.zeros_like(mean_S)
         for part in (batch.to(self.device) for batch in batches):
-            mean_S += torch.cat([logits.softmax(1).sum(0) for logits in self._logits(part, None, None)])
-            share_S += torch.bincount((part + self.offsets).flatten(), minlength=len(share_S))
-        share_S, mean_S = sum_over_ranks(torch.stack([share_S, mean_S]))
-        shift_S = torch.where(share_S > 0, share_S / mean_S, 1.0).log()
-        self.head_bias.add_(shift_S)
+            p_BS = torch.cat([logits.softmax(1) for logits in self._logits(part, None, None)], dim=1)
+            index_BC = part + self.offsets
+            mean_S += p_BS.sum(0)
+            share_S += torch.bincount(index_BC.flatten(), minlength=len(share_S))
+            both_S.index_add_(0, index_BC.flatten(), p_BS.gather(1, index_BC).flatten().double())
+            num_rows += len(part)
+        mean_S, share_S, both_S, num_rows = sum_over_ranks(torch.stack([mean_S, share_S, both_S, num_rows]))
+        mean_S, share_S, both_S = mean_S / num_rows, share_S / num_rows, both_S / num_rows
+        true_S = torch.from_numpy(np.concatenate([count / count.sum() for count in counts])).to(mean_S)
+        variance_S = share_S * (1 - share_S)
+        slope_S = torch.where(variance_S > 0, (both_S - mean_S * share_S) / variance_S, 0.0)
+        mean_S = (mean_S - slope_S * (share_S - true_S)).clamp(min=0.0)
+        prior_S = PRIOR_ROWS / num_rows
+        self.head_bias.add_(((true_S + prior_S) / (mean_S + prior_S)).log())
 
     @torch.inference_mode()
     def sample(

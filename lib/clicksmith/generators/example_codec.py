@@ -49,15 +49,15 @@ class ExampleCodec:
     newest_us: int
 
     @classmethod
-    def fit(cls, rows: pa.Table, min_users: int = 1, digits: bool = False) -> "ExampleCodec":
+    def fit(cls, rows: pa.Table, min_users: int = 1) -> "ExampleCodec":
         """Fit on training rows in memory; see `fit_batches`."""
-        options = _options(min_users, digits)
+        options = _options(min_users)
         statistics = TableStatistics.of(rows, GENERATED_COLUMNS, options, limit=max(rows.num_rows, 1))
         return cls._fit(statistics, options, [rows])[0]
 
     @classmethod
     def fit_batches(
-        cls, scan: Callable[[], Iterable[pa.Table]], min_users: int = 1, digits: bool = False
+        cls, scan: Callable[[], Iterable[pa.Table]], min_users: int = 1
     ) -> "tuple[ExampleCodec, list[NDArray[np.int64]]]":
         """Fit on training rows with `INPUT_COLUMNS`, read twice, in memory that grows with the vocabulary.
 
@@ -65,7 +65,6 @@ class ExampleCodec:
             scan: starts reading the rows; with `USER_COLUMN` too, where `min_users` is above 1.
             min_users: a category or an extreme must belong to so many users: `encoding.options.MIN_USERS`
                 for real data. Item ids are those of the catalogue, not of users, and all kept.
-            digits: whether numbers with few decimal places may be coded by their digits.
 
         Returns:
             The codec, and the rows of each code of each sub-column.
@@ -74,7 +73,7 @@ class ExampleCodec:
             TrainingError: there are none.
             ContractError: there are fewer users than `min_users`.
         """
-        options = _options(min_users, digits)
+        options = _options(min_users)
         statistics = TableStatistics.of_batches(scan(), GENERATED_COLUMNS, options)
         return cls._fit(statistics, options, scan())
 
@@ -175,9 +174,9 @@ class ExampleCodec:
         )
 
 
-def _options(min_users: int, digits: bool) -> Options:
+def _options(min_users: int) -> Options:
     user_column = USER_COLUMN if min_users > 1 else None
-    return Options(MAX_BINS, min_users=min_users, user_column=user_column, digits=digits)
+    return Options(MAX_BINS, min_users=min_users, user_column=user_column)
 
 
 def _weekday(days: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,4 +1,8 @@
-"""Exact codes in sampled rows, for networks that cannot be given them: draw anew until they match."""
+"""Exact codes in sampled rows, for networks that cannot be given them: rows are drawn until some have them.
+
+A row is never written over: that would give it a code over columns that were drawn for another. What the
+generator hardly ever makes is refused, and `Mix` then asks for other codes of the same group.
+"""
 
 from collections.abc import Callable
 
@@ -7,19 +11,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded
-from clicksmith.errors import NotFittedError
+from clicksmith.errors import ConfigError, NotFittedError
 from clicksmith.generators.layout import Layout
 from clicksmith.seeds import derive_seed
 
-MAX_TRIES = 64
+QUIET_ROUNDS = 32
+"""So many rounds in succession without a row that is wanted are the last."""
+
+MAX_ROUNDS = 512
+
+REMEDY = "Loosen the conditions, or use tabular_ar or tabular_gan, which draw every column given them."
+
+Draw = Callable[[int, NDArray[np.int64]], Encoded]
+"""From a seed, N rows; the row that each of them is drawn for is given, shape (N,)."""
 
 Fixed = dict[int, NDArray[np.int64]]
 """Column index to the code that each row must have, shape (N,)."""
 
 
-def first_column(fixed: Fixed) -> Fixed:
-    """The first of the fixed columns alone."""
-    return dict(list(fixed.items())[:1])
+class TooRareError(ConfigError):
+    """A generator hardly ever makes the rows that were asked for.
+
+    Attributes:
+        missing: which rows of the block, shape (N,).
+    """
+
+    missing: NDArray[np.bool_]
 
 
 def check_fixed(layout: Layout, seen: Tensor, fixed: Fixed) -> None:
@@ -56,32 +73,78 @@ def refuse(column: int, wrong: NDArray[np.int64]) -> None:
         )
 
 
-def redraw(draw: Callable[[int], Encoded], seed: int, fixed: Fixed) -> Encoded:
-    """Whole blocks again and again; each row keeps its first draw that has all fixed codes.
+def redraw(
+    draw: Draw, seed: int, num_rows: int, fixed: Fixed, given: NDArray[np.int64] | None = None
+) -> Encoded:
+    """Draw blocks until each row has got a drawn one with its fixed codes, or they hardly come up.
 
-    Rows that never have them within `MAX_TRIES` draws are given them. Whole blocks, because a row's
-    floats must not depend on how many other rows were wrong.
+    A drawn row goes to the first row that still wants its codes. So what a row gets is distributed as the
+    generator's rows with these codes are, and a block of many different wishes is soon served. Whole
+    blocks, because a row's floats must not depend on how many others are still missing. A row that gets
+    nothing stays what its first draw was; see `require`.
 
     Args:
-        draw: a seed to the block's rows.
-        seed: of the sampling stream.
+        draw: makes rows.
+        seed: of the sampling stream; the first block is drawn from it.
+        num_rows: N, of the block.
         fixed: columns and their codes.
+        given: what the draws for each row depend on, shape (N,): it takes such with its own value only.
+            None: they depend on nothing.
     """
-    rows = draw(seed)
-    for attempt in range(1, MAX_TRIES):
-        wrong = np.zeros(len(rows), dtype=bool)
-        for column, codes in fixed.items():
-            wrong |= rows.codes[:, column] != codes
-        if not wrong.any():
-            return rows
-        other = draw(derive_seed(seed, "attempt", attempt))
-        rows.codes[wrong], rows.positions[wrong] = other.codes[wrong], other.positions[wrong]
-    give(rows, fixed)
+    purpose = missing = np.arange(num_rows)
+    drawn = draw(seed, purpose)
+    if not fixed:
+        return drawn
+    given = np.zeros(num_rows, dtype=np.int64) if given is None else given
+    columns, wanted = list(fixed), np.stack([*fixed.values(), given], axis=1)
+    rows = Encoded(drawn.codes.copy(), drawn.positions.copy())
+    quiet = 0
+    for attempt in range(1, MAX_ROUNDS + 1):
+        has = np.concatenate([drawn.codes[:, columns], given[purpose, None]], axis=1)
+        to, source = _pairs(wanted[missing], has)
+        rows.codes[missing[to]], rows.positions[missing[to]] = drawn.codes[source], drawn.positions[source]
+        missing = np.delete(missing, to)
+        quiet = 0 if len(to) else quiet + 1
+        if not len(missing) or quiet == QUIET_ROUNDS:
+            break
+        purpose = np.resize(missing, num_rows)  # one after the other, again and again
+        drawn = draw(derive_seed(seed, "attempt", attempt), purpose)
     return rows
 
 
-def give(rows: Encoded, fixed: Fixed) -> None:
-    """Write the fixed codes into the rows; a position is kept where the code was right already."""
+def require(rows: Encoded, fixed: Fixed) -> Encoded:
+    """The rows, if all have their fixed codes.
+
+    Raises:
+        TooRareError: some have not.
+    """
+    missing = np.zeros(len(rows), dtype=bool)
     for column, codes in fixed.items():
-        rows.positions[rows.codes[:, column] != codes, column] = np.float32(0.5)
-        rows.codes[:, column] = codes
+        missing |= rows.codes[:, column] != codes
+    if missing.any():
+        first = np.flatnonzero(missing)[0]
+        wish = " and ".join(f"code {codes[first]} in column {column}" for column, codes in fixed.items())
+        error = TooRareError(
+            f"Of {len(rows):,} rows that were asked for {missing.sum():,} are missing: the generator hardly "
+            f"ever makes one with {wish}.",
+            REMEDY,
+        )
+        error.missing = missing
+        raise error
+    return rows
+
+
+def _pairs(wanted: NDArray[np.int64], has: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of equal rows, the first with the first, the second with the second: their numbers, (P,) each."""
+    _, value = np.unique(np.concatenate([wanted, has]), axis=0, return_inverse=True)
+    mine, theirs = (_number(part, len(value)) for part in np.split(value.reshape(-1), [len(wanted)]))
+    _, to, source = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    return to, source
+
+
+def _number(values: NDArray[np.int64], num_values: int) -> NDArray[np.int64]:
+    """Each value and how many equal ones stand before it, as one number."""
+    order = np.argsort(values, kind="stable")
+    before = np.empty_like(values)
+    before[order] = np.arange(len(values)) - np.searchsorted(values[order], values[order])
+    return before * num_values + values

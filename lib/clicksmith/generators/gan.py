@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import losses
-from clicksmith.generators.balance import RateBalance
+from clicksmith.generators.balance import RateBalance, critic_advantage
 from clicksmith.generators.conditions import BalancedRows, Conditions
 from clicksmith.generators.gan_networks import Critic, GeneratorNetwork, Scorer
 from clicksmith.generators.gan_shapes import WEIGHT_LIMIT, Loss, Shape
@@ -156,7 +156,7 @@ class Adversarial(Recipe):
 
     def _train_critic(self, batch: _Batch, judged: Tensor) -> dict[str, Tensor]:
         self._critic_optimizer.zero_grad(set_to_none=True)
-        loss, advantage = self._parallel_critic(batch.real, judged, batch.mix)
+        loss, *scores = self._parallel_critic(batch.real, judged, batch.mix)
         torch.autograd.backward(loss)
         norm = _limit_gradient(self.critic, self.shape.gradient_clip)
         self._critic_optimizer.step()
@@ -164,9 +164,11 @@ class Adversarial(Recipe):
             with torch.no_grad():
                 for weight in self.critic.parameters():
                     weight.clamp_(-WEIGHT_LIMIT, WEIGHT_LIMIT)
+        figures = {"critic_loss": loss.detach(), "critic_gradient_norm": norm}
         if self._balance is not None:
-            self._balance.update(advantage)
-        return {"critic_loss": loss.detach(), "critic_gradient_norm": norm, "critic_advantage": advantage}
+            figures["critic_advantage"] = critic_advantage(*scores)
+            self._balance.update(figures["critic_advantage"])
+        return figures
 
     def _train_generator(self, batch: _Batch, fake: Tensor, logits: Tensor) -> dict[str, Tensor]:
         self._generator_optimizer.zero_grad(set_to_none=True)

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import losses
-from clicksmith.generators.balance import critic_advantage
-from clicksmith.generators.fixing import Fixed, check_fixed, first_column, redraw
+from clicksmith.generators.fixing import Fixed, check_fixed, redraw, require
 from clicksmith.generators.gan_shapes import Loss, Shape
 from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Sampler
@@ -82,21 +81,29 @@ class GeneratorNetwork(Sampler):
     ) -> Encoded:
         """One pass; modes by inverse cumulated probability, which is what arg max with Gumbel noise draws.
 
-        A conditional preset gets the first fixed column as its condition. Rows that lack another fixed
-        code are drawn anew, see `redraw`.
-
-        Raises:
-            NotFittedError: a fixed code was never seen in training.
+        Rows are drawn until they have their fixed codes, see `redraw`. A conditional preset is given the
+        rarest of them. See `Sampler.sample`.
         """
         self.eval()
-        fixed = dict(fixed or {})
+        fixed = fixed or {}
         check_fixed(self.layout, self.frequencies > 0, fixed)
-        if not self.shape.conditional:
-            fixed = self._restore_shares(seed, row_ids, fixed)
-        given = first_column(fixed) if self.shape.conditional else {}
-        return redraw(lambda attempt: self._draw(attempt, row_ids, given), seed, fixed)
+        given = self._rarest(fixed) if self.shape.conditional and fixed else None
+        wanted = fixed if self.shape.conditional else self._restore_shares(seed, row_ids, fixed)
 
-    def _draw(self, seed: int, row_ids: NDArray[np.int64], given: Fixed) -> Encoded:
+        def draw(attempt: int, purpose: NDArray[np.int64]) -> Encoded:
+            return self._draw(attempt, row_ids, None if given is None else given[purpose])
+
+        return require(redraw(draw, seed, len(row_ids), wanted, given), fixed)
+
+    def _rarest(self, fixed: Fixed) -> NDArray[np.int64]:
+        """The fixed mode that the fewest training rows have, as a flat index, shape (N,)."""
+        flat = [int(self.layout.offsets[k]) + self.layout.modes_of(k, codes) for k, codes in fixed.items()]
+        modes = np.stack(flat)
+        rarest = self.frequencies.numpy()[modes].argmin(axis=0)
+        found: NDArray[np.int64] = modes[rarest, np.arange(modes.shape[1])]
+        return found
+
+    def _draw(self, seed: int, row_ids: NDArray[np.int64], given: NDArray[np.int64] | None) -> Encoded:
         layout = self.layout
         uniform = torch.from_numpy(
             counter_uniform(derive_seed(seed, "modes"), row_ids, layout.num_columns + 2)
@@ -106,16 +113,18 @@ class GeneratorNetwork(Sampler):
         ).float()
         condition = None
         if self.shape.conditional:
-            condition = F.one_hot(self._conditions(uniform[:, -2:], given), layout.num_flat).float()
+            flat = self._conditions(uniform[:, -2:]) if given is None else torch.from_numpy(given)
+            condition = F.one_hot(flat, layout.num_flat).float()
         logits, scalars = self._raw(noise, condition)
         probabilities = layout.softmax(logits.double()) * (self.frequencies > 0)
-        modes = layout.choose(probabilities, uniform[:, : layout.num_columns]).numpy()
-        for column, codes in given.items():
-            modes[:, column] = layout.modes_of(column, codes)
-        return layout.join(modes, scalars.numpy())
+        modes = layout.choose(probabilities, uniform[:, : layout.num_columns])
+        return layout.join(modes.numpy(), scalars.numpy())
 
     def _restore_shares(self, seed: int, row_ids: NDArray[np.int64], fixed: Fixed) -> Fixed:
-        """The balanced column's values in their true shares: trained on equally often, all are modelled."""
+        """The balanced column's values in their true shares: trained on equally often, all are modelled.
+
+        Values that training has not reached yet are not to be had; then others stay in their place.
+        """
         column = int(self.balanced)
         if column == NOT_BALANCED or column in fixed:
             return fixed
@@ -125,9 +134,8 @@ class GeneratorNetwork(Sampler):
         codes = np.searchsorted(total, uniform * total[-1], side="right")
         return {**fixed, column: np.minimum(codes, size - 1)}
 
-    def _conditions(self, uniform: Tensor, given: Fixed) -> Tensor:
-        for column, codes in given.items():
-            return self.layout.offsets[column] + torch.from_numpy(self.layout.modes_of(column, codes))
+    def _conditions(self, uniform: Tensor) -> Tensor:
+        """Flat modes by their frequency, (B,), of a column drawn evenly."""
         column_of_row = (uniform[:, 0] * self.layout.num_columns).long()
         cumulated = torch.cat([torch.zeros(1, dtype=torch.float64), self.frequencies.cumsum(0)])
         # Frequencies add up to 1 in each column, so column c covers [c, c + 1).
@@ -158,24 +166,23 @@ class Critic(nn.Module):
         scores: Tensor = self.net(packs)
         return scores[:, 0]
 
-    def forward(self, real: Tensor, fake: Tensor, mix: Tensor) -> tuple[Tensor, Tensor]:
-        """The critic's loss on real and fake rows (B, W), and its advantage (see `critic_advantage`).
+    def forward(self, real: Tensor, fake: Tensor, mix: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The critic's loss on real and fake rows (B, W), and the scores of both, (B / P,).
 
         `mix` (B / P, 1) places the points of the gradient penalty.
         """
         num_packs = len(real) // self.packing
         both = self.score(torch.cat([real, fake]))
         real_score, fake_score = both[:num_packs], both[num_packs:]
-        advantage = critic_advantage(real_score, fake_score)
+        scores = real_score.detach(), fake_score.detach()
         if self.loss == "gan":
-            return losses.gan_critic_loss(real_score, fake_score), advantage
+            return losses.gan_critic_loss(real_score, fake_score), *scores
         loss = losses.wasserstein_critic_loss(real_score, fake_score)
-        if self.loss == "wgan":
-            return loss, advantage
-        packs = (real.reshape(num_packs, -1), fake.reshape(num_packs, -1))
-        return loss + losses.PENALTY_WEIGHT * losses.gradient_penalty(
-            self.score_packs, *packs, mix
-        ), advantage
+        if self.loss == "wgan_gp":
+            packs = (real.reshape(num_packs, -1), fake.reshape(num_packs, -1))
+            penalty = losses.gradient_penalty(self.score_packs, *packs, mix)
+            loss = loss + losses.PENALTY_WEIGHT * penalty
+        return loss, *scores
 
 
 class Scorer(nn.Module):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import check_fixed, give
+from clicksmith.generators.fixing import check_fixed
 from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Recipe, Sampler, Shard, Wrap
 from clicksmith.seeds import counter_uniform
@@ -36,11 +36,10 @@ class IndependentSampler(Sampler):
     def sample(
         self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
     ) -> Encoded:
-        """By inverse cumulated shares. A condition changes its own column alone; see `Sampler.sample`.
-
-        Raises:
-            NotFittedError: a fixed code was never seen in training.
-        """
+        """By inverse cumulated shares. A condition changes its own column alone; see `Sampler.sample`."""
+        fixed = fixed or {}
+        seen = [torch.bincount(self._modes(k), shares) > 0 for k, shares in enumerate(self.columns())]
+        check_fixed(self.layout, torch.cat(seen), fixed)
         num_columns = len(self.cardinalities)
         uniform = counter_uniform(seed, row_ids, 2 * num_columns)
         codes = np.empty((len(row_ids), num_columns), dtype=np.int64)
@@ -48,11 +47,9 @@ class IndependentSampler(Sampler):
             total = np.cumsum(shares.numpy())
             found = np.searchsorted(total, uniform[:, column] * total[-1], side="right")
             codes[:, column] = np.minimum(found, len(total) - 1)
-        rows = Encoded(codes, uniform[:, num_columns:].astype(np.float32))
-        seen = [torch.bincount(self._modes(k), shares) > 0 for k, shares in enumerate(self.columns())]
-        check_fixed(self.layout, torch.cat(seen), fixed or {})
-        give(rows, fixed or {})
-        return rows
+        for column, wanted in fixed.items():
+            codes[:, column] = wanted
+        return Encoded(codes, uniform[:, num_columns:].astype(np.float32))
 
     def _modes(self, column: int) -> Tensor:
         """The mode of each of a column's codes."""

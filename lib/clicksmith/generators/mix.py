@@ -1,7 +1,8 @@
 """Re-weighted samples: groups of rows that fulfil conditions, each with its share of all rows.
 
-Nothing is rejected. The codes of the columns that conditions are on come from their joint distribution in
-the training rows, re-weighted so that each group has its share; every other column is generated given them.
+The codes of the columns that conditions are on come from their joint distribution in the training rows,
+re-weighted so that each group has its share; every other column is generated given them. Codes that a
+generator hardly ever makes together give way to others of their group: a row always fulfils its conditions.
 
 Shapes: K distinct combinations of codes, S sub-columns of the columns in conditions.
 """
@@ -20,8 +21,8 @@ from clicksmith.encoding.number_statistics import to_numbers
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ConfigError
-from clicksmith.generators.fixing import Fixed
-from clicksmith.seeds import derive_seed
+from clicksmith.generators.fixing import REMEDY, Fixed
+from clicksmith.seeds import counter_uniform, derive_seed
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: its multiples fill [0, 2**64) evenly."""
@@ -58,11 +59,15 @@ class Mix:
         columns: the sub-columns.
         codes: their combinations, shape (K, S).
         cumulated: cumulated probability of the combinations, shape (K,).
+        groups: number of each one's group, shape (K,); `num_groups` for rows of no group.
+        num_groups: of the configuration.
     """
 
     columns: tuple[int, ...]
     codes: NDArray[np.int64]
     cumulated: NDArray[np.float64]
+    groups: NDArray[np.int64]
+    num_groups: int
 
     @classmethod
     def of(
@@ -102,18 +107,46 @@ class Mix:
                 weight_K[mine] = share * counts[mine] / total
         kept = weight_K > 0
         cumulated = np.cumsum(weight_K[kept])
-        return cls(tuple(columns), codes[kept], cumulated / cumulated[-1])
+        return cls(tuple(columns), codes[kept], cumulated / cumulated[-1], group_K[kept], len(groups))
 
-    def fixed(self, seed: int, row_ids: NDArray[np.int64]) -> Fixed:
-        """Codes of the sub-columns for rows, from the golden ratio's multiples.
+    def choose(self, seed: int, row_ids: NDArray[np.int64], refused: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the combinations that rows are to have, shape (N,), from the golden ratio's multiples.
 
         They fill [0, 1) evenly, so that a share of consecutive row ids holds to within a few rows.
+
+        Args:
+            seed: of the sampling run.
+            row_ids: shape (N,).
+            refused: combinations that the generator hardly ever makes: their rows get, by chance, those of
+                other rows of their group.
+
+        Raises:
+            ConfigError: all rows of a group are refused.
         """
         with np.errstate(over="ignore"):
             place = np.asarray(row_ids).astype(np.uint64) * _GOLDEN + np.uint64(derive_seed(seed, "mix"))
         uniform = (place >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        index = np.searchsorted(self.cumulated, uniform, side="right").clip(max=len(self.codes) - 1)
-        return {column: self.codes[index, place] for place, column in enumerate(self.columns)}
+        chosen = np.searchsorted(self.cumulated, uniform, side="right").clip(max=len(self.codes) - 1)
+        group, missing = self.groups[chosen], np.isin(chosen, refused)
+        again = counter_uniform(derive_seed(seed, "instead"), row_ids, 1)[:, 0]
+        for number in np.unique(group[missing]):
+            mine, others = (np.flatnonzero(side & (group == number)) for side in (missing, ~missing))
+            if not len(others):
+                raise self._too_rare(number, len(mine))
+            chosen[mine] = chosen[others[(again[mine] * len(others)).astype(np.int64)]]
+        return chosen
+
+    def fixed(self, chosen: NDArray[np.int64]) -> Fixed:
+        """Codes of the sub-columns of rows with these combinations."""
+        return {column: self.codes[chosen, place] for place, column in enumerate(self.columns)}
+
+    def _too_rare(self, number: int, num_rows: int) -> ConfigError:
+        rows = f"synthesis.mix[{number}]" if number < self.num_groups else "no group of synthesis.mix"
+        return ConfigError(
+            f"The generator hardly ever makes rows of {rows}: a block wants {num_rows:,}, and there were not "
+            "enough of any kind.",
+            REMEDY,
+        )
 
 
 def _fulfils(

@@ -10,6 +10,7 @@ from clicksmith.encoding.category import CategoryCodec
 from clicksmith.encoding.columns import ColumnCodec, cardinalities_of
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import TableCodec
+from clicksmith.generators.recipe import BLOCK_ROWS
 
 _WHAT = {
     "tabular_gan": "an autoregressive network, trained by likelihood and then in a game against a critic",
@@ -156,5 +157,5 @@ are in card.json; weights are in weights.safetensors, codecs in codec.json and t
 
 ```python
 from clicksmith.generators.artefact import Generator
-rows = Generator.load(FOLDER).sample_block(seed=1, block=0)  # 1,024 rows, an Arrow table
+rows = Generator.load(FOLDER).sample_block(seed=1, block=0)  # {BLOCK_ROWS:,} rows, an Arrow table
 ```"""

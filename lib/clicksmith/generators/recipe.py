@@ -55,6 +55,10 @@ class StepSettings:
     mixed_precision: bool = True
 
 
+BLOCK_ROWS = 4096
+"""Rows are generated in whole blocks of so many consecutive row ids."""
+
+
 class Sampler(nn.Module, ABC):
     """Networks that turn noise into encoded rows."""
 
@@ -67,11 +71,15 @@ class Sampler(nn.Module, ABC):
         Args:
             seed: of the sampling stream.
             row_ids: shape (N,); each row depends on its id alone (and, in the last bits of its
-                floats, on N: evaluate whole blocks).
+                floats, on N; with fixed codes, on those of the others: evaluate whole blocks).
             fixed: column index to the code that each row must have, shape (N,).
 
         Returns:
             N encoded rows.
+
+        Raises:
+            NotFittedError: a fixed code was never seen in training.
+            TooRareError: rows with the fixed codes hardly ever come up; see `clicksmith.generators.fixing`.
         """
 
 
@@ -95,6 +103,9 @@ class Recipe(ABC):
         Returns:
             Scalars by name: this rank's losses, and gradient norms.
         """
+
+    def finish(self, shard: Shard) -> None:  # noqa: B027 - most presets need none
+        """The last touch to the sampler, once, when it holds the weights that are kept; on every rank."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

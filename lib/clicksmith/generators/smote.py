@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import Fixed, check_fixed, give
+from clicksmith.generators.fixing import Fixed, check_fixed, redraw, require
 from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Recipe, Sampler, Shard, Wrap
 from clicksmith.seeds import counter_uniform
@@ -32,10 +32,12 @@ class NeighbourSampler(Sampler):
         self.codes: Tensor
         self.positions: Tensor
         self.neighbours: Tensor
+        self.seen: Tensor
         num_columns = self.layout.num_columns
         self.register_buffer("codes", torch.zeros(0, num_columns, dtype=torch.int32))
         self.register_buffer("positions", torch.zeros(0, num_columns))
         self.register_buffer("neighbours", torch.zeros(0, NEIGHBOURS, dtype=torch.int32))
+        self.register_buffer("seen", torch.zeros(self.layout.num_flat, dtype=torch.bool))
 
     def fit(self, rows: Encoded, label: int) -> float:
         """Keep the first `MAX_ROWS` rows and find the neighbours of each among those of its label.
@@ -47,6 +49,7 @@ class NeighbourSampler(Sampler):
         Returns:
             The mean distance to a neighbour.
         """
+        self.seen[self.layout.split(rows)[0].flatten()] = True
         kept = rows.head(MAX_ROWS)
         neighbours = np.tile(np.arange(len(kept))[:, None], NEIGHBOURS)  # a lone row has only itself
         distances = np.zeros(len(kept))
@@ -85,14 +88,24 @@ class NeighbourSampler(Sampler):
     ) -> Encoded:
         """A point between a row that has the fixed codes and a neighbour: numbers by their quantiles.
 
-        A category is the neighbour's with the probability of the point's place. See `Sampler.sample`.
-
-        Raises:
-            NotFittedError: a fixed code was never seen in training.
+        A category is the neighbour's with the probability of the point's place. Where that leaves a fixed
+        code behind, points are drawn anew, see `redraw`. See `Sampler.sample`.
         """
+        fixed = fixed or {}
+        check_fixed(self.layout, self.seen, fixed)
+        group, rows, starts = self._having(fixed, len(row_ids))
+
+        def draw(attempt: int, purpose: NDArray[np.int64]) -> Encoded:
+            uniform = counter_uniform(attempt, row_ids, 3 + self.layout.num_columns)
+            mine = group[purpose]
+            place = uniform[:, 0] * (starts[mine + 1] - starts[mine])
+            return self._between(torch.from_numpy(rows[starts[mine] + place.astype(np.int64)]), uniform)
+
+        return require(redraw(draw, seed, len(row_ids), fixed, group), fixed)
+
+    def _between(self, base: Tensor, uniform: NDArray[np.float64]) -> Encoded:
+        """Rows between those of the numbers `base` (N,) and a neighbour of each."""
         layout = self.layout
-        uniform = counter_uniform(seed, row_ids, 3 + layout.num_columns)
-        base = self._base(uniform[:, 0], fixed or {})
         pick = self.neighbours[base, torch.from_numpy((uniform[:, 1] * NEIGHBOURS).astype(np.int64))].long()
         place, choice = torch.from_numpy(uniform[:, 2:3]).float(), torch.from_numpy(uniform[:, 3:])
         (flat, scalars), (other_flat, other_scalars) = (
@@ -105,29 +118,27 @@ class NeighbourSampler(Sampler):
         chosen = torch.where(take[:, numeric], other_scalars, scalars)
         scalars = torch.where(between, scalars.lerp(other_scalars, place), chosen)
         modes = torch.where(take, other_flat, flat) - layout.offsets
-        rows = layout.join(modes.numpy(), scalars.numpy())
-        give(rows, fixed or {})
-        return rows
+        return layout.join(modes.numpy(), scalars.numpy())
 
     def _rows(self, numbers: Tensor) -> Encoded:
         return Encoded(self.codes[numbers].long().numpy(), self.positions[numbers].numpy())
 
-    def _base(self, uniform: NDArray[np.float64], fixed: Fixed) -> Tensor:
-        """The row that each sampled row starts from, shape (N,)."""
-        codes = self.codes.numpy()
-        seen = torch.zeros(self.layout.num_flat, dtype=torch.bool)
-        seen[self.layout.split(Encoded(codes.astype(np.int64), self.positions.numpy()))[0].flatten()] = True
-        check_fixed(self.layout, seen, fixed)
-        base = (uniform * len(codes)).astype(np.int64)
-        if fixed:
-            columns = list(fixed)
-            wanted, group = np.unique(np.stack(list(fixed.values()), axis=1), axis=0, return_inverse=True)
-            for number, values in enumerate(wanted):
-                having = np.flatnonzero((codes[:, columns] == values).all(axis=1))
-                if len(having):  # else the codes were never seen together: any row will be given them
-                    mine = np.flatnonzero(group == number)
-                    base[mine] = having[(uniform[mine] * len(having)).astype(np.int64)]
-        return torch.from_numpy(base)
+    def _having(
+        self, fixed: Fixed, num_rows: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Rows to start from: the group of each sampled row (N,), and rows and starts of the groups.
+
+        A group is of rows with the same fixed codes, and starts from kept rows that have them, or from any
+        row where none has.
+        """
+        every = np.arange(len(self.codes))
+        if not fixed:
+            return np.zeros(num_rows, dtype=np.int64), every, np.array([0, len(every)])
+        wishes, group = np.unique(np.stack(list(fixed.values()), axis=1), axis=0, return_inverse=True)
+        codes = self.codes[:, list(fixed)].numpy()
+        found = [np.flatnonzero((codes == wish).all(axis=1)) for wish in wishes]
+        having = [rows if len(rows) else every for rows in found]
+        return group.reshape(-1), np.concatenate(having), np.cumsum([0, *map(len, having)])
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Take as many rows as there are in the state."""

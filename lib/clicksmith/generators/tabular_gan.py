@@ -3,8 +3,8 @@
 Maximum likelihood spreads probability over rows that lie between the real ones. In the last part of the
 training a critic learns to tell real rows from the generator's, and the generator raises the likelihood of
 those of its rows that the critic takes for real: policy gradients (Williams 1992) with the critic's logit,
-an estimate of log p_real / p_generated, as reward and the batch's mean as baseline. Real rows go on being
-learnt at the same time, which keeps the generator from leaving out what the critic finds hard.
+an estimate of log p_real / p_generated, as reward and the global batch's mean as baseline. Real rows go on
+being learnt at the same time, which keeps the generator from leaving out what the critic finds hard.
 
 Sampling is that of the autoregressive network: any exact conditions, at the same speed.
 """
@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.autoregressive import (
     GRADIENT_NORM,
-    WEIGHT_DECAY,
     Autoregressive,
     draw_dropout,
     draw_order,
+    make_optimizer,
 )
 from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
+from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.generators.recipe import (
     Recipe,
     Shard,
@@ -34,7 +35,7 @@ from clicksmith.generators.recipe import (
     follow,
     step_generator,
 )
-from clicksmith.generators.rows import Rows, first_rows
+from clicksmith.generators.rows import Rows
 from clicksmith.seeds import derive_seed
 
 LIKELIHOOD_SHARE = 0.9
@@ -119,14 +120,13 @@ class TabularGan(Recipe):
         torch.manual_seed(derive_seed(settings.seed, "critic"))
         self.critic = CodeCritic(codec.cardinalities)
         self._rows, self._num_columns = rows, len(codec.cardinalities)
+        self._in_game = False
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
         self._likelihood.prepare(wrap)
         self._parallel, self._parallel_critic = self._likelihood.parallel, wrap(self.critic)
-        self._generator_optimizer = torch.optim.AdamW(
-            self.network.parameters(), GENERATOR_RATE, weight_decay=WEIGHT_DECAY, fused=True
-        )
+        self._generator_optimizer = make_optimizer(self.network, GENERATOR_RATE)
         self._critic_optimizer = torch.optim.AdamW(
             self.critic.parameters(), CRITIC_RATE, weight_decay=CRITIC_DECAY, fused=True
         )
@@ -138,19 +138,27 @@ class TabularGan(Recipe):
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`."""
         if step < self.first_game_step:
+            self._likelihood.rate = self.settings.learning_rate * self.rate_factor
             return self._likelihood.step(step, shard)
-        if step == self.first_game_step:  # the game starts from the averaged weights
-            self.network.load_state_dict(self.sampler.state_dict())
-            for number in range(-NUM_WARM_STEPS, 0):
-                self._critic_step(step, number, shard)
+        if not self._in_game:  # also when a collapse was rolled back to before the game
+            self._enter_game(step, shard)
         for number in range(NUM_CRITIC_STEPS):
             critic_loss, fake = self._critic_step(step, number, shard)
         nats, norm = self._generator_step(step, fake, shard)
         follow(self.sampler, self.network, AVERAGE_DECAY, step)
-        if step == self.settings.num_steps - 1:
-            size = self.settings.batch_size
-            self.sampler.calibrate(first_rows(self._rows, size, shard.slice(size)))
         return {"nats": nats, "gradient_norm": norm, "critic_loss": critic_loss}
+
+    def _enter_game(self, step: int, shard: Shard) -> None:
+        """The game starts from the averaged weights, calibrated, with a critic that has seen some rows."""
+        self.finish(shard)
+        self.network.load_state_dict(self.sampler.state_dict())
+        for number in range(-NUM_WARM_STEPS, 0):
+            self._critic_step(step, number, shard)
+        self._in_game = True
+
+    def finish(self, shard: Shard) -> None:
+        """See `Recipe.finish`."""
+        self._likelihood.finish(shard)
 
     def _critic_step(self, step: int, number: int, shard: Shard) -> tuple[Tensor, Tensor]:
         """One update of the critic; returns its loss and the generated rows it was shown."""
@@ -164,6 +172,8 @@ class TabularGan(Recipe):
         row_ids = torch.arange(size)[mine].numpy()
         noise = derive_seed(self.settings.seed, "fakes", step, number)
         fake = torch.from_numpy(self.network.sample(noise, row_ids).codes)
+        for group in self._critic_optimizer.param_groups:
+            group["lr"] = CRITIC_RATE * self.rate_factor
         self._critic_optimizer.zero_grad(set_to_none=True)
         both = torch.cat([real, fake])
         real_logit, fake_logit = self._parallel_critic(both, torch.cat([first, second])).chunk(2)
@@ -182,15 +192,14 @@ class TabularGan(Recipe):
         real = self._rows.batch(self._batch_number(step, NUM_CRITIC_STEPS), size, mine)
         with torch.no_grad():
             reward = self.critic(fake).clamp(-MAX_REWARD, MAX_REWARD)
-        weight = torch.cat([reward.new_ones(len(real)), reward - reward.mean()]) / len(real)
+            reward -= sum_over_ranks(reward.mean()) / num_ranks()
         # Falls to nothing over the second half, so that the game ends at rest.
         share = (step - self.first_game_step) / (self.settings.num_steps - self.first_game_step)
         for group in self._generator_optimizer.param_groups:
             group["lr"] = GENERATOR_RATE * self.rate_factor * min(1.0, 2.0 * (1.0 - share))
         self.network.train()
         self._generator_optimizer.zero_grad(set_to_none=True)
-        both = torch.cat([real, fake])
-        loss_C = self._parallel(both, order, torch.cat([keep, torch.ones_like(keep)]), weight)
+        loss_C = self._parallel(real, order, keep, (fake, reward))
         torch.autograd.backward(loss_C.sum())
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
         self._generator_optimizer.step()
@@ -208,11 +217,12 @@ class TabularGan(Recipe):
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""
         own = {name: part.state_dict() for name, part in self._parts().items()}
-        return {**self._likelihood.state_dict(), **own}
+        return {**self._likelihood.state_dict(), **own, "in_game": self._in_game}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Recipe.load_state_dict`."""
         self._likelihood.load_state_dict(state)
+        self._in_game = bool(state["in_game"])
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import check_fixed, redraw
+from clicksmith.generators.fixing import check_fixed, redraw, require
 from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Recipe, RowOrder, Sampler, Shard, StepSettings, Wrap, step_generator
 from clicksmith.seeds import counter_normal, counter_uniform, derive_seed
@@ -59,14 +59,13 @@ class Decoder(Sampler):
     def sample(
         self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
     ) -> Encoded:
-        """From the prior; rows that lack a fixed code are drawn anew. See `Sampler.sample`.
-
-        Raises:
-            NotFittedError: a fixed code was never seen in training.
-        """
+        """From the prior, until rows have their fixed codes, see `redraw`. See `Sampler.sample`."""
         self.eval()
-        check_fixed(self.layout, self.seen, fixed or {})
-        return redraw(lambda attempt: self._draw(attempt, row_ids), seed, fixed or {})
+        fixed = fixed or {}
+        check_fixed(self.layout, self.seen, fixed)
+        return require(
+            redraw(lambda attempt, _: self._draw(attempt, row_ids), seed, len(row_ids), fixed), fixed
+        )
 
     def _draw(self, seed: int, row_ids: NDArray[np.int64]) -> Encoded:
         layout = self.layout

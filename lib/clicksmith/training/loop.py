@@ -125,10 +125,22 @@ def run_loop(
             progress.history.append({"step": progress.step, **_average(figures, progress.step)})
         if checkpoint:
             _examine(recipe, plan, shard, progress)
+            if last or progress.stopped:
+                _finish(recipe, plan, shard, progress)
             on_checkpoint(progress)
     if progress.best_weights:
         recipe.sampler.load_state_dict(progress.best_weights)
     return progress
+
+
+def _finish(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
+    """Give the weights that are kept their last touch; their nats are told as they then are."""
+    if progress.best_weights:
+        recipe.sampler.load_state_dict(progress.best_weights)
+    recipe.finish(shard)
+    nats = _both_nats(recipe, plan, shard)
+    if nats is not None:
+        _keep(recipe, progress, nats)
 
 
 def _watches(recipe: Recipe, plan: Plan) -> bool:
@@ -142,16 +154,30 @@ def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> No
     figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out)
     if _watches(recipe, plan) and "diversity" in figures:
         _watch_diversity(recipe, plan, progress, figures)
-    loss, train_loss = (_nats(recipe, rows, shard) for rows in (plan.held_out, plan.trained))
-    if loss is None or train_loss is None:
+    nats = _both_nats(recipe, plan, shard)
+    if nats is None:
         return
-    figures |= {"held_out_nats": loss, "train_nats": train_loss}
+    figures |= nats
+    loss = nats["held_out_nats"]
     best, tolerance = progress.best_loss, recipe.held_out_tolerance(progress.step)
     if best is None or loss < best + tolerance:
         progress.best_loss, progress.best_step = loss if best is None else min(best, loss), progress.step
-        progress.best_nats = {"held_out_nats": loss, "train_nats": train_loss}
-        progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
+        _keep(recipe, progress, nats)
     progress.stopped |= progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
+
+
+def _keep(recipe: Recipe, progress: Progress, nats: Figures) -> None:
+    """Keep the sampler's weights, and what is known of them."""
+    progress.best_nats = nats
+    progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
+
+
+def _both_nats(recipe: Recipe, plan: Plan, shard: Shard) -> Figures | None:
+    """Nats a row of the sampler's weights, or None where there is no likelihood or no row."""
+    held_out, trained = (_nats(recipe, rows, shard) for rows in (plan.held_out, plan.trained))
+    if held_out is None or trained is None:
+        return None
+    return {"held_out_nats": held_out, "train_nats": trained}
 
 
 def _nats(recipe: Recipe, rows: Encoded, shard: Shard) -> float | None:

@@ -1,0 +1,184 @@
+"""Exact codes without writing over rows: fair draws of the generator's own rows, or an error that says so."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from numpy.typing import NDArray
+
+from clicksmith.config import MixConfig
+from clicksmith.encoding.table import Encoded, TableCodec
+from clicksmith.errors import ConfigError
+from clicksmith.generators.artefact import Generator
+from clicksmith.generators.fixing import QUIET_ROUNDS, TooRareError, redraw, require
+from clicksmith.generators.mix import Mix, encode_columns, mix_columns
+from clicksmith.generators.recipe import Sampler
+from clicksmith.seeds import counter_uniform
+from generators.toy_joint import toy_data, toy_recipe, toy_rows, train
+
+RARE = 0.02
+
+
+class Source:
+    """A label that is 1 with probability `RARE`, and a number: 10 times the label, and 0 to 4."""
+
+    def __init__(self, num_rows: int) -> None:
+        self.ids, self.blocks = np.arange(num_rows), 0
+
+    def __call__(self, seed: int, purpose: NDArray[np.int64]) -> Encoded:
+        self.blocks += 1
+        uniform = counter_uniform(seed, self.ids, 2)
+        label = (uniform[:, 0] < RARE).astype(np.int64)
+        codes = np.stack([label, 10 * label + (5 * uniform[:, 1]).astype(np.int64)], axis=1)
+        return Encoded(codes, np.full(codes.shape, 0.5, np.float32))
+
+
+def test_every_row_is_a_row_that_was_drawn_with_its_code() -> None:
+    wanted = {0: np.ones(2000, np.int64)}
+    source = Source(2000)
+    rows = require(redraw(source, 3, 2000, wanted), wanted)
+    shares = np.bincount(rows.codes[:, 1], minlength=15) / 2000
+    assert shares[:10].sum() == 0, "no label over another label's number"
+    np.testing.assert_allclose(shares[10:], 0.2, atol=0.04)
+    assert source.blocks < 2 / RARE, "about as many draws as rarity asks for"
+    again = redraw(Source(2000), 3, 2000, wanted)
+    np.testing.assert_array_equal(again.codes, rows.codes)
+
+
+def test_a_block_serves_different_wishes_at_once() -> None:
+    """Each of 1,000 rows wants one of 1,000 codes: a draw is wanted by somebody, not by one row alone."""
+    blocks = []
+
+    def draw(seed: int, purpose: NDArray[np.int64]) -> Encoded:
+        blocks.append(seed)
+        codes = (1000 * counter_uniform(seed, np.arange(1000), 1)).astype(np.int64)
+        return Encoded(codes, np.zeros(codes.shape, np.float32))
+
+    wanted = {0: np.arange(1000)[::-1].copy()}
+    rows = require(redraw(draw, 1, 1000, wanted), wanted)
+    np.testing.assert_array_equal(rows.codes[:, 0], wanted[0])
+    assert len(blocks) < 30
+
+
+def test_what_hardly_ever_comes_up_is_refused_by_row() -> None:
+    wanted = {0: np.array([0, 1, 0, 7] * 50), 1: np.array([1, 12, 2, 3] * 50)}
+    source = Source(200)
+    rows = redraw(source, 3, 200, wanted)
+    with pytest.raises(
+        TooRareError, match=r"Of 200 rows .* 50 are missing: .* code 7 in column 0 and"
+    ) as error:
+        require(rows, wanted)
+    np.testing.assert_array_equal(error.value.missing, wanted[0] == 7)
+    assert "tabular_ar" in error.value.remedy
+    assert source.blocks > QUIET_ROUNDS
+
+
+def test_a_row_takes_only_what_was_drawn_under_its_own_condition() -> None:
+    """The draw copies the condition into column 1; column 0 says nothing of it."""
+    given = np.arange(300) % 3
+
+    def draw(seed: int, purpose: NDArray[np.int64]) -> Encoded:
+        coin = (2 * counter_uniform(seed, np.arange(300), 1)).astype(np.int64)
+        codes = np.concatenate([coin, given[purpose, None]], axis=1)
+        return Encoded(codes, np.zeros(codes.shape, np.float32))
+
+    wanted = {0: np.arange(300) // 150}
+    rows = require(redraw(draw, 1, 300, wanted, given), wanted)
+    np.testing.assert_array_equal(rows.codes[:, 1], given)
+
+
+def test_a_rare_condition_gets_its_own_rows_of_a_network_that_cannot_be_given_it() -> None:
+    """Plums, in one row of fifty, cost about 30; all else costs 20 at most."""
+    codec, _ = toy_data(3000)
+    rows = toy_rows(20_000)
+    other = pc.not_equal(rows["kind"], "plum")
+    data = codec.encode(rows.filter(pc.or_(other, pa.array(np.arange(20_000) % 12 == 0))))
+    plum = 1 + codec.columns[1].values.index("plum")
+    assert 0.015 < (data.codes[:, 1] == plum).mean() < 0.03
+    sampler = train(toy_recipe(codec, data, preset="tvae", num_steps=300, batch_size=200), 300).sampler
+    free = codec.decode(sampler.sample(1, np.arange(20_000)))
+    expected = free.filter(pc.equal(free["kind"], "plum"))
+    asked = codec.decode(sampler.sample(2, np.arange(2048), {1: np.full(2048, plum)}))
+    assert set(asked["kind"].to_pylist()) == {"plum"}
+    dear = [np.mean(table["price"].to_numpy() > 25) for table in (expected, asked)]
+    assert dear[0] > 0.8
+    assert dear[1] == pytest.approx(dear[0], abs=0.05)
+
+
+class Bootstrap(Sampler):
+    """Makes rows of a table, and no others."""
+
+    def __init__(self, data: Encoded) -> None:
+        super().__init__()
+        self.data = data
+
+    def sample(
+        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
+    ) -> Encoded:
+        def draw(attempt: int, purpose: NDArray[np.int64]) -> Encoded:
+            place = (counter_uniform(attempt, row_ids, 1)[:, 0] * len(self.data)).astype(np.int64)
+            return Encoded(self.data.codes[place], self.data.positions[place])
+
+        return require(redraw(draw, seed, len(row_ids), fixed or {}), fixed or {})
+
+
+def mix_of(codec: TableCodec, *values: dict[str, Any]) -> Mix:
+    groups = [MixConfig.model_validate(value) for value in values]
+    encoded = encode_columns(codec, toy_rows(5000), mix_columns(codec, groups))
+    return Mix.of(codec, groups, *np.unique(encoded.codes, axis=0, return_counts=True))
+
+
+def without(codec: TableCodec, data: Encoded, kind: str, label: bool | None = None) -> Encoded:
+    gone = data.codes[:, 1] == 1 + codec.columns[1].values.index(kind)
+    if label is not None:
+        gone &= data.codes[:, 0] == 1 + codec.columns[0].values.index(label)
+    return Encoded(data.codes[~gone], data.positions[~gone])
+
+
+def test_codes_that_a_generator_never_makes_give_way_to_others_of_their_group() -> None:
+    codec, data = toy_data(5000)
+    mix = mix_of(codec, {"share": 0.5, "where": {"label": True, "kind": ["plum", "pear"]}})
+    generator = Generator({}, None, Bootstrap(without(codec, data, "plum", label=True)))  # type: ignore[arg-type]
+    rows = codec.decode(generator._sample(5, np.arange(2000), mix)).to_pandas()
+    inside = rows[rows.label & rows.kind.isin(["plum", "pear"])]
+    assert len(inside) == pytest.approx(1000, abs=10)
+    assert set(inside.kind) == {"pear"}
+    assert inside.price.mean() == pytest.approx(20, abs=0.5), "a pear's price: nothing was written over"
+    assert set(rows[~rows.label].kind) == {"apple", "pear", "plum"}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "group"),
+    [([{"kind": "plum"}], r"rows of synthesis\.mix\[0\]"),
+     ([{"kind": ["apple", "pear"]}], r"rows of no group of synthesis\.mix")],
+)  # fmt: skip
+def test_a_group_that_a_generator_never_makes_is_one_clear_error(
+    conditions: list[dict[str, Any]], group: str
+) -> None:
+    codec, data = toy_data(5000)
+    mix = mix_of(codec, *({"share": 0.5, "where": where} for where in conditions))
+    generator = Generator({}, None, Bootstrap(without(codec, data, "plum")))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"hardly ever makes {group}") as error:
+        generator._sample(5, np.arange(500), mix)
+    assert "tabular_ar" in error.value.remedy
+
+
+def test_a_fixed_bin_is_filled_evenly() -> None:
+    codec, data = toy_data(3000)
+    price = codec.cardinalities[3] // 2
+    rows = toy_recipe(codec, data, preset="independent").sampler.sample(
+        5, np.arange(2000), {3: np.full(2000, price)}
+    )
+    np.testing.assert_allclose(np.quantile(rows.positions[:, 3], [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.05)
+
+
+def test_neighbours_keep_the_columns_of_one_row_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows between plums and pears have a price between; rows that are asked to be plums must not."""
+    monkeypatch.setattr("clicksmith.generators.smote.MAX_ROWS", 300)
+    codec, data = toy_data(3000)
+    sampler = toy_recipe(codec, data, preset="smote").sampler
+    fixed = {1: np.full(1000, 1 + codec.columns[1].values.index("plum")), 3: np.full(1000, 3)}
+    with pytest.raises(TooRareError):  # the third lowest price is an apple's
+        sampler.sample(5, np.arange(1000), fixed)
