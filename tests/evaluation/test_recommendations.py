@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from clicksmith.evaluation.calibration import calibration_error, policy_value
+from benchmarks.policy import policy_value
+from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.evaluation.platt import Platt, log_odds
 from clicksmith.evaluation.recommendations import Recommended
 
