@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.lines import print_line
+from benchmarks.policy import policy_value
 from clicksmith.evaluation import bootstrap, ranking
-from clicksmith.evaluation.calibration import policy_value
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from clicksmith.evaluation.calibration import calibration_error, policy_value
+from benchmarks.policy import policy_value
+from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.evaluation.platt import Platt, log_odds
 from clicksmith.evaluation.recommendations import Recommended
 
@@ -75,6 +76,18 @@ def test_platt_finds_how_overconfident_a_model_is() -> None:
     found = Platt.fit(said, labels, np.ones(len(true)))
     assert (found.slope, found.intercept) == (pytest.approx(0.5, abs=0.01), pytest.approx(-0.35, abs=0.01))
     assert calibration_error(said, labels) > 0.05 > 0.005 > calibration_error(found.apply(said), labels)
+
+
+def test_platt_finds_how_far_too_cautious_a_model_is() -> None:
+    """Logits a tenth of the true ones, about a rate that is not the true one: Newton's steps overshoot."""
+    random = np.random.default_rng(3)
+    true = random.choice([0.01, 0.5], 40_000)
+    labels = random.random(len(true)) < true
+    said = 1 / (1 + np.exp(-(0.1 * log_odds(true) - 2.0)))
+    found = Platt.fit(said, labels, np.ones(len(true)))
+    for rate in (0.01, 0.5):
+        rows = true == rate
+        np.testing.assert_allclose(found.apply(said[rows]).mean(), labels[rows].mean(), rtol=0.05)
 
 
 def test_platt_leaves_a_single_class_alone() -> None:

@@ -17,22 +17,26 @@ from safetensors.torch import load_file
 from builders import at, rows_of
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, NotFittedError, TrainingError
+from clicksmith.evaluation import ranking
+from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.lakehouse.catalog import Lake, models_root
-from clicksmith.recommenders.ranker import build_ranker
+from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.histories import Histories
 from clicksmith.training.inputs import Items, RankerCodec
-from clicksmith.training.ranker import BuildRanker, export_ranker, ranker_run
+from clicksmith.training.ranker import BuildRanker, RankerTask, export_ranker, ranker_run
 from clicksmith.training.runs import Run, Task, train_once
-from clicksmith.training.supervised import Batch
+from clicksmith.training.supervised import Batch, fit
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, vocabulary_of
 
 SMALL = ("ranker.embedding_dim=4", "ranker.batch_size=256", "ranker.learning_rate=0.01")
 
 
-def _run(config: Config, lake: Lake) -> Run:
+def _run(config: Config, lake: Lake, weight_of_negatives: float = 1.0) -> Run:
     rows = examples_with(6000, 300, "interaction")
+    weights = np.where(rows["label_purchase"].to_numpy(), 1.0, weight_of_negatives)
+    rows = rows.set_column(rows.column_names.index("sample_weight"), "sample_weight", pa.array(weights))
     train = rows.filter([split == "train" for split in rows["split"].to_pylist()])
     examples = write_examples(lake, rows)
     vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(train["item_id"].to_pylist()), "f" * 32)
@@ -65,6 +69,36 @@ def test_learns_the_planted_interaction_and_writes_its_folder_once(
     before = (folder / "card.json").stat().st_mtime_ns
     assert train_once(run, config.ray, models_root(config)) == str(folder)
     assert (folder / "card.json").stat().st_mtime_ns == before
+
+
+def test_a_model_of_weighted_rows_is_calibrated_and_judged_on_them(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """One in eight rows without a purchase was kept: half of what is left has one, a ninth of all."""
+    config = make_config(*SMALL, "ranker.weighted=true", "ranker.num_steps=40", "ray.num_workers=0")
+    task = _run(config, lake, weight_of_negatives=8.0).build()
+    assert isinstance(task, RankerTask)
+    rows, labels = task.test_rows, task.test_rows.labels
+    asked = task.validation
+    assert asked is not None
+    assert set(rows.weights[labels]) == {1.0} and set(rows.weights[~labels]) == {8.0}
+    of_train = 1 / (1 + 8 * (1 / float(task.labels.double().mean()) - 1))
+    of_test = 1 / (1 + 8 * (1 / labels.mean() - 1))
+    assert 0.1 < of_train < 0.12 and 0.45 < labels.mean() < 0.55
+    bias = float(torch.sigmoid(task.network.head.bias.detach()))
+    assert bias == pytest.approx(of_train, abs=1e-6), "training starts from the rate of all impressions"
+    fit(task.objective, task.schedule, lambda step: task.batch(step, 0, 1))
+    scores = score(task.network, asked.codes).numpy()
+    said = np.average(task.calibration().apply(scores), weights=asked.weights)
+    assert said == pytest.approx(np.average(asked.labels, weights=asked.weights), abs=1e-4)
+    figures = task.test()
+    entropy = -(of_test * np.log(of_train) + (1 - of_test) * np.log(1 - of_train))
+    assert figures["base_rate_logloss"] == pytest.approx(entropy, rel=1e-6)
+    assert figures["calibrated_logloss"] < entropy - 0.05
+    calibrated = task.calibration().apply(score(task.network, rows.codes).numpy())
+    error = calibration_error(calibrated, labels, rows.weights)
+    assert figures["calibrated_calibration_error"] == error < 0.1
+    assert task.validate()["validation_loss"] == ranking.log_loss(scores, asked.labels, asked.weights)
 
 
 def test_auxiliary_labels_train_heads_that_an_export_does_not_need(

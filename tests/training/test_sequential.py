@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +15,14 @@ import pytest
 
 from builders import rows_of
 from clicksmith.config import Config
-from clicksmith.errors import TrainingError
+from clicksmith.errors import ConfigError, TrainingError
+from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.baselines import Popularity
 from clicksmith.recommenders.recommend import top
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
+from clicksmith.training import next_items, runs
 from clicksmith.training.inputs import Items, load_attributes
 from clicksmith.training.next_items import NextItems, recent_counts
 from clicksmith.training.runs import Run, train_once
@@ -160,6 +163,8 @@ def test_learns_the_cycle_beyond_every_popularity(
     assert metrics["test_ndcg@10"] > 0.9
     for baseline in ("popularity", "recent_popularity", "personal_popularity"):
         assert metrics[f"{baseline}_ndcg@10"] < 0.5
+    for baseline in ("item_knn", "ease"):  # which items go together, in any order
+        assert 0 <= metrics[f"{baseline}_ndcg@10"] < metrics["test_ndcg@10"]
     assert card["history"][-1]["validation_ndcg@10"] > 0.9
     assert json.loads((folder / "codec.json").read_text())["sequential"]["max_length"] == 8
 
@@ -261,6 +266,35 @@ def test_recent_popularity_counts_the_last_days_only() -> None:
     train = pa.table({"item_ids": [["a", "b"], ["a", "x"]], "event_ts": [times[:2], times[2:]]})
     items = Items(("a", "b"), np.array([2, 1]))
     assert recent_counts(train, items, 30).tolist() == [0.0, 1.0, 1.0]
+
+
+def test_ease_is_a_baseline_up_to_a_size_and_says_so_beyond(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    items, histories = Items(("a", "b"), np.array([2, 1])), [np.array([1, 2]), np.array([1])] * 2
+    monkeypatch.setattr(next_items, "MAX_EASE", 3)
+    assert "ease" in next_items.baselines(pa.table({}), items, histories)
+    monkeypatch.setattr(next_items, "MAX_EASE", 2)
+    assert "ease" not in next_items.baselines(pa.table({}), items, histories)
+    assert "of 3 items and 4 users, one has to be at most 2" in caplog.text
+
+
+def test_gbce_needs_negatives_drawn_evenly(make_config: Callable[..., Config], lake: Lake) -> None:
+    """Its share of negatives is the chance of each item to be one: the same for all."""
+    evenly = ("sequential.loss=gbce", "sequential.negatives_exponent=0.0")
+    for settings in (("sequential.loss=gbce",), (*evenly, "sequential.in_batch_negatives=4")):
+        with pytest.raises(ConfigError, match="gbce is calibrated for negatives drawn evenly"):
+            make_config(*settings)
+    task = sequential_run_of_cycles(make_config(*SMALL, *evenly), lake).build()
+    assert task.rates.tolist() == [0.0] + [1 / 40] * 40
+
+
+def test_a_batch_of_fewer_rows_than_workers_is_refused(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    build = sequential_run_of_cycles(make_config(*SMALL, "sequential.batch_size=2"), lake).build
+    with pytest.raises(TrainingError, match="A batch of 2 rows cannot be shared by 3 workers"):
+        runs._work(SimpleNamespace(shard=Shard(2, 3)), (build, "gpu"))  # type: ignore[arg-type]
 
 
 def test_sequences_without_known_items_are_an_error_that_says_so(

@@ -63,7 +63,8 @@ class SequentialConfig(Section):
     model: Literal["sasrec", "bert4rec", "gru4rec", "two_tower"] = "sasrec"
     loss: Literal["sampled_softmax", "cross_entropy", "gbce"] = Field(
         default="sampled_softmax",
-        description="cross_entropy ranks all items at each position: small catalogues",
+        description="cross_entropy ranks all items at each position: small catalogues; gbce needs negatives "
+        "drawn evenly: negatives_exponent 0",
     )
     num_steps: int = Field(default=300, ge=1)
     batch_size: int = Field(default=128, ge=2, description="global: over all workers")
@@ -124,6 +125,15 @@ class SequentialConfig(Section):
         if len(set(names)) < len(names):
             raise ValueError("each of them may be named once")
         return names
+
+    @model_validator(mode="after")
+    def _gbce_draws_evenly(self) -> "SequentialConfig":
+        if self.loss == "gbce" and (self.negatives_exponent or self.in_batch_negatives):
+            raise ValueError(
+                "'loss' gbce is calibrated for negatives drawn evenly: set 'negatives_exponent' to 0 "
+                "and leave 'in_batch_negatives' out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sharded_items_are_sampled(self) -> "SequentialConfig":

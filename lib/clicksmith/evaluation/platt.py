@@ -28,6 +28,8 @@ class Platt:
     ) -> "Platt":
         """By Newton's method on the weighted log loss, held to slope 1 by a millionth of the rows.
 
+        A step that would raise the loss is halved: far from the minimum Newton's overshoot.
+
         Args:
             probabilities: the model's, shape (N,).
             labels: shape (N,).
@@ -42,12 +44,22 @@ class Platt:
         weights = np.asarray(weights, np.float64) / np.sum(weights)
         prior = np.array([1.0, 0.0])
         theta = prior.copy()
+
+        def loss(theta: NDArray[np.float64]) -> float:
+            logits = x @ theta
+            return float(
+                weights @ (np.logaddexp(0.0, logits) - labels * logits)
+                + _RIDGE / 2 * ((theta - prior) ** 2).sum()
+            )
+
         for _ in range(_STEPS):
             p = _sigmoid(x @ theta)
             gradient = x.T @ (weights * (p - labels)) + _RIDGE * (theta - prior)
             hessian = (x * (weights * p * (1 - p))[:, None]).T @ x + _RIDGE * np.eye(2)
             step = np.linalg.solve(hessian, gradient)
-            theta -= np.clip(step, -1.0, 1.0)
+            while loss(theta - step) > loss(theta):
+                step /= 2
+            theta -= step
             if np.abs(step).max() < _TOLERANCE:
                 break
         return cls(float(theta[0]), float(theta[1]))

@@ -1,19 +1,15 @@
-"""What a network has to beat: popularity, item neighbours, and EASE; saving and loading any of them."""
+"""What a network has to beat: popularity and item neighbours; EASE is in a file of its own."""
 
-import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clicksmith.errors import ContractError
-from clicksmith.lakehouse import storage
-from clicksmith.recommenders.ease import EASE, DualEASE
-from clicksmith.recommenders.histories import Arrays, Floats, history_matrix, history_sets
+from clicksmith.recommenders.histories import Floats, history_matrix, history_sets
 from clicksmith.recommenders.recommend import Histories
+
+_ITEMS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,6 @@ class Popularity:
             for row, history in enumerate(histories):
                 np.add.at(scores[row], history, 1.0)
         return scores
-
-    def to_arrays(self) -> Arrays:
-        """What `from_arrays` reads."""
-        return {"counts": self.counts, "personal": np.array([self.personal])}
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "Popularity":
-        """The inverse of `to_arrays`."""
-        return cls(np.asarray(arrays["counts"], np.float64), bool(arrays["personal"][0]))
 
 
 @dataclass(frozen=True)
@@ -87,17 +74,21 @@ class ItemNeighbours:
         Args:
             histories: item indices of each training user.
             num_items: V.
-            num_neighbours: kept of each item; bounds the memory.
+            num_neighbours: kept of each item; all others of some items at a time are in memory.
             shrink: added to the norm: few common users are little evidence.
             half_life: see the class.
         """
         taken = history_sets(histories, num_items)
-        both = (taken.T @ taken).tocsr()
-        own = both.diagonal()
-        rows = np.repeat(np.arange(num_items), np.diff(both.indptr))
-        both.data /= np.sqrt(own[rows] * own[both.indices]) + shrink
-        both.setdiag(0.0)
-        return cls(_nearest(both, num_neighbours), half_life)
+        users_of = taken.T.tocsr()
+        own = np.diff(users_of.indptr).astype(np.float32)
+        parts = []
+        for start in range(0, num_items, _ITEMS_AT_ONCE):
+            both = (users_of[start : start + _ITEMS_AT_ONCE] @ taken).tocsr()
+            rows = np.repeat(np.arange(start, start + both.shape[0]), np.diff(both.indptr))
+            both.data /= np.sqrt(own[rows] * own[both.indices]) + shrink
+            both.data[both.indices == rows] = 0.0
+            parts.append(_nearest(both, num_neighbours))
+        return cls(sparse.vstack(parts, "csr"), half_life)
 
     @property
     def num_events(self) -> int:
@@ -109,55 +100,6 @@ class ItemNeighbours:
         return np.asarray(
             (history_matrix(histories, self.similarity.shape[0], self.half_life) @ self.similarity).toarray()
         )
-
-    def to_arrays(self) -> Arrays:
-        """What `from_arrays` reads."""
-        part = self.similarity
-        half_life = np.array([np.nan if self.half_life is None else self.half_life])
-        return {"data": part.data, "indices": part.indices, "indptr": part.indptr, "half_life": half_life}
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "ItemNeighbours":
-        """The inverse of `to_arrays`."""
-        size = len(arrays["indptr"]) - 1
-        similarity = sparse.csr_array(
-            (arrays["data"], arrays["indices"], arrays["indptr"]), shape=(size, size)
-        )
-        half_life = float(arrays["half_life"][0])
-        return cls(similarity, None if np.isnan(half_life) else half_life)
-
-
-Baseline = Popularity | ItemNeighbours | EASE | DualEASE
-_KINDS: dict[str, type[Baseline]] = {
-    "popularity": Popularity,
-    "item_knn": ItemNeighbours,
-    "ease": EASE,
-    "dual_ease": DualEASE,
-}
-
-
-def save_baseline(model: Baseline, uri: str) -> None:
-    """Write a fitted baseline to one file."""
-    [kind] = [name for name, one in _KINDS.items() if isinstance(model, one)]
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, kind=np.array([kind]), **model.to_arrays())  # type: ignore[arg-type]
-    storage.write_bytes(uri, buffer.getvalue())
-
-
-def load_baseline(uri: str) -> Baseline:
-    """The inverse of `save_baseline`.
-
-    Raises:
-        ContractError: the file is not of a baseline, or is damaged.
-    """
-    try:
-        arrays = dict(np.load(io.BytesIO(storage.read_bytes(uri)), allow_pickle=False))
-        return _KINDS[str(arrays.pop("kind")[0])].from_arrays(arrays)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ContractError(
-            f"{uri} is not a baseline that save_baseline wrote: {str(error)[:200]}.",
-            "Fit it again and save it.",
-        ) from error
 
 
 def _nearest(similarity: sparse.csr_array, count: int) -> sparse.csr_array:

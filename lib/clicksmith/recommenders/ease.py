@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from clicksmith.errors import TrainingError
-from clicksmith.recommenders.histories import Arrays, Floats, history_matrix, history_sets
+from clicksmith.recommenders.histories import Floats, history_matrix, history_sets
 from clicksmith.recommenders.recommend import Histories
 
 MAX_DENSE = 25_000
@@ -48,15 +48,6 @@ class EASE:
     def score(self, histories: Histories) -> Floats:
         """See `NextItemModel`."""
         return np.asarray(history_matrix(histories, len(self.weights)) @ self.weights)
-
-    def to_arrays(self) -> Arrays:
-        """What `from_arrays` reads."""
-        return {"weights": self.weights}
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "EASE":
-        """The inverse of `to_arrays`."""
-        return cls(np.asarray(arrays["weights"], np.float32))
 
 
 @dataclass(frozen=True)
@@ -106,19 +97,6 @@ class DualEASE:
         counts = asked.toarray()
         rest = counts - ((asked @ self.taken.T) @ self.kernel) @ self.taken
         return np.asarray(counts - rest * self.scale, np.float32)
-
-    def to_arrays(self) -> Arrays:
-        """What `from_arrays` reads."""
-        part = self.taken
-        arrays = {"data": part.data, "indices": part.indices, "indptr": part.indptr}
-        return {**arrays, "kernel": self.kernel, "scale": self.scale}
-
-    @classmethod
-    def from_arrays(cls, arrays: Arrays) -> "DualEASE":
-        """The inverse of `to_arrays`."""
-        shape = (len(arrays["kernel"]), len(arrays["scale"]))
-        taken = sparse.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
-        return cls(taken, np.asarray(arrays["kernel"], np.float32), np.asarray(arrays["scale"], np.float32))
 
 
 def ease(histories: Histories, num_items: int, regularisation: float = 500.0) -> EASE | DualEASE:

@@ -1,7 +1,5 @@
 """Users' histories as sparse matrices."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -9,7 +7,6 @@ from scipy import sparse
 from clicksmith.recommenders.recommend import Histories
 
 Floats = NDArray[np.float32]
-Arrays = Mapping[str, NDArray[np.generic]]
 
 
 def history_matrix(histories: Histories, num_items: int, half_life: float | None = None) -> sparse.csr_array:

@@ -1,4 +1,7 @@
-"""Training objectives: modules that turn a batch into a loss, so that DDP sees one forward pass."""
+"""Training objectives: modules that turn a batch into a loss, so that DDP sees one forward pass.
+
+Each is a mean over the rows of all workers: the same with any number of them (`ranks.mean_over_ranks`).
+"""
 
 import math
 from typing import Literal
@@ -7,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from clicksmith.generators.ranks import mean_over_ranks
 from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.sequence import SequenceNetwork
 from clicksmith.recommenders.softmax import softmax_loss
@@ -49,7 +53,7 @@ class RankerObjective(nn.Module):
             logits_BA = self.network.auxiliary(hidden_BH)
             weights_B1 = None if weights_B is None else weights_B[:, None]
             loss = loss + F.binary_cross_entropy_with_logits(logits_BA, auxiliary_BA.float(), weights_B1)
-        return loss
+        return mean_over_ranks(loss, len(labels_B))
 
 
 class SequentialObjective(nn.Module):
@@ -88,7 +92,8 @@ class SequentialObjective(nn.Module):
             past = (F.pad(part, (0, items_BL.shape[1] - length)) for part in self._past(items_GL, known))
             parts.append((states_GLD[known], targets_GL[:, :length][known], *past))
         states_ND, targets_N, past_NL, times_NL = (torch.cat([part[i] for part in parts]) for i in range(4))
-        return self._of(states_ND, targets_N, past_NL, times_NL.clamp_min(1), negatives_K)
+        loss = self._of(states_ND, targets_N, past_NL, times_NL.clamp_min(1), negatives_K)
+        return mean_over_ranks(loss, len(targets_N))
 
     def _past(self, items_GL: Tensor, known_GL: Tensor) -> tuple[Tensor, Tensor]:
         """The items that each known position can see, 0 in the place of others, and how often; (N, L)."""

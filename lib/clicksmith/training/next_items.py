@@ -1,7 +1,8 @@
-"""Full-ranking evaluation of what users took next, and the popularity that it is held against."""
+"""Full-ranking evaluation of what users took next, and the baselines that it is held against."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +11,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.evaluation.recommendations import Recommended
+from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
+from clicksmith.recommenders.ease import ease
 from clicksmith.recommenders.recommend import NextItemModel, recommend
 from clicksmith.training.inputs import Items
 
+logger = logging.getLogger(__name__)
+
 K = 10
+RECENT_DAYS = 30
+MAX_EASE = 5_000
+"""Items, or users, up to which EASE is among the baselines: inverting a matrix of so many takes some 10 s."""
+
 SHORT, LONG = 5, 20
 """Items: a history of fewer than SHORT is short, one of LONG or more is long."""
 
@@ -96,3 +105,30 @@ def recent_counts(train: pa.Table, items: Items, days: int) -> NDArray[np.float6
     counts = np.bincount(recent, minlength=len(items)).astype(np.float64)
     counts[0] = 0.0
     return counts
+
+
+def baselines(
+    train: pa.Table, items: Items, histories: Sequence[NDArray[np.integer]]
+) -> dict[str, Callable[[], NextItemModel]]:
+    """What a network has to beat, by name: each fits one on the train split when it is called.
+
+    Args:
+        train: rows of gold.sequences.
+        items: of the vocabulary.
+        histories: known items of each training user that has any, oldest first.
+    """
+    popularity, num_items = popularity_scores(items), len(items)
+    found: dict[str, Callable[[], NextItemModel]] = {
+        "popularity": lambda: Popularity(popularity),
+        "recent_popularity": lambda: Popularity(recent_counts(train, items, RECENT_DAYS)),
+        "personal_popularity": lambda: Popularity(popularity, personal=True),
+        "item_knn": lambda: ItemNeighbours.fit(histories, num_items),
+    }
+    if min(num_items, len(histories)) <= MAX_EASE:
+        found["ease"] = lambda: ease(histories, num_items)
+    else:
+        logger.warning(
+            "EASE is not among the baselines: of %s items and %s users, one has to be at most %s",
+            f"{num_items:,}", f"{len(histories):,}", f"{MAX_EASE:,}",
+        )  # fmt: skip
+    return found

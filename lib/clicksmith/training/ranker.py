@@ -109,7 +109,9 @@ class RankerTask:
             return {}
         scores = self._score(self.validation)
         return {
-            "validation_loss": ranking.log_loss(scores, self.validation.labels),
+            "validation_loss": ranking.log_loss(
+                scores, self.validation.labels, self._weights(self.validation)
+            ),
             "validation_auc": ranking.auc(scores, self.validation.labels),
         }
 
@@ -117,26 +119,27 @@ class RankerTask:
         """The model's figures on test rows, beside those of popularity as it was at each impression.
 
         ``weighted_auc`` weighs rows by 1 / propensity: the AUC over all impressions, not over the kept ones.
+        A model trained on weighted rows gives probabilities of all impressions: so are they judged.
         """
         rows = self.test_rows
+        weights = self._weights(rows)
         scores = self._score(rows)
         calibration = self.calibration()
         calibrated = calibration.apply(scores)
+        base_rate = np.full(len(rows.labels), base_rate_of(self.labels, self.weights))
         figures = {
             "test_auc": ranking.auc(scores, rows.labels),
             "test_weighted_auc": ranking.auc(scores, rows.labels, rows.weights),
-            "test_logloss": ranking.log_loss(scores, rows.labels),
-            "test_calibration_error": calibration_error(scores, rows.labels),
+            "test_logloss": ranking.log_loss(scores, rows.labels, weights),
+            "test_calibration_error": calibration_error(scores, rows.labels, weights),
             "calibration_slope": calibration.slope,
             "calibration_intercept": calibration.intercept,
-            "calibrated_logloss": ranking.log_loss(calibrated, rows.labels),
-            "calibrated_calibration_error": calibration_error(calibrated, rows.labels),
+            "calibrated_logloss": ranking.log_loss(calibrated, rows.labels, weights),
+            "calibrated_calibration_error": calibration_error(calibrated, rows.labels, weights),
             "test_grouped_auc": ranking.grouped_auc(scores, rows.labels, rows.users),
             "popularity_auc": ranking.auc(rows.popularity, rows.labels),
             "popularity_grouped_auc": ranking.grouped_auc(rows.popularity, rows.labels, rows.users),
-            "base_rate_logloss": ranking.log_loss(
-                np.full(len(rows.labels), float(self.labels.float().mean())), rows.labels
-            ),
+            "base_rate_logloss": ranking.log_loss(base_rate, rows.labels, weights),
             "num_test_rows": len(rows.labels),
         }
         return {name: value for name, value in figures.items() if not np.isnan(value)}
@@ -146,7 +149,14 @@ class RankerTask:
         rows = self.validation
         if rows is None:
             return Platt()
-        return Platt.fit(self._score(rows), rows.labels, np.ones(len(rows.labels)))
+        weights = self._weights(rows)
+        return Platt.fit(
+            self._score(rows), rows.labels, np.ones(len(rows.labels)) if weights is None else weights
+        )
+
+    def _weights(self, rows: Examples) -> NDArray[np.float64] | None:
+        """Of rows in what is said of probabilities: as in training."""
+        return None if self.weights is None else rows.weights
 
     def _score(self, rows: Examples) -> NDArray[np.float32]:
         device = next(self.network.parameters()).device
@@ -189,11 +199,13 @@ class BuildRanker:
                 codec.names,
                 self.config.max_feature_auc,
             )
+        labels = torch.from_numpy(coded.labels)
+        weights = _of_mean_one(coded.weights) if self.config.weighted else None
         network = build_ranker(
             self.config.model,
             codec.cardinalities,
             self.config.embedding_dim,
-            float(coded.labels.mean()),
+            base_rate_of(labels, weights),
             derive_seed(self.seed, "weights"),
             len(self.config.auxiliary_labels),
         )
@@ -205,8 +217,8 @@ class BuildRanker:
             ),
             codec=codec.to_json(),
             codes=coded.codes,
-            labels=torch.from_numpy(coded.labels),
-            weights=_of_mean_one(coded.weights) if self.config.weighted else None,
+            labels=labels,
+            weights=weights,
             auxiliary=torch.from_numpy(coded.auxiliary) if self.config.auxiliary_labels else None,
             validation=asked,
             test_rows=self._coded(codec, histories, test),
@@ -233,6 +245,11 @@ class BuildRanker:
             popularity=rows.column(POPULARITY).to_numpy().astype(np.float64),
             weights=rows.column("sample_weight").to_numpy(),
         )
+
+
+def base_rate_of(labels: torch.Tensor, weights: torch.Tensor | None) -> float:
+    """The share of positive rows; shape (N,) both, weights of mean 1, None for rows that count alike."""
+    return float((labels.double() if weights is None else labels * weights.double()).mean())
 
 
 def _of_mean_one(weights: NDArray[np.float64]) -> torch.Tensor:

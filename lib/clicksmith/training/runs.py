@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import nn
 
 from clicksmith.config import RayConfig
+from clicksmith.errors import TrainingError
 from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
@@ -150,6 +151,11 @@ def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
     """The loop of one worker."""
     build, precision = argument
     task, shard = build(), worker.shard
+    if task.schedule.batch_size < shard.world_size:
+        raise TrainingError(
+            f"A batch of {task.schedule.batch_size} rows cannot be shared by {shard.world_size} workers.",
+            "Raise the model's batch_size, or lower ray.num_workers.",
+        )
     shard_tables(task.objective, task.network, task.sharded)
     objective = worker.prepare(task.objective)
     optimizer = make_optimizer(objective, task.schedule)

@@ -15,7 +15,6 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
 from clicksmith.recommenders.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
-from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import NextItemModel
@@ -31,7 +30,7 @@ from clicksmith.training.inputs import (
     require_rows,
     with_attributes,
 )
-from clicksmith.training.next_items import K, NextItems, popularity_scores, recent_counts
+from clicksmith.training.next_items import K, NextItems, baselines, popularity_scores
 from clicksmith.training.runs import Run
 from clicksmith.training.snapshot import load_table
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step
@@ -43,7 +42,6 @@ MAX_USERS = 500_000
 MAX_PROFILES = 4 * MAX_USERS
 """Profiles read, by the same hash: users without events have one too. Nothing is known of the others."""
 
-RECENT_DAYS = 30
 Sequences = dict[str, NDArray[np.int64]]
 
 
@@ -233,19 +231,12 @@ class BuildSequential:
                 "Ingest users with clicks, carts or purchases at two times before the cut.",
             )
         config = self.config
-        popularity = popularity_scores(items)
         evaluation = {
             "validation": NextItems.of(known, _by_user(validation, items.events(validation))),
             "test": NextItems.of(before_test, _by_user(test, items.events(test))),
         }
         taken = (events[events > 0] % len(items) for events in known.values())
         histories = [history for history in taken if len(history)]
-        baselines: dict[str, Callable[[], NextItemModel]] = {
-            "popularity": lambda: Popularity(popularity),
-            "recent_popularity": lambda: Popularity(recent_counts(train, items, RECENT_DAYS)),
-            "personal_popularity": lambda: Popularity(popularity, personal=True),
-            "item_knn": lambda: ItemNeighbours.fit(histories, len(items)),
-        }
         attributes = None
         if config.item_attributes:
             attributes = load_attributes(items, self.inputs["item_profiles"], config.item_attributes)
@@ -256,7 +247,15 @@ class BuildSequential:
             "cardinalities": [] if attributes is None else list(attributes.cardinalities),
         }
         return make_task(
-            config, windows, popularity, evaluation, baselines, codec, self.seed, attributes, context
+            config,
+            windows,
+            popularity_scores(items),
+            evaluation,
+            baselines(train, items, histories),
+            codec,
+            self.seed,
+            attributes,
+            context,
         )
 
     def _rows(self, split: str) -> pa.Table:

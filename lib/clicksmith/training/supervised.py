@@ -108,7 +108,7 @@ def run_steps(
         mixed_precision: in which losses are computed; weights and the optimizer stay of 32 bits.
 
     Yields:
-        Steps done so far, and this worker's loss of the last one.
+        Steps done so far, and the loss of the last one: the mean of what the workers have is the batch's.
     """
     objective.train()
     for step in range(start, schedule.num_steps):
