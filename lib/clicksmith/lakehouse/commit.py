@@ -3,24 +3,22 @@
 import json
 import logging
 from collections.abc import Mapping
-from itertools import takewhile
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from clicksmith.errors import ContractError, LakeError
+from clicksmith.errors.explain import doing
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage
-from clicksmith.lakehouse.runs import explain, note_commit
+from clicksmith.lakehouse.runs import note_commit
 from clicksmith.tables import Table
 
 logger = logging.getLogger(__name__)
 
-_GUARD = "clicksmith contract:"
+_GUARD = f"{ContractError.__module__}.{ContractError.__name__}:"  # by which it is known again here
 
 
 def spark_schema(table: Table) -> StructType:
@@ -104,10 +102,8 @@ def commit(
         writer = writer.option("replaceWhere", f"{column} = '{value}'")
     else:
         writer = writer.option("overwriteSchema", "true")
-    try:
+    with doing(f"Writing {table.name}", tables=lake.places):
         writer.save(lake.uri(table))
-    except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
-        raise _explain(error, table) from error
     after = lake.get(table, part)
     if after.fingerprint != lineage.fingerprint:
         raise LakeError(
@@ -117,24 +113,3 @@ def commit(
     note_commit(after)
     logger.info("%s: version %d, %s rows", table.name, after.version, f"{after.num_rows or 0:,}")
     return after
-
-
-def _explain(error: Exception, table: Table) -> ContractError | LakeError:
-    message = str(error)
-    explained = explain(error)
-    if explained is not None:
-        return LakeError(f"{table.name}: {explained.problem}", explained.remedy)
-    if _GUARD in message:
-        start = message.index(_GUARD) + len(_GUARD)
-        return ContractError(
-            message[start:].split("which its contract forbids.")[0].strip() + " which its contract forbids."
-        )
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    starts = [
-        number for number, line in enumerate(lines) if line.endswith("Traceback (most recent call last):")
-    ]
-    if starts:  # a Python worker failed: what happened is the last line before the JVM goes on
-        lines = list(takewhile(lambda line: not line.startswith(("at ", "SQLSTATE")), lines[starts[0] :]))[
-            -1:
-        ]
-    return LakeError(f"Writing {table.name} failed: {lines[0]}")

@@ -1,0 +1,111 @@
+"""What Spark finds around it: locale, interpreters, homes. Mended where that is safe, told where it is not.
+
+All of it is inherited by the JVM, so it has to be right before that is started.
+"""
+
+import json
+import locale
+import logging
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+
+from clicksmith.errors import LakeError
+
+logger = logging.getLogger(__name__)
+
+_NEEDED = ("pyarrow", "numpy", "pandas", "polars")
+_LOOK = (
+    "import importlib.util as u, json, sys; "
+    f"print(json.dumps([list(sys.version_info[:2]), [n for n in {_NEEDED!r} if u.find_spec(n) is None]]))"
+)
+_LOOK_SECONDS = 30
+
+
+def prepare(is_local: bool) -> dict[str, str]:
+    """Prepare this process for a JVM that it is about to start.
+
+    Args:
+        is_local: Spark's workers run on this machine.
+
+    Returns:
+        Settings of Spark's that follow.
+
+    Raises:
+        LakeError: what is found cannot be mended from here.
+    """
+    _choose_python(is_local)
+    _choose_spark()
+    _choose_locale()
+    return _home_settings()
+
+
+def _choose_python(is_local: bool) -> None:
+    """A bare `python` is not what runs the driver: workers would miss its packages."""
+    named = os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if not is_local or named == sys.executable:
+        return  # of a cluster's machines nothing can be told from here
+    trouble = _lacks(named)
+    if trouble:
+        logger.warning("PYSPARK_PYTHON is %s, which %s: taking %s instead", named, trouble, sys.executable)
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+
+
+def _lacks(python: str) -> str:
+    """Why workers cannot run on an interpreter; "" if they can."""
+    try:
+        done = subprocess.run(
+            [python, "-c", _LOOK], capture_output=True, text=True, timeout=_LOOK_SECONDS, check=True
+        )
+        version, missing = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return f"does not run ({str(error).splitlines()[0]})"
+    if tuple(version) != sys.version_info[:2]:
+        return f"is Python {version[0]}.{version[1]}, not {sys.version_info[0]}.{sys.version_info[1]}"
+    return f"lacks {', '.join(missing)}" if missing else ""
+
+
+def _choose_spark() -> None:
+    home = os.environ.get("SPARK_HOME")
+    if not home:
+        return
+    if not Path(home, "bin", "spark-submit").exists():
+        logger.warning("SPARK_HOME is %s, where no Spark is: taking that of this Python", home)
+        del os.environ["SPARK_HOME"]
+        return
+    cores = [path.stem.rpartition("-")[2] for path in Path(home, "jars").glob("spark-core_*.jar")]
+    if cores and pyspark.__version__ not in cores:
+        raise LakeError(
+            f"SPARK_HOME is {home}, of Spark {cores[0]}; this Python has pyspark {pyspark.__version__}.",
+            f"Unset SPARK_HOME, or name a Spark {pyspark.__version__}.",
+        )
+
+
+def _choose_locale() -> None:
+    """Java reads and writes names of files in the locale's encoding, ASCII in the C locale."""
+    if sys.platform != "linux":
+        return
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+        is_good = locale.nl_langinfo(locale.CODESET) != "ANSI_X3.4-1968"
+    except locale.Error:  # one that this machine lacks, which Java takes for C as well
+        is_good = False
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+    if not is_good:
+        os.environ["LC_ALL"] = "C.UTF-8"
+
+
+def _home_settings() -> dict[str, str]:
+    """Where Ivy keeps jars: below the user's home, which Java looks for in the passwd entry alone."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        home = os.environ.get("HOME", "")
+        return {"spark.jars.ivy": str(Path(home if os.access(home, os.W_OK) else "/tmp", ".ivy2"))}
+    return {}
