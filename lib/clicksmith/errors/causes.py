@@ -1,7 +1,7 @@
 """The chain of causes behind an exception of Spark's, Java's, Ray's, Arrow's, delta-rs's or Python's own.
 
-Exceptions are looked at by their module's name and attributes, so no engine is imported. What comes from
-a JVM or another process comes as text: Java prints its causes, a Python worker its traceback, into the message.
+Exceptions are looked at by their module's name and attributes, so no engine is imported. What a JVM
+or another process says comes as text: Java prints its causes, a Python worker its traceback, into it.
 """
 
 import re

@@ -1,10 +1,10 @@
 """What to do about causes of each kind: marks in their words or classes, and the remedy."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clicksmith.errors.causes import Cause
+from clicksmith.errors.causes import Cause, root
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,18 @@ class Remedy:
         marks: regular expressions; one of them is found in "class: words" of a cause of this kind.
         words: what to do. Settings that it names are told with their values where they are known.
         for_tables: what to do instead where the file that it is about belongs to a table of the lake.
+        follows: from most other kinds, so it is the cause only where nothing stands behind it.
     """
 
     marks: tuple[str, ...]
     words: str
     for_tables: str | None = None
+    follows: bool = False
 
-    def find(self, causes: Iterable[Cause]) -> Cause | None:
+    def find(self, causes: Sequence[Cause]) -> Cause | None:
         """The innermost cause of this kind."""
         pattern = re.compile("|".join(self.marks))
+        causes = [root(causes)] if self.follows else causes
         matches = [cause for cause in causes if pattern.search(f"{cause.kind}: {cause.words}")]
         return matches[-1] if matches else None
 
@@ -59,13 +62,13 @@ REMEDIES = (
     ),
     Remedy(
         (r"MemoryError", r"Cannot allocate memory", r"malloc of size", r"running low on memory"),
-        "Free memory, or take a larger machine; max_rows of models and spark.rows_per_partition bound what is "
-        "held at once. Then run again.",
+        "Free memory, or take a larger machine; max_rows of models and spark.rows_per_partition bound what "
+        "is held at once. Then run again.",
     ),
     Remedy(
         (r"Python worker exited unexpectedly", r"Python worker failed to connect back"),
-        "A Python worker of Spark's was killed or crashed, most often for lack of memory: free memory, or lower "
-        "spark.rows_per_partition; then run again.",
+        "A Python worker of Spark's was killed or crashed, most often for lack of memory: free memory, or "
+        "lower spark.rows_per_partition; then run again.",
     ),
     Remedy(
         (
@@ -118,8 +121,8 @@ REMEDIES = (
     ),
     Remedy(
         (r"basedir must be absolute", r"LoginException", r"invalid null input: name", r"getpwuid"),
-        "This user has no entry in /etc/passwd, which Java and Hadoop need: add one (nss_wrapper does without "
-        "rights), or run as a user that has one.",
+        "This user has no entry in /etc/passwd, which Java and Hadoop need: add one (nss_wrapper does "
+        "without rights), or run as a user that has one.",
     ),
     Remedy(
         (
@@ -133,8 +136,8 @@ REMEDIES = (
     ),
     Remedy(
         (r"PYTHON_VERSION_MISMATCH", r"No module named '(pyarrow|numpy|pandas|polars|sklearn|pyspark)"),
-        "Spark's workers run another Python than this one: set PYSPARK_PYTHON to one of the same version that "
-        "has clicksmith's packages, or unset it.",
+        "Spark's workers run another Python than this one: set PYSPARK_PYTHON to one of the same version "
+        "that has clicksmith's packages, or unset it.",
     ),
     Remedy(
         (r"ModuleNotFoundError", r"No module named"),
@@ -165,9 +168,10 @@ REMEDIES = (
             r"ActorDiedError|WorkerCrashedError|NodeDiedError|ActorUnavailableError|OwnerDiedError",
             r"Connection closed by peer",
         ),
-        "A worker or its node was killed, most often for lack of memory: free some, or lower ray.num_workers.",
+        "A worker or its node was killed, most often for lack of memory: free some, or lower "
+        "ray.num_workers.",
+        follows=True,
     ),
-    # Last, for it follows from others.
     Remedy(
         (
             r"Py4JNetworkError",
@@ -176,7 +180,8 @@ REMEDIES = (
             r"stopped SparkContext",
             r"has been shut down|was shut down",
         ),
-        "Spark's Java process has ended, most often for its memory: raise spark.driver_memory, or free memory; "
-        "then run again.",
+        "Spark's Java process has ended, most often for its memory: raise spark.driver_memory, or free "
+        "memory; then run again.",
+        follows=True,
     ),
 )

@@ -11,6 +11,8 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 
 import ray
+from ray._raylet import GcsClient
+from ray.exceptions import RayError
 
 import clicksmith
 from clicksmith.config import RayConfig
@@ -60,9 +62,8 @@ def connect(config: RayConfig) -> None:
     if address is None:
         # Nobody takes this machine away: one process less for each training to start.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-        remedy = (
-            f"Ray's own logs are in {_temporary_folder() or tempfile.gettempdir()}/ray/session_latest/logs."
-        )
+        folder = _temporary_folder()
+        remedy = f"Ray's own logs are in {folder or f'{tempfile.gettempdir()}/ray'}/session_latest/logs."
         with doing("Starting Ray on this machine", raises=TrainingError, remedy=remedy):
             ray.init(
                 address="local",  # without it Ray joins a cluster that somebody else has started here
@@ -71,7 +72,7 @@ def connect(config: RayConfig) -> None:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                _temp_dir=_temporary_folder(),
+                _temp_dir=folder,
             )
         logger.info("Ray is ready: %d CPUs of this machine", config.num_cpus)
         return
@@ -84,13 +85,20 @@ def connect(config: RayConfig) -> None:
 
 
 def _knock(address: str, remedy: str, by: str) -> None:
-    """Tell within seconds of an address where nothing answers; Ray itself tries for a quarter of an hour."""
+    """Tell within a minute of an address where no Ray answers; Ray itself tries for a quarter of an hour."""
     host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        return  # "auto": Ray looks on this machine alone
+    if address == "auto":
+        return  # Ray looks on this machine alone
+    if not host or not port.isdigit():
+        raise TrainingError(
+            f"{address!r} (from {by}) is no address of a Ray cluster.", f"Use HOST:PORT. {remedy}"
+        )
+    is_client, host = host.startswith("ray://"), host.removeprefix("ray://")
     try:
-        socket.create_connection((host.removeprefix("ray://").strip("[]"), int(port)), _KNOCK_SECONDS).close()
-    except OSError as error:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+        if not is_client:
+            GcsClient(address=address)  # gives up after 40 s on a port where something else listens
+    except (OSError, RayError) as error:
         raise TrainingError(f"No Ray cluster answers at {address} (from {by}): {error}.", remedy) from None
 
 
@@ -110,8 +118,8 @@ def _temporary_folder() -> str | None:
     except OSError:
         pass
     raise TrainingError(
-        f"TMPDIR is {tempfile.gettempdir()}: sockets of Ray's below it would have names longer than the system "
-        "takes (107 bytes).",
+        f"TMPDIR is {tempfile.gettempdir()}: sockets of Ray's below it would have names longer than the "
+        "system takes (107 bytes).",
         f"Set TMPDIR to a path of at most {_LONGEST_FOLDER} characters.",
     )
 
@@ -193,4 +201,5 @@ def _amounts(use_gpu: bool) -> tuple[float, float]:
 
 def _address(config: RayConfig) -> str | None:
     """Of the cluster to join; None starts one on this machine."""
-    return config.address or os.environ.get("RAY_ADDRESS")
+    address = config.address or os.environ.get("RAY_ADDRESS")
+    return None if address in ("", "local") else address
