@@ -56,11 +56,11 @@ def open_session(config: Config) -> SparkSession:
         "spark.sql.shuffle.partitions": str(config.spark.shuffle_partitions),
         "spark.driver.memory": config.spark.driver_memory,
         **({"spark.master": config.spark.master} if config.spark.master else {}),
+        **config.spark.extra,
     }
     given = _given_to_spark_submit()
     if not given and SparkContext._gateway is None:
-        settings |= surroundings.prepare((config.spark.master or "local").startswith("local"))
-    settings |= config.spark.extra
+        surroundings.prepare(is_local=(config.spark.master or "local").startswith("local"))
     for key, value in settings.items():
         if key not in given:
             builder = builder.config(key, value)

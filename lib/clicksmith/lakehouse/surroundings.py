@@ -1,4 +1,4 @@
-"""What Spark finds around it: locale, interpreters, homes. Mended where that is safe, told where it is not.
+"""What Spark finds around it: user, interpreters, locale. Mended where that is safe, told where it is not.
 
 All of it is inherited by the JVM, so it has to be right before that is started.
 """
@@ -26,22 +26,19 @@ _LOOK = (
 _LOOK_SECONDS = 30
 
 
-def prepare(is_local: bool) -> dict[str, str]:
+def prepare(is_local: bool) -> None:
     """Prepare this process for a JVM that it is about to start.
 
     Args:
         is_local: Spark's workers run on this machine.
 
-    Returns:
-        Settings of Spark's that follow.
-
     Raises:
         LakeError: what is found cannot be mended from here.
     """
+    _check_user()
     _choose_python(is_local)
     _choose_spark()
     _choose_locale()
-    return _home_settings()
 
 
 def _choose_python(is_local: bool) -> None:
@@ -101,11 +98,13 @@ def _choose_locale() -> None:
         os.environ["LC_ALL"] = "C.UTF-8"
 
 
-def _home_settings() -> dict[str, str]:
-    """Where Ivy keeps jars: below the user's home, which Java looks for in the passwd entry alone."""
+def _check_user() -> None:
+    """Hadoop asks the system for the user's name, and nothing can be set in its place."""
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
-        home = os.environ.get("HOME", "")
-        return {"spark.jars.ivy": str(Path(home if os.access(home, os.W_OK) else "/tmp", ".ivy2"))}
-    return {}
+        raise LakeError(
+            f"The user {os.getuid()} has no entry in /etc/passwd: Hadoop, and so Spark, cannot log it in.",
+            'Add one (in an image: echo "me:x:$(id -u):$(id -g)::$HOME:/bin/sh" >> /etc/passwd; nss_wrapper '
+            "needs no rights), or run as a user that has one.",
+        ) from None
