@@ -39,7 +39,7 @@ REMEDIES = (
     Remedy((r"Too many open files", r"\[Errno 24\]"), "Raise the limit of open files (ulimit -n)."),
     Remedy(
         (r"Not enough memory to build and broadcast", r"Cannot broadcast the table"),
-        "Raise spark.driver_memory, or set spark.sql.autoBroadcastJoinThreshold to -1 in spark.extra.",
+        "Raise spark.driver_memory; then run again.",
     ),
     Remedy(
         (r"ExecutorLostFailure", r"[Ee]xit(ed with)? (code|status) 137", r"Container killed"),

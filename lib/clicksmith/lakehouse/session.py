@@ -98,7 +98,9 @@ def _start_java(settings: dict[str, str]) -> None:
     for key, value in settings.items():
         conf.set(key, value)
     try:
-        gateway = launch_gateway(conf, {"stderr": output, "stdout": output})
+        gateway = launch_gateway(  # type: ignore[no-untyped-call]
+            conf, {"stderr": output, "stdout": output}
+        )
     except Exception as error:
         words = tail(_JAVA_OUTPUT)
         raise (ProcessError(words) if words.strip() else error) from error

@@ -11,7 +11,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 
 import ray
-from ray._raylet import GcsClient
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled; `ray health-check` asks it too
 from ray.exceptions import RayError
 
 import clicksmith
