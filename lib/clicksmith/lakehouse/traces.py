@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import clicksmith
+from clicksmith.errors.causes import exceptions
 from clicksmith.errors.redact import redact_text
 
 _TAIL_BYTES = 1 << 20
@@ -54,6 +55,7 @@ def keep_trace(
         f"{now:%Y-%m-%d %H:%M:%S} UTC, {job}, run {run}, clicksmith {clicksmith.__version__}, "
         f"Python {platform.python_version()}, {platform.platform()}\n{' '.join(sys.argv)}\n\n",
         *traceback.format_exception(error),
+        *(f"\nIn Java:\n{one._stackTrace}" for one in exceptions(error) if hasattr(one, "_stackTrace")),
         *(f"\n{name}:\n{tail(name)}" for name in _outputs),
     ]
     content = redact_text("".join(lines), secrets)
