@@ -228,14 +228,6 @@ def test_job_turns_our_errors_into_one_line(capsys: pytest.CaptureFixture[str]) 
     assert "Traceback" not in errors
 
 
-def test_job_lets_bugs_through() -> None:
-    def run(config: Config) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run_job(run, "A job.", [])
-
-
 def test_a_control_that_lacks_rows_of_a_generator_is_refused() -> None:
     arms = "lift.arms={none: {kind: none}, gan: {kind: synthetic, generator: gan, ratio: 0.5}}"
     with pytest.raises(ConfigError, match=r"at most 1,000, or raise lift\.max_rows"):

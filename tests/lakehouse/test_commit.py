@@ -187,7 +187,7 @@ def test_an_error_in_a_python_worker_is_named(spark: SparkSession, lake: Lake, f
         raise ZeroDivisionError("on purpose")
 
     broken = first.mapInArrow(fail, first.schema)
-    with pytest.raises(LakeError, match=r"^Writing gold\.toy failed: ZeroDivisionError: on purpose$"):
+    with pytest.raises(LakeError, match=r"^Writing gold\.toy failed: ZeroDivisionError: on purpose\.$"):
         commit(broken, TOY, lake, run("toy"))
 
 

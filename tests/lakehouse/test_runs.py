@@ -7,10 +7,9 @@ import pytest
 
 import ingest_events
 from clicksmith.config import Config
-from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.job import EXIT_USER_ERROR, run_job
-from clicksmith.lakehouse.runs import explain, record_run
+from clicksmith.lakehouse.runs import record_run
 from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, JOB_RUNS
 from faults import clicks
 
@@ -61,11 +60,10 @@ def test_a_record_that_cannot_be_written_costs_a_warning(tmp_path: Path, caplog)
     assert "this run is not recorded" in caplog.text
 
 
-def test_bugs_and_errors_of_our_own_are_not_explained():
-    assert explain(ValueError("No space left on device")) is None
-    assert explain(ContractError("No space left on device")) is None
-    error = type("Py4JJavaError", (Exception,), {"__module__": "py4j.protocol"})(
-        "x\n No space left on device"
-    )
-    explained = explain(error)
-    assert isinstance(explained, LakeError) and explained.remedy.startswith("Free disk space")
+def test_an_interrupted_run_is_not_done(tmp_path: Path, lake: Lake):
+    (tmp_path / "lake").mkdir()
+    config = Config.model_validate({"lake": {"root": str(tmp_path / "lake")}})
+    with pytest.raises(KeyboardInterrupt), record_run("train_generator", config):
+        raise KeyboardInterrupt
+    (run,) = runs(lake)
+    assert (run["outcome"], run["problem"]) == ("failed", "KeyboardInterrupt")

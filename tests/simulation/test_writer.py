@@ -97,7 +97,9 @@ def test_errors_are_clear(spark: SparkSession, config: Config, tmp_path: Path) -
     blocked.write_text("")
     assert config.simulate is not None
     elsewhere = config.simulate.model_copy(update={"path": str(blocked / "below")})
-    with pytest.raises(SourceError, match="Cannot write the simulated stream"):
+    with pytest.raises(
+        SourceError, match=r"Writing the simulated stream to .*below failed: .*Set simulate.path"
+    ):
         simulate_events.run(config.model_copy(update={"simulate": elsewhere}))
     with pytest.raises(ConfigError, match="must not exceed 1"):
         load_config(None, ["simulate={path: x, dirt: {late: 0.6, malformed: 0.6}}"])

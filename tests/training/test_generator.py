@@ -36,7 +36,7 @@ from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 from clicksmith.training import generator as generator_module
 from clicksmith.training.checkpoint import RunCheckpoint
-from clicksmith.training.workers import _explain
+from clicksmith.training.workers import _start_failure
 from training.toy_lake import toy_examples, write_examples
 
 NUM_ROWS = 3000
@@ -212,7 +212,7 @@ def test_workers_that_never_can_start_are_an_error_at_once(config: Config, ray_c
         job.run(three.model_copy(update={"generators": {"gan": gan}}))
     # A group that lost a node, and found no other in time:
     error = ControllerError(WorkerGroupStartupTimeoutError(3))
-    assert "num_workers is 3" in str(_explain("gan", "folder", error, three.ray, use_gpu=False))
+    assert "num_workers is 3" in str(_start_failure(error, three.ray, use_gpu=False))
 
 
 @pytest.mark.slow

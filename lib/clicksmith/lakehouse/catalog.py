@@ -19,7 +19,7 @@ from deltalake.exceptions import TableNotFoundError
 from clicksmith.config import Config
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse import storage
-from clicksmith.tables import Table
+from clicksmith.tables import ALL_TABLES, JOB_RUNS, Table
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ class Lake:
         """Where a table lies: ROOT/layer/table."""
         layer, name = table.name.split(".")
         return storage.join(self.root, layer, name)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The names of all tables by where they lie."""
+        return {self.uri(table): table.name for table in (*ALL_TABLES, JOB_RUNS)}
 
     def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
         """The table through delta-rs, or None where it does not exist."""

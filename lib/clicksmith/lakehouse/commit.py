@@ -3,25 +3,23 @@
 import json
 import logging
 from collections.abc import Collection, Mapping
-from itertools import takewhile
 
 from deltalake import DeltaTable
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from clicksmith.errors import ContractError, LakeError
+from clicksmith.errors.explain import doing
 from clicksmith.lakehouse.catalog import Lake, Snapshot, sound_version
 from clicksmith.lakehouse.lineage import Lineage, schema_hash
-from clicksmith.lakehouse.runs import explain, note_commit
+from clicksmith.lakehouse.runs import note_commit
 from clicksmith.tables import Table
 
 logger = logging.getLogger(__name__)
 
-_GUARD = "clicksmith contract:"
+_GUARD = f"{ContractError.__module__}.{ContractError.__name__}:"  # by which it is known again here
 
 
 def spark_schema(table: Table) -> StructType:
@@ -114,10 +112,8 @@ def commit(
         .option("txnVersion", 0 if existing is None else existing.version() + 1)
         .option("userMetadata", json.dumps(metadata, sort_keys=True))
     )
-    try:
+    with doing(f"Writing {table.name}", tables=lake.places):
         writer.save(lake.uri(table))
-    except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
-        raise _explain(error, table) from error
     if _set_back(spark, lake, table):
         raise ContractError(
             f"{table.name}: the rows written are not the {expected_rows:,} that were counted, and none "
@@ -195,24 +191,3 @@ def _lacking_columns(existing: DeltaTable, table: Table) -> list[str]:
             "lake.root to a new lake and run the jobs there.",
         )
     return lacking
-
-
-def _explain(error: Exception, table: Table) -> ContractError | LakeError:
-    message = str(error)
-    explained = explain(error)
-    if explained is not None:
-        return LakeError(f"{table.name}: {explained.problem}", explained.remedy)
-    if _GUARD in message:
-        start = message.index(_GUARD) + len(_GUARD)
-        return ContractError(
-            message[start:].split("which its contract forbids.")[0].strip() + " which its contract forbids."
-        )
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    starts = [
-        number for number, line in enumerate(lines) if line.endswith("Traceback (most recent call last):")
-    ]
-    if starts:  # a Python worker failed: what happened is the last line before the JVM goes on
-        lines = list(takewhile(lambda line: not line.startswith(("at ", "SQLSTATE")), lines[starts[0] :]))[
-            -1:
-        ]
-    return LakeError(f"Writing {table.name} failed: {lines[0]}")

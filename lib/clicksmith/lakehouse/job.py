@@ -12,27 +12,58 @@ from pathlib import Path
 
 from clicksmith.config.load import parse_arguments
 from clicksmith.config.models import Config
-from clicksmith.errors import ClicksmithError
+from clicksmith.errors.explain import explain
+from clicksmith.errors.redact import redact_text, secrets_in
+from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.runs import record_run
+from clicksmith.lakehouse.traces import keep_trace
 
 EXIT_USER_ERROR = 2
+EXIT_BUG = 70  # EX_SOFTWARE: no other program's 1, and no 2 that says "mend the input"
+EXIT_INTERRUPTED = 130
+
+_DATE = "%Y-%m-%d %H:%M:%S"
 
 
-def set_up_logging() -> None:
+class _Formatter(logging.Formatter):
+    """One line an event, without traces and secrets."""
+
+    run = ""  # the id of its row in ops.job_runs, once it has one
+    secrets: frozenset[str] = frozenset()
+
+    def format(self, record: logging.LogRecord) -> str:  # of the base class
+        record.run = self.run[:8] or "-"
+        return redact_text(super().format(record), self.secrets)
+
+    def formatException(self, ei: object) -> str:  # of the base class
+        return ""
+
+    def formatStack(self, stack_info: str) -> str:
+        return ""
+
+
+def set_up_logging() -> _Formatter:
     """One line an event on stderr; rich on a terminal, plain elsewhere."""
+    formatter = _Formatter("%(asctime)s %(levelname)s %(run)s %(name)s: %(message)s", _DATE)
     handler: logging.Handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler
 
         handler = RichHandler(console=Console(stderr=True), show_path=False, log_time_format="%H:%M:%S")
+        formatter = _Formatter("%(message)s")
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("clicksmith").setLevel(logging.INFO)
+    # What it says of a JVM that has ended reaches us as an exception too.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    return formatter
 
 
 def run_job(run: Callable[[Config], None], description: str | None, argv: Sequence[str] | None = None) -> int:
-    """Run a job from the command line.
+    """Run a job from the command line. Whatever fails is one line on the terminal.
+
+    The whole trace of what another library raised, and of a bug, goes into a file that the line names.
 
     Args:
         run: the job's body.
@@ -40,17 +71,31 @@ def run_job(run: Callable[[Config], None], description: str | None, argv: Sequen
         argv: arguments; None reads ``sys.argv``.
 
     Returns:
-        The exit code: 0, or 2 after an error that the user can mend. Bugs propagate.
+        The exit code: 0; 2 after an error that the user can mend; 70 after a bug; 130 if interrupted.
     """
-    set_up_logging()
+    formatter = set_up_logging()
     logger = logging.getLogger("clicksmith")
-    started = time.monotonic()
+    started, job, root = time.monotonic(), Path(run.__code__.co_filename).stem, None
     try:
         config = parse_arguments(argv, description)
-        with record_run(Path(run.__code__.co_filename).stem, config):
+        root = Lake.of(config).root
+        formatter.secrets = secrets_in(config.model_dump(mode="json"))
+        with record_run(job, config) as formatter.run:
             run(config)
-    except ClicksmithError as error:
-        logger.error("%s", error)
+    except KeyboardInterrupt:
+        logger.error("%s was interrupted. Run it again to go on.", job)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        ours = explain(error, job)
+        where = ""
+        if ours is None or ours is not error or ours.__cause__ is not None:
+            path = keep_trace(error, job, formatter.run, root, formatter.secrets)
+            where = f" The whole trace: {path}" if path else " (No folder takes a file with the whole trace.)"
+        if ours is None:
+            told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]
+            logger.error("%s failed by a bug in it: %s.%s", job, told, where)
+            return EXIT_BUG
+        logger.error("%s%s", ours, where)
         return EXIT_USER_ERROR
     logger.info("finished in %.1f s", time.monotonic() - started)
     return 0

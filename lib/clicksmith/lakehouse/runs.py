@@ -1,4 +1,4 @@
-"""A row of ops.job_runs for each run of a job, and Spark's errors in our words. Needs no Spark."""
+"""A row of ops.job_runs for each run of a job, and its errors in our words. Needs no Spark."""
 
 import json
 import logging
@@ -17,7 +17,8 @@ from deltalake import write_deltalake
 
 import clicksmith
 from clicksmith.config import Config
-from clicksmith.errors import ClicksmithError, LakeError
+from clicksmith.errors.explain import doing
+from clicksmith.errors.redact import redact_text, secrets_in
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.tables.ops import JOB_RUNS
@@ -35,61 +36,45 @@ def note_commit(snapshot: Snapshot) -> None:
 
 
 @contextmanager
-def record_run(job: str, config: Config) -> Iterator[None]:
-    """Record what runs inside. A record that cannot be written costs a warning, never the run.
+def record_run(job: str, config: Config) -> Iterator[str]:
+    """Record what runs inside, which is given the run's id. A record that cannot be written costs a warning.
 
     Raises:
-        LakeError: in place of an error of Spark's that the user can mend.
+        ClicksmithError: in place of another library's error.
     """
     commits: list[Snapshot] = []
-    token = _commits.set(commits)
+    lake, token = Lake.of(config), _commits.set(commits)
     started_ts, started = datetime.now(UTC), time.monotonic()
-    problem: str | None = None
+    run_uuid, problem = uuid.uuid4().hex, None
+    settings = {
+        "spark.driver_memory": config.spark.driver_memory,
+        "spark.rows_per_partition": f"{config.spark.rows_per_partition:,}",
+        "ray.num_workers": str(config.ray.num_workers),
+    }
     try:
-        yield
-    except Exception as error:
-        explained = explain(error)
-        problem = str(explained or error).splitlines()[0] if str(error) else type(error).__name__
-        if explained is not None:
-            raise explained from error
+        with doing(job, tables=lake.places, settings=settings):
+            yield run_uuid
+    except BaseException as error:  # an interrupted run is not done either
+        told = redact_text(str(error), secrets_in(config.model_dump(mode="json"))).splitlines()
+        problem = told[0] if told else type(error).__name__
         raise
     finally:
         _commits.reset(token)
         seconds = time.monotonic() - started
-        _write(Lake.of(config), _row(job, started_ts, seconds, problem, commits))
-
-
-def explain(error: BaseException) -> LakeError | None:
-    """An error of Spark's about damaged tables or full disks as one of ours; None for any other."""
-    if isinstance(error, ClicksmithError) or not type(error).__module__.startswith(("pyspark", "py4j")):
-        return None
-    text = str(error)
-    for marks, remedy in _REMEDIES.items():
-        if any(mark in text for mark in marks):
-            lines = [line.strip() for line in text.splitlines() if any(mark in line for mark in marks)]
-            return LakeError(f"Spark failed: {lines[0][:500]}", remedy)
-    return None
-
-
-_REMEDIES = {
-    ("No space left on device",): "Free disk space, or set spark.local.dir to a larger disk; then run again.",
-    ("FAILED_READ_FILE", "is not a Parquet file", "Could not read footer"): (
-        "A data file is damaged or gone. Restore it, or set the table back with RESTORE TABLE ... TO VERSION "
-        "AS OF; then run the job that makes the table again."
-    ),
-    ("DELTA_UNSUPPORTED_FEATURES_FOR_READ", "DELTA_INVALID_PROTOCOL_VERSION"): (
-        "The table was upgraded by a newer Delta. Downgrade it with ALTER TABLE ... DROP FEATURE there, or "
-        "upgrade delta-spark here."
-    ),
-}
+        _write(lake, _row(run_uuid, job, started_ts, seconds, problem, commits))
 
 
 def _row(
-    job: str, started_ts: datetime, seconds: float, problem: str | None, commits: list[Snapshot]
+    run_uuid: str,
+    job: str,
+    started_ts: datetime,
+    seconds: float,
+    problem: str | None,
+    commits: list[Snapshot],
 ) -> dict[str, Any]:
     first = commits[0].metadata if commits else {}
     return {
-        "run_uuid": uuid.uuid4().hex,
+        "run_uuid": run_uuid,
         "job": job,
         "started_ts": started_ts,
         "seconds": seconds,

@@ -1,16 +1,21 @@
 """The Spark session, with Delta, UTC and microsecond timestamps."""
 
 import os
-import sys
+import tempfile
 from pathlib import Path
 
 import pyspark
 from pyspark import SparkConf, SparkContext
+from pyspark.java_gateway import launch_gateway
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from clicksmith.config import Config
 from clicksmith.errors import LakeError
+from clicksmith.errors.causes import ProcessError
+from clicksmith.errors.explain import doing
+from clicksmith.lakehouse import surroundings
+from clicksmith.lakehouse.traces import note_output, tail
 
 _SETTINGS = {
     # Of a driver that this process starts: throughput counts, pauses do not.
@@ -32,6 +37,7 @@ _SETTINGS = {
 }
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+_JAVA_OUTPUT = "Output of Spark's Java process"
 _JARS_ELSEWHERE = {"spark.jars", "spark.jars.packages", "spark.driver.extraClassPath"}
 
 
@@ -42,10 +48,8 @@ def open_session(config: Config) -> SparkSession:
     ``jars`` folder when they are there (``make`` puts them there), otherwise fetched.
 
     Raises:
-        LakeError: Java or the jars are missing.
+        LakeError: Spark cannot start: what it lacks, or what stands in its way.
     """
-    # A bare `python` is not what runs the driver: workers would miss its packages.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("clicksmith")
     settings = {
         **_SETTINGS,
@@ -55,6 +59,8 @@ def open_session(config: Config) -> SparkSession:
         **config.spark.extra,
     }
     given = _given_to_spark_submit()
+    if not given and SparkContext._gateway is None:
+        surroundings.prepare(is_local=(config.spark.master or "local").startswith("local"))
     for key, value in settings.items():
         if key not in given:
             builder = builder.config(key, value)
@@ -67,19 +73,38 @@ def open_session(config: Config) -> SparkSession:
         from delta import configure_spark_with_delta_pip
 
         builder = configure_spark_with_delta_pip(builder)
-    try:
+    with doing("Starting Spark"):
+        if not given:
+            _start_java(builder._options)
         session = builder.getOrCreate()
-    except Exception as error:
-        raise LakeError(
-            f"Spark did not start: {str(error).splitlines()[0]}",
-            "It needs a full Java 17 or 21 (JAVA_HOME or java on the PATH) and Delta's jars; "
-            "`make setup` provides both.",
-        ) from error
     # Failures reach us as exceptions; the stack traces of Spark's own logs would hide our message.
     session.sparkContext.setLogLevel("FATAL")
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         PySparkLogger.getLogger(name).setLevel("CRITICAL")
     return session
+
+
+def _start_java(settings: dict[str, str]) -> None:
+    """Start the JVM, unless it runs; what it writes to stderr is kept for traces.
+
+    Raises:
+        ProcessError: it ended at once, with its own last words.
+    """
+    if SparkContext._gateway is not None:
+        return
+    output = tempfile.TemporaryFile()  # written to as long as the JVM lives
+    note_output(_JAVA_OUTPUT, output)
+    conf = SparkConf()
+    for key, value in settings.items():
+        conf.set(key, value)
+    try:
+        gateway = launch_gateway(  # type: ignore[no-untyped-call]
+            conf, {"stderr": output, "stdout": output}
+        )
+    except Exception as error:
+        words = tail(_JAVA_OUTPUT)
+        raise (ProcessError(words) if words.strip() else error) from error
+    SparkContext._ensure_initialized(gateway=gateway)
 
 
 def _given_to_spark_submit() -> set[str]:

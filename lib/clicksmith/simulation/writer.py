@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from clicksmith.config import SimulationConfig
 from clicksmith.errors import SourceError
+from clicksmith.errors.explain import doing
 from clicksmith.lakehouse import storage
 from clicksmith.simulation.block import (
     BLOCK_USERS,
@@ -69,17 +68,12 @@ def write_stream(
         F.count_if(F.col("table") == EVENTS).alias("lines"),
         F.count_if(F.col("table") == DIRT).alias("dirty"),
     )
-    try:
+    remedy = "Set simulate.path to a folder that every machine can write to."
+    with doing(f"Writing the simulated stream to {settings.path}", raises=SourceError, remedy=remedy):
         # First, for it takes the old mark away: a folder half replaced never counts as written.
         lines.write.mode("overwrite").partitionBy("table", "day").text(_uri(settings, "log"))
         for name, frame in _records(spark, seed, num_users, settings).items():
             frame.write.mode("overwrite").parquet(_uri(settings, name))
-    except (PySparkException, Py4JJavaError) as error:  # the latter where PySpark has no name for it
-        cause = error.java_exception if isinstance(error, Py4JJavaError) else error
-        raise SourceError(
-            f"Cannot write the simulated stream to {settings.path}: {str(cause).splitlines()[0]}",
-            "Set simulate.path to a folder that every machine can write to.",
-        ) from error
     storage.write_json(_uri(settings, "log", "_simulated.json"), {"fingerprint": fingerprint})
     return {"users": num_users, **counted.get}
 

@@ -7,11 +7,9 @@ the values that enough users have. It is the vocabulary that sizes it, not the t
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import takewhile
 
 import pyarrow as pa
 from pyspark import TaskContext
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
@@ -25,15 +23,13 @@ from clicksmith.encoding.statistics_rows import (
     mark_protected,
     to_rows,
 )
-from clicksmith.errors import ClicksmithError, ContractError, LakeError
+from clicksmith.errors.explain import doing
 from clicksmith.tables import Column
 
 MAX_ENTRIES = 1 << 21
 """A task hands on its statistics once it holds so many distinct values, and starts anew."""
 
 BATCH_ROWS = 8_192
-
-_ERROR = "clicksmith statistics:"
 
 Run = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
@@ -66,10 +62,8 @@ def collect_statistics(
     num_tasks = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or "1")
     counted = rows.mapInArrow(_counting(columns, options, max_entries), schema)
     shuffled = counted.repartition(num_tasks, F.col("leaf"), F.col("bucket"))
-    try:
+    with doing("Collecting statistics of the rows"):
         merged = shuffled.mapInArrow(_merging(empty, options), schema).toArrow()
-    except PySparkException as error:
-        raise _explain(error) from error
     collector = RowCollector(empty, options)
     collector.add(merged)
     statistics = collector.result()
@@ -83,10 +77,7 @@ def _counting(columns: Sequence[Column], options: Options, max_entries: int) -> 
         collector = Collector(columns, options)
         counted = False
         for batch in batches:
-            try:
-                collector.add(pa.Table.from_batches([batch]))
-            except ClicksmithError as error:
-                raise RuntimeError(f"{_ERROR} {error.problem} {_ERROR} {error.remedy} {_ERROR}") from None
+            collector.add(pa.Table.from_batches([batch]))
             counted = True
             if collector.num_entries > max_entries:
                 yield from to_rows(collector.result(), bucket).to_batches(BATCH_ROWS)
@@ -106,15 +97,3 @@ def _merging(empty: TableStatistics, options: Options) -> Run:
         yield from to_rows(collector.result(protect=options.min_users > 1), 0).to_batches(BATCH_ROWS)
 
     return run
-
-
-def _explain(error: PySparkException) -> ContractError | LakeError:
-    """The clear error of a Python worker, out of what Spark makes of it."""
-    message = str(error)
-    if message.count(_ERROR) >= 3:
-        problem, remedy = (part.strip() for part in message.split(_ERROR)[1:3])
-        return ContractError(problem, remedy)
-    # Of a Python worker's traceback, what happened is the last line before the JVM goes on.
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    told = list(takewhile(lambda line: not line.startswith(("at ", "SQLSTATE")), lines))
-    return LakeError(f"Statistics of the rows cannot be computed: {told[-1] if told else message}")

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -9,16 +11,28 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 
 import ray
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled; `ray health-check` asks it too
+from ray.exceptions import RayError
 
 import clicksmith
 from clicksmith.config import RayConfig
 from clicksmith.errors import TrainingError
+from clicksmith.errors.explain import doing
 
 logger = logging.getLogger(__name__)
 
 _OBJECT_STORE_BYTES = 200 * 1024**2  # data goes through the lake; little passes through Ray
 
+_KNOCK_SECONDS = 10
+_LONGEST_FOLDER = 40  # of the 107 bytes of a socket's path; "/ray/session_.../sockets/plasma_store" has 66
+_WITHOUT_ADDRESS = {
+    "ray.address": "set ray.address to null",
+    "RAY_ADDRESS in the environment": "unset RAY_ADDRESS",
+}
+
 _ENVIRONMENT = {
+    # gRPC would call this machine's own processes by way of http_proxy.
+    "grpc_proxy": "",
     # Set explicitly: otherwise Ray writes a token into the home directory.
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -39,18 +53,18 @@ def connect(config: RayConfig) -> None:
     found it, or in what ``ray job submit`` shipped.
 
     Raises:
-        TrainingError: there is no cluster at the address.
+        TrainingError: there is no cluster at the address, or none can be started here.
     """
     if ray.is_initialized():
         return
     prepare_environment()
     address = _address(config)
-    try:
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            # Nobody takes this machine away: one process less for each training to start.
-            os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    if address is None:
+        # Nobody takes this machine away: one process less for each training to start.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        folder = _temporary_folder()
+        remedy = f"Ray's own logs are in {folder or f'{tempfile.gettempdir()}/ray'}/session_latest/logs."
+        with doing("Starting Ray on this machine", raises=TrainingError, remedy=remedy):
             ray.init(
                 address="local",  # without it Ray joins a cluster that somebody else has started here
                 num_cpus=config.num_cpus,
@@ -58,14 +72,55 @@ def connect(config: RayConfig) -> None:
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                _temp_dir=folder,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        logger.info("Ray is ready: %d CPUs of this machine", config.num_cpus)
+        return
+    by = "ray.address" if config.address else "RAY_ADDRESS in the environment"
+    remedy = f"Start it, name another one, or {_WITHOUT_ADDRESS[by]} to start one on this machine."
+    with doing(f"Joining the Ray cluster at {address} (from {by})", raises=TrainingError, remedy=remedy):
+        _knock(address, remedy, by)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    logger.info("Ray is ready at %s", address)
+
+
+def _knock(address: str, remedy: str, by: str) -> None:
+    """Tell within a minute of an address where no Ray answers; Ray itself tries for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if address == "auto":
+        return  # Ray looks on this machine alone
+    if not host or not port.isdigit():
         raise TrainingError(
-            f"No Ray cluster at {address or 'this machine'}: {error}.",
-            "Set ray.address to null to start a local one, or to the address of a running one.",
-        ) from error
-    logger.info(
-        "Ray is ready%s", f" at {address}" if address else f": {config.num_cpus} CPUs of this machine"
+            f"{address!r} (from {by}) is no address of a Ray cluster.", f"Use HOST:PORT. {remedy}"
+        )
+    is_client, host = host.startswith("ray://"), host.removeprefix("ray://")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
+        if not is_client:
+            GcsClient(address=address)  # gives up after 40 s on a port where something else listens
+    except (OSError, RayError) as error:
+        raise TrainingError(f"No Ray cluster answers at {address} (from {by}): {error}.", remedy) from None
+
+
+def _temporary_folder() -> str | None:
+    """Where a cluster of this machine keeps its sockets: None is Ray's own choice, below TMPDIR.
+
+    Raises:
+        TrainingError: no folder has a path short enough for the names of sockets.
+    """
+    if len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_FOLDER:
+        return None
+    folder = Path("/tmp", f"ray-{os.getuid()}")
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid == os.getuid():
+            return str(folder)
+    except OSError:
+        pass
+    raise TrainingError(
+        f"TMPDIR is {tempfile.gettempdir()}: sockets of Ray's below it would have names longer than the "
+        "system takes (107 bytes).",
+        f"Set TMPDIR to a path of at most {_LONGEST_FOLDER} characters.",
     )
 
 
@@ -146,4 +201,5 @@ def _amounts(use_gpu: bool) -> tuple[float, float]:
 
 def _address(config: RayConfig) -> str | None:
     """Of the cluster to join; None starts one on this machine."""
-    return config.address or os.environ.get("RAY_ADDRESS")
+    address = config.address or os.environ.get("RAY_ADDRESS")
+    return None if address in ("", "local") else address

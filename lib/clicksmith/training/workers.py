@@ -19,7 +19,8 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import nn
 
 from clicksmith.config import RayConfig
-from clicksmith.errors import ClicksmithError, TrainingError
+from clicksmith.errors import TrainingError
+from clicksmith.errors.explain import doing
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse import storage
 from clicksmith.training.checkpoint import DIGEST_BYTES, RunCheckpoint, State
@@ -86,20 +87,26 @@ def run_workers(
     """
     checkpoint = RunCheckpoint(folder, config.num_workers)
     checkpoint.load(checkpoint.read())  # a damaged one is an error before any worker is started
-    if config.num_workers == 0:
-        here = _Here(name, checkpoint)
-        threads = torch.get_num_threads()
-        try:
-            _work_deterministically(work, here, argument)
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(False)
-    else:
-        _run_on_ray(work, argument, name, folder, config, use_gpu)
+    remedy = f"Run it again to go on from its last checkpoint in {folder}."
+    with doing(f"Training {name}", raises=TrainingError, remedy=remedy):
+        if config.num_workers == 0:
+            _run_here(work, argument, _Here(name, checkpoint))
+        else:
+            _run_on_ray(work, argument, name, folder, config, use_gpu)
     state = checkpoint.load(checkpoint.read())
     if state is None:
         raise TrainingError(f"{name} has ended without a checkpoint.", f"Delete {folder}.")
     return state
+
+
+def _run_here(work: Callable[[Worker, Any], None], argument: Any, here: Worker) -> None:
+    """Without Ray, as the only worker."""
+    threads = torch.get_num_threads()
+    try:
+        _work_deterministically(work, here, argument)
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
 
 
 def _run_on_ray(
@@ -130,10 +137,11 @@ def _run_on_ray(
     try:
         with watch(name, _progress_uri(folder), attempt) as started:
             run_trainer(trainer.fit, started, config, use_gpu)
-    except ClicksmithError:
-        raise
-    except Exception as error:  # Ray wraps what a worker raised in several layers
-        raise _explain(name, folder, error, config, use_gpu) from error
+    except Exception as error:
+        failure = _start_failure(error, config, use_gpu)
+        if failure is None:
+            raise
+        raise failure from error
 
 
 def _work_deterministically(work: Callable[[Worker, Any], None], worker: Worker, argument: Any) -> None:
@@ -210,21 +218,8 @@ def _progress_uri(folder: str) -> str:
     return f"{folder}.progress.json"
 
 
-def _explain(
-    name: str, folder: str, error: BaseException, config: RayConfig, use_gpu: bool
-) -> ClicksmithError:
-    """The worker's own error if it is one of ours, otherwise its last line."""
-    if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
-        return start_error(config, use_gpu)
-    failures = getattr(error, "worker_failures", None) or {}
-    for failure in [*failures.values(), error]:
-        cause: BaseException | None = failure
-        while cause is not None:
-            if isinstance(cause, ClicksmithError):
-                return cause
-            cause = getattr(cause, "cause", None) or cause.__cause__
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return TrainingError(
-        f"Training of {name} failed: {lines[-1] if lines else error!r}.",
-        f"Run it again to go on from its last checkpoint in {folder}.",
-    )
+def _start_failure(error: Exception, config: RayConfig, use_gpu: bool) -> TrainingError | None:
+    """What to say if a group that lost a worker found no other in time."""
+    failure = getattr(error, "controller_failure", None)
+    is_start = type(failure).__name__ == "WorkerGroupStartupTimeoutError"
+    return start_error(config, use_gpu) if is_start else None
