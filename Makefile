@@ -57,6 +57,10 @@ demo-check: setup $(VENV)/.dev ## make demo in a lake of its own, within 8 GB an
 bench-generators: $(VENV)/.dev $(VENV)-peers/.mostlyai ## tabular generators beside a public one (half an hour)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/generators.py --peer-python $(VENV)-peers/bin/python $(ARGS)
 
+.PHONY: bench-start
+bench-start: setup $(VENV)/.dev ## what a job on a thousand rows waits for, and a training of 20 steps (five minutes)
+	@$(WITH_JAVA) PYTHONPATH=lib:tests $(PY) tests/benchmarks/start.py $(ARGS)
+
 .PHONY: bench-data
 bench-data: $(VENV)/.dev ## cleaning and features beside DuckDB, and growth to 200 million events (an hour)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/data.py $(ARGS)
@@ -133,7 +137,8 @@ $(VENV)-peers/.recbole: $(VENV)/.created
 	  scipy 'pandas<3' tqdm colorlog colorama scikit-learn pyyaml tensorboard thop tabulate plotly texttable psutil
 	@touch $@
 
-$(VENV)/.spark: $(VENV)/.run deploy/setup/prepare_spark.py deploy/setup/log4j2.properties
-	@echo "setup: fetching Delta's jars"
+$(VENV)/.spark: $(VENV)/.run $(addprefix deploy/setup/,prepare_spark.py share_classes.py log4j2.properties)
+	@echo "setup: fetching Delta's jars, archiving Spark's classes"
 	@$(WITH_JAVA) $(PY) deploy/setup/prepare_spark.py
+	@$(WITH_JAVA) $(PY) deploy/setup/share_classes.py
 	@touch $@

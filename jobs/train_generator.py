@@ -15,23 +15,18 @@ logger = logging.getLogger("clicksmith.jobs.train_generator")
 def run(config: Config) -> None:
     """Train every generator whose folder is not complete."""
     examples = Lake.of(config).get(TRAINING_EXAMPLES)
+    missing = {}
     for name in config.generators:
         lineage = trace_generator(config, name, examples)
         folder = generator_folder(config, name, lineage)
-        if read_card(folder) is not None:
+        if read_card(folder) is None:
+            missing[name] = lineage
+        else:
             logger.info("%s: already done, %s", name, folder)
-            continue
-        from clicksmith.training.generator import train_generator  # Ray starts only when there is work
+    if missing:
+        from clicksmith.training.generator import train_generators  # Ray starts only when there is work
 
-        card = train_generator(config, name, examples, lineage)
-        logger.info(
-            "%s: %s steps on %s rows in %.0f s, %s",
-            name,
-            card["metrics"]["steps"],
-            f"{card['num_rows']:,}",
-            card["seconds"],
-            folder,
-        )
+        train_generators(config, missing, examples)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from clicksmith.lakehouse.job import run_job
 from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS, TRAINING_EXAMPLES
 from clicksmith.training.ranker import ranker_run
-from clicksmith.training.runs import train_once
+from clicksmith.training.runs import train_all
 from clicksmith.training.search import search_run
 from clicksmith.training.sequential import sequential_run
 
@@ -27,8 +27,7 @@ def run(config: Config) -> None:
         runs.append(sequential_run(config, inputs))
     if config.search is not None:
         runs.append(search_run(config, config.search, lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS)))
-    for training in runs:
-        train_once(training, config.ray, models_root(config))
+    train_all(runs, config.ray, models_root(config))
 
 
 if __name__ == "__main__":

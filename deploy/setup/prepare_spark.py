@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pyspark.sql import SparkSession
 
 # All else that Delta depends on is in Spark already.
 OWN_GROUPS = ("io.delta_", "io.unitycatalog_")
+LOG_SETTINGS = "log4j2.properties"
 
 
 @contextlib.contextmanager
@@ -63,9 +65,19 @@ def main() -> int:
                 f"setup: Delta's jars could not be fetched. Is there a network? Details: {kept}\n"
             )
             return 1
-    (home / "conf").mkdir(exist_ok=True)
-    shutil.copyfile(Path(__file__).with_name("log4j2.properties"), home / "conf" / "log4j2.properties")
+    quieten(home)
     return 0
+
+
+def quieten(home: Path) -> None:
+    """Place the log's settings among Spark's classes.
+
+    Not in its folder `conf`: that comes first on the class path, and Java shares no archived classes with a
+    path that has a folder with files on it.
+    """
+    (home / "conf" / LOG_SETTINGS).unlink(missing_ok=True)  # of an earlier set-up
+    with zipfile.ZipFile(home / "jars" / "clicksmith-log4j2.jar", "w") as jar:
+        jar.write(Path(__file__).with_name(LOG_SETTINGS), LOG_SETTINGS)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe
 from clicksmith.training.checkpoint import State
 from clicksmith.training.loop import Plan, Progress, run_loop
-from clicksmith.training.workers import Worker, run_workers
+from clicksmith.training.workers import Training, Worker, run_workers
 
 PRESETS = ("tabular_ar", "tabular_gan")
 BATCHES = {500: 400, 4096: 200}
@@ -57,7 +57,7 @@ def rows_per_s(task: Task, num_workers: int) -> float:
     """Steady rate of a training, of all workers together."""
     config = load_config(None, ["ray.num_cpus=2", f"ray.num_workers={num_workers}"]).ray
     with tempfile.TemporaryDirectory() as root:
-        state = run_workers(work, task, task.preset, f"{root}/{task.preset}", config)
+        (state,) = run_workers([Training(work, task, task.preset, f"{root}/{task.preset}")], config)
     return float(state["rows_per_s"])
 
 

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+
+from clicksmith.lakehouse.session import shared_classes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,3 +71,11 @@ def test_unfit_python_is_passed_over(tmp_path: Path) -> None:
         [found, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
     )
     assert version.stdout.split() in (["3", "11"], ["3", "12"])
+
+
+@pytest.mark.spark
+def test_a_driver_maps_the_archive_of_classes(spark: SparkSession) -> None:
+    maps = Path("/proc", str(spark.sparkContext._gateway.proc.pid), "maps")  # type: ignore[union-attr]
+    if not maps.exists() or not shared_classes().exists():
+        pytest.skip("needs Linux, and the archive that `make setup` leaves")
+    assert str(shared_classes()) in maps.read_text()

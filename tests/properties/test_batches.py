@@ -100,7 +100,14 @@ def whole(spark, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str
     return found
 
 
-@pytest.mark.parametrize(("seed", "sizes"), [(2, [400]), (3, [1, 200, 199]), (4, [130, 3, 140, 127])])
+@pytest.mark.parametrize(
+    ("seed", "sizes"),
+    [
+        (3, [1, 200, 199]),
+        pytest.param(2, [400], marks=pytest.mark.soak),
+        pytest.param(4, [130, 3, 140, 127], marks=pytest.mark.soak),
+    ],
+)
 def test_splits_and_orders(
     seed: int, sizes: list[int], whole: dict[str, list[str]], tmp_path: Path, make_config: Build, lake: Lake
 ):

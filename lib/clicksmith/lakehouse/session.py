@@ -18,8 +18,6 @@ from clicksmith.lakehouse import surroundings
 from clicksmith.lakehouse.traces import note_output, tail
 
 _SETTINGS = {
-    # Of a driver that this process starts: throughput counts, pauses do not.
-    "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",
@@ -53,6 +51,7 @@ def open_session(config: Config) -> SparkSession:
     builder = SparkSession.builder.appName("clicksmith")
     settings = {
         **_SETTINGS,
+        "spark.driver.defaultJavaOptions": _java_options(),
         "spark.sql.shuffle.partitions": str(config.spark.shuffle_partitions),
         "spark.driver.memory": config.spark.driver_memory,
         **({"spark.master": config.spark.master} if config.spark.master else {}),
@@ -115,6 +114,21 @@ def _given_to_spark_submit() -> set[str]:
     return {key for key, _ in SparkConf().getAll()}
 
 
+def _java_options() -> str:
+    """Of a driver that this process starts: throughput counts, pauses do not."""
+    options, archive = "-XX:+UseParallelGC", shared_classes()
+    # Java passes over an archive that does not fit; it need not say so.
+    return f"{options} -XX:SharedArchiveFile='{archive}' -Xlog:cds*=off" if archive.exists() else options
+
+
+def shared_classes() -> Path:
+    """Where ``make setup`` leaves an archive of Spark's classes."""
+    return _spark_home() / "clicksmith.jsa"
+
+
 def _has_delta_jars() -> bool:
-    home = os.environ.get("SPARK_HOME") or str(Path(pyspark.__file__).parent)
-    return any(Path(home, "jars").glob("*delta-spark_*.jar"))
+    return any((_spark_home() / "jars").glob("*delta-spark_*.jar"))
+
+
+def _spark_home() -> Path:
+    return Path(os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent)

@@ -1,10 +1,11 @@
-"""Training one generator: the driver, and what runs in each data-parallel worker.
+"""Training generators: the driver, and what runs in each data-parallel worker.
 
 The workers get the snapshot's address and read the pinned version themselves.
 """
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,6 @@ from clicksmith.generators.artefact import (
     generator_folder,
     generator_id,
     load_codec,
-    read_card,
     save_codec,
     save_generator,
 )
@@ -26,11 +26,12 @@ from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
+from clicksmith.training.checkpoint import State
 from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop
 from clicksmith.training.row_index import RowIndex, scan_trained
 from clicksmith.training.snapshot import load_shown
 from clicksmith.training.stream import StreamedRows
-from clicksmith.training.workers import Worker, run_workers
+from clicksmith.training.workers import Training, Worker, run_workers
 
 logger = logging.getLogger(__name__)
 
@@ -67,28 +68,51 @@ class Task:
         return Snapshot(TRAINING_EXAMPLES, self.uri, self.version, "", None, {})
 
 
-def train_generator(config: Config, name: str, examples: Snapshot, lineage: Lineage) -> dict[str, Any]:
-    """Train a generator and write its folder, unless it is there already.
+def train_generators(config: Config, lineages: Mapping[str, Lineage], examples: Snapshot) -> None:
+    """Train generators on one group of workers, and write their folders.
 
     Args:
-        config: names the generator and the size of the cluster.
-        name: its key under ``generators``.
+        config: its generators, and the size of the cluster.
+        lineages: from `trace_generator`, by the generator's key under ``generators``.
         examples: the pinned gold.training_examples.
-        lineage: from `trace_generator`.
-
-    Returns:
-        The generator's card.
 
     Raises:
-        TrainingError: the settings do not fit, there are no rows, or training failed.
+        TrainingError: the settings do not fit, there are no rows, or training failed. Generators trained
+            before the one that failed are complete.
     """
-    folder = generator_folder(config, name, lineage)
-    card = read_card(folder)
-    if card is not None:
-        return card
+    for name in lineages:
+        check_config(name, config.generators[name], config.ray.num_workers)
+    prepared = [_prepare(config, name, lineage, examples) for name, lineage in lineages.items()]
+    states = run_workers([one.training for one in prepared], config.ray)
+    for one, state in zip(prepared, states, strict=True):
+        _publish(one, state, examples)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A generator whose codec is fitted.
+
+    Attributes:
+        preset: of the network.
+        lineage: of the run.
+        folder: the generator's.
+        num_rows: that it trains on.
+        seconds: that this took.
+        training: what the workers do.
+    """
+
+    preset: str
+    lineage: Lineage
+    folder: str
+    num_rows: int
+    seconds: float
+    training: Training
+
+
+def _prepare(config: Config, name: str, lineage: Lineage, examples: Snapshot) -> _Prepared:
     started = time.monotonic()
-    settings, num_workers = config.generators[name], config.ray.num_workers
-    check_config(name, settings, num_workers)
+    settings = config.generators[name]
+    folder = generator_folder(config, name, lineage)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
     index_uri = f"{run_folder}.rows.safetensors" if settings.max_rows > settings.memory_rows else None
     num_rows = _fit_codec(folder, examples, settings, index_uri, config.holdout)
@@ -96,23 +120,27 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     task = Task(
         seed, settings.model_dump(), examples.uri, examples.version, folder, index_uri, config.holdout
     )
-    logger.info("%s: %s on %s rows, %d workers", name, settings.preset, f"{num_rows:,}", num_workers)
-    state = run_workers(_work, task, name, run_folder, config.ray)
-    progress = Progress(**state["progress"])
-    codec = load_codec(folder).table
-    sampler = build_sampler(settings.preset, codec)
-    sampler.load_state_dict(progress.best_weights or state["recipe"]["sampler"])
-    card = make_card(
-        Subject("generator", name, settings.preset, lineage, examples),
-        num_rows,
-        state["starts"],
-        time.monotonic() - started,
-        progress.history,
-        _metrics(progress),
+    logger.info(
+        "%s: %s on %s rows, %d workers", name, settings.preset, f"{num_rows:,}", config.ray.num_workers
     )
-    card["holdout"] = list(config.holdout.key)
-    save_generator(folder, sampler, codec, card)
-    return card
+    training = Training(_work, task, name, run_folder)
+    return _Prepared(settings.preset, lineage, folder, num_rows, time.monotonic() - started, training)
+
+
+def _publish(one: _Prepared, state: State, examples: Snapshot) -> None:
+    """Write a trained generator's folder."""
+    name, progress = one.training.name, Progress(**state["progress"])
+    codec = load_codec(one.folder).table
+    sampler = build_sampler(one.preset, codec)
+    sampler.load_state_dict(progress.best_weights or state["recipe"]["sampler"])
+    seconds = one.seconds + state["took"]
+    subject = Subject("generator", name, one.preset, one.lineage, examples)
+    card = make_card(subject, one.num_rows, state["starts"], seconds, progress.history, _metrics(progress))
+    card["holdout"] = list(one.training.argument.holdout.key)
+    save_generator(one.folder, sampler, codec, card)
+    logger.info(
+        "%s: %s steps on %s rows in %.0f s, %s", name, progress.step, f"{one.num_rows:,}", seconds, one.folder
+    )
 
 
 def _fit_codec(

@@ -10,7 +10,7 @@ from clicksmith.lakehouse import storage
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.25
 
 
 def describe(name: str, num_steps: int, figures: Mapping[str, float]) -> str:
@@ -19,20 +19,47 @@ def describe(name: str, num_steps: int, figures: Mapping[str, float]) -> str:
     return ", ".join([f"{name}: step {figures['step']:.0f} of {num_steps}", *shown])
 
 
-@contextmanager
-def watch(name: str, uri: str, attempt: str) -> Iterator[threading.Event]:
-    """While the block runs, log the progress file's figures whenever they change.
+class Told:
+    """The file beside a run's folder in which a group of workers tells how far it is.
 
-    Args:
-        name: for people.
-        uri: of the file.
-        attempt: what the file says once these workers write it, not those of an earlier start.
+    Attributes:
+        seconds: that each training which has ended took.
+        lines: to log, all so far.
+    """
+
+    def __init__(self, folder: str, attempt: str) -> None:
+        """`attempt` tells what these workers write from what others did at an earlier start."""
+        self._uri = f"{folder}.progress.json"
+        self._attempt = attempt
+        self.seconds: list[float] = []
+        self.lines: list[str] = []
+
+    def read(self) -> bool:
+        """Take over what was last written; whether there is something."""
+        try:
+            found = storage.read_json(self._uri) if storage.exists(self._uri) else None
+        except (LakeError, ValueError):
+            return False
+        if found is None or found.get("attempt") != self._attempt:
+            return False
+        self.seconds, self.lines = found["seconds"], found["lines"]
+        return True
+
+    def write(self) -> None:
+        """Called by one worker."""
+        content = {"attempt": self._attempt, "seconds": self.seconds, "lines": self.lines}
+        storage.write_json(self._uri, content)
+
+
+@contextmanager
+def watch(told: Told) -> Iterator[threading.Event]:
+    """While the block runs, log the lines that workers tell as they come.
 
     Yields:
         An event that is set once the workers have started.
     """
     started, ended = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_follow, args=(name, uri, attempt, started, ended), daemon=True)
+    thread = threading.Thread(target=_follow, args=(told, started, ended), daemon=True)
     thread.start()
     try:
         yield started
@@ -41,18 +68,14 @@ def watch(name: str, uri: str, attempt: str) -> Iterator[threading.Event]:
         thread.join()
 
 
-def _follow(name: str, uri: str, attempt: str, started: threading.Event, ended: threading.Event) -> None:
-    seen = None
+def _follow(told: Told, started: threading.Event, ended: threading.Event) -> None:
+    num_logged = 0
     last = False
     while not last:
         last = ended.wait(POLL_SECONDS)  # after the end, look once more
-        try:
-            found = storage.read_json(uri) if storage.exists(uri) else None
-        except (LakeError, ValueError):
+        if not told.read():
             continue
-        if found is None or found == seen or found.get("attempt") != attempt:
-            continue
-        seen = found
         started.set()
-        if "figures" in found:
-            logger.info("%s", describe(name, found["num_steps"], found["figures"]))
+        for line in told.lines[num_logged:]:
+            logger.info("%s", line)
+        num_logged = len(told.lines)

@@ -1,4 +1,4 @@
-"""One run of a supervised model: data-parallel steps, checkpoints, resume, the finished folder."""
+"""Runs of supervised models: data-parallel steps, checkpoints, resume, the finished folders."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ from clicksmith.training.sharding import (
     whole_tables,
 )
 from clicksmith.training.supervised import Batch, Schedule, make_optimizer, run_steps
-from clicksmith.training.workers import Worker, run_workers
+from clicksmith.training.workers import Training, Worker, run_workers
 
 logger = logging.getLogger(__name__)
 
@@ -106,36 +106,38 @@ class Run:
         return f"{self.name}-{self.lineage.run_id}"
 
 
-def train_once(run: Run, config: RayConfig, root: str) -> str:
-    """Train a model unless its folder is complete.
+def train_all(runs: Sequence[Run], config: RayConfig, root: str) -> list[str]:
+    """Train models on one group of workers, but those whose folder is complete.
 
     Args:
-        run: what to train.
+        runs: what to train.
         config: workers and cluster.
         root: see `lakehouse.catalog.models_root`.
 
     Returns:
-        The model's folder: weights.safetensors, codec.json, and card.json, which is written last.
+        The models' folders: weights.safetensors, codec.json, and card.json, which is written last.
 
     Raises:
-        ClicksmithError: as raised in a worker.
+        ClicksmithError: as raised in a worker. Models trained before the one that failed are complete.
         TrainingError: a worker failed otherwise.
     """
-    folder = recommender_folder(root, run.name, run.lineage)
-    if storage.exists(storage.join(folder, CARD)):
-        logger.info("%s is already trained", run.key)
-        return folder
-    run_folder = storage.join(root, "runs", f"train_recommender-{run.key}")
-    state = train(run.build, run.name, run_folder, config)
-    subject = Subject("recommender", run.name, run.preset, run.lineage, run.training)
-    card = make_card(
-        subject, state["num_rows"], state["starts"], state["seconds"], state["history"], state["metrics"]
-    )
-    storage.write_bytes(storage.join(folder, WEIGHTS), save(state["network"]))
-    storage.write_json(storage.join(folder, CODEC), state["codec"])
-    storage.write_json(storage.join(folder, CARD), card)
-    logger.info("%s: trained and saved", run.key)
-    return folder
+    folders = [recommender_folder(root, run.name, run.lineage) for run in runs]
+    missing = []
+    for run, folder in zip(runs, folders, strict=True):
+        if storage.exists(storage.join(folder, CARD)):
+            logger.info("%s is already trained", run.key)
+        else:
+            run_folder = storage.join(root, "runs", f"train_recommender-{run.key}")
+            missing.append((run, folder, _training(run.build, run.name, run_folder, config)))
+    states = run_workers([training for _, _, training in missing], config, config.use_gpu)
+    for (run, folder, _), state in zip(missing, states, strict=True):
+        _publish(run, folder, state)
+    return folders
+
+
+def train_once(run: Run, config: RayConfig, root: str) -> str:
+    """`train_all` of one model; returns its folder."""
+    return train_all([run], config, root)[0]
 
 
 def train(build: Callable[[], Task], name: str, folder: str, config: RayConfig) -> State:
@@ -144,7 +146,24 @@ def train(build: Callable[[], Task], name: str, folder: str, config: RayConfig) 
     Returns:
         The finished model's "network", "codec", "metrics", "history" and "seconds"; see `run_workers`.
     """
-    return run_workers(_work, (build, config.mixed_precision), name, folder, config, config.use_gpu)
+    (state,) = run_workers([_training(build, name, folder, config)], config, config.use_gpu)
+    return state
+
+
+def _training(build: Callable[[], Task], name: str, folder: str, config: RayConfig) -> Training:
+    return Training(_work, (build, config.mixed_precision), name, folder)
+
+
+def _publish(run: Run, folder: str, state: State) -> None:
+    """Write a finished model's folder."""
+    subject = Subject("recommender", run.name, run.preset, run.lineage, run.training)
+    card = make_card(
+        subject, state["num_rows"], state["starts"], state["seconds"], state["history"], state["metrics"]
+    )
+    storage.write_bytes(storage.join(folder, WEIGHTS), save(state["network"]))
+    storage.write_json(storage.join(folder, CODEC), state["codec"])
+    storage.write_json(storage.join(folder, CARD), card)
+    logger.info("%s: trained and saved", run.key)
 
 
 def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:

@@ -1,14 +1,18 @@
-"""A group of data-parallel workers for one training run: start, checkpoints, resume, progress, errors.
+"""A group of data-parallel workers for a job's training runs: start, checkpoints, resume, progress, errors.
 
-The run's folder is named after its fingerprint, so a run that was cut off goes on from its newest
-checkpoint when it is started again, with whatever number of workers, and a finished one returns what it had.
+To start a group takes longer than many a training: one runs all of a job's, one after the other. A run's
+folder is named after its fingerprint, so a run that was cut off goes on from its newest checkpoint when it is
+started again, with whatever number of workers, and a finished one returns what it had.
 
 Checkpoints are ours, not Ray Train's: Ray registers one some time after the workers have written it, so
 that a kill can cost it, and rewrites its list of them in place, so that a kill can cost the run.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -19,13 +23,12 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model
 from torch import nn
 
 from clicksmith.config import RayConfig
-from clicksmith.errors import TrainingError
+from clicksmith.errors import ClicksmithError, TrainingError
 from clicksmith.errors.explain import doing
 from clicksmith.generators.recipe import Shard
-from clicksmith.lakehouse import storage
 from clicksmith.training.checkpoint import DIGEST_BYTES, RunCheckpoint, State
 from clicksmith.training.cluster import connect, run_trainer, start_error
-from clicksmith.training.progress import describe, watch
+from clicksmith.training.progress import Told, describe, watch
 
 logger = logging.getLogger(__name__)
 
@@ -59,71 +62,108 @@ class Worker(Protocol):
         """
 
 
-def run_workers(
-    work: Callable[[Worker, Any], None],
-    argument: Any,
-    name: str,
-    folder: str,
-    config: RayConfig,
-    use_gpu: bool = False,
-) -> State:
-    """Run a training function on every worker, to its end.
+@dataclass(frozen=True)
+class Training:
+    """One run of a group.
 
-    Args:
-        work: the function; it saves at its end at the latest. Without workers (`config.num_workers`
-            is 0) it runs in this process.
+    Attributes:
+        work: what every worker runs; it saves at its end at the latest.
         argument: of the function; travels to the workers.
         name: for people.
         folder: the run's, under any root.
+    """
+
+    work: Callable[[Worker, Any], None]
+    argument: Any
+    name: str
+    folder: str
+
+
+def run_workers(trainings: Sequence[Training], config: RayConfig, use_gpu: bool = False) -> Iterator[State]:
+    """Run trainings on every worker, one after the other, each to its end.
+
+    Args:
+        trainings: what to run; in this process without workers (`config.num_workers` is 0).
         config: workers and cluster.
         use_gpu: give each worker a GPU.
 
-    Returns:
-        The last state saved, its "step", and the "starts" of the run: see `RunCheckpoint`.
+    Yields:
+        For each training, in their order: the last state saved, its "step", the "starts" of the run (see
+        `RunCheckpoint`), and the seconds that it "took" now. Where one fails, first those before it.
 
     Raises:
-        ClicksmithError: as raised in a worker.
-        TrainingError: a worker failed otherwise, none started, or the run's checkpoint is damaged.
+        ClicksmithError: as raised in a worker; it names the training.
+        TrainingError: a worker failed otherwise, none started, or a run's checkpoint is damaged.
     """
-    checkpoint = RunCheckpoint(folder, config.num_workers)
-    checkpoint.load(checkpoint.read())  # a damaged one is an error before any worker is started
-    remedy = f"Run it again to go on from its last checkpoint in {folder}."
-    with doing(f"Training {name}", raises=TrainingError, remedy=remedy):
-        if config.num_workers == 0:
-            _run_here(work, argument, _Here(name, checkpoint))
-        else:
-            _run_on_ray(work, argument, name, folder, config, use_gpu)
-    state = checkpoint.load(checkpoint.read())
+    for training in trainings:  # a damaged one is an error before any worker is started
+        _state_of(training, config)
+    if config.num_workers == 0:
+        for training in trainings:
+            started = time.monotonic()
+            with _naming(training):
+                _work_here(training, config)
+            yield _final_state(training, config, time.monotonic() - started)
+        return
+    if not trainings:
+        return
+    seconds, error = _run_on_ray(trainings, config, use_gpu)
+    for training, took in zip(trainings, seconds, strict=False):
+        yield _final_state(training, config, took)
+    if error is not None:
+        with _naming(trainings[min(len(seconds), len(trainings) - 1)]):
+            raise error
+
+
+def _state_of(training: Training, config: RayConfig) -> State | None:
+    checkpoint = RunCheckpoint(training.folder, config.num_workers)
+    return checkpoint.load(checkpoint.read())
+
+
+def _final_state(training: Training, config: RayConfig, took: float) -> State:
+    state = _state_of(training, config)
     if state is None:
-        raise TrainingError(f"{name} has ended without a checkpoint.", f"Delete {folder}.")
-    return state
+        raise TrainingError(f"{training.name} has ended without a checkpoint.", f"Delete {training.folder}.")
+    return {**state, "took": took}
 
 
-def _run_here(work: Callable[[Worker, Any], None], argument: Any, here: Worker) -> None:
-    """Without Ray, as the only worker."""
+@contextmanager
+def _naming(training: Training) -> Iterator[None]:
+    """Errors say which training it was, and those of engines that it can go on."""
+    remedy = f"Run it again to go on from its last checkpoint in {training.folder}."
+    try:
+        with doing(f"Training {training.name}", raises=TrainingError, remedy=remedy):
+            yield
+    except ClicksmithError as error:
+        if training.name in error.problem:
+            raise
+        raise type(error)(f"{training.name}: {error.problem}", error.remedy) from error
+
+
+def _work_here(training: Training, config: RayConfig) -> None:
+    """Run a training in this process."""
+    here = _Here(training.name, RunCheckpoint(training.folder, config.num_workers))
     threads = torch.get_num_threads()
     try:
-        _work_deterministically(work, here, argument)
+        _work_deterministically(training.work, here, training.argument)
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(False)
 
 
 def _run_on_ray(
-    work: Callable[[Worker, Any], None],
-    argument: Any,
-    name: str,
-    folder: str,
-    config: RayConfig,
-    use_gpu: bool,
-) -> None:
-    """The same on Ray workers."""
+    trainings: Sequence[Training], config: RayConfig, use_gpu: bool
+) -> tuple[list[float], Exception | None]:
+    """The same on Ray workers.
+
+    Returns:
+        The seconds of each training that has ended, and the error of the next one.
+    """
     connect(config)
-    attempt = uuid4().hex
+    folder, attempt = trainings[0].folder, uuid4().hex
     root, run_name = folder.rsplit("/", 1)
     trainer = TorchTrainer(
         _enter,
-        train_loop_config={"work": work, "argument": argument, "folder": folder, "attempt": attempt},
+        train_loop_config={"trainings": trainings, "folder": folder, "attempt": attempt},
         scaling_config=ray.train.ScalingConfig(num_workers=config.num_workers, use_gpu=use_gpu),
         run_config=ray.train.RunConfig(
             name=run_name,
@@ -134,14 +174,14 @@ def _run_on_ray(
             ),
         ),
     )
+    told = Told(folder, attempt)
+    failure: Exception | None = None
     try:
-        with watch(name, _progress_uri(folder), attempt) as started:
+        with watch(told) as started:
             run_trainer(trainer.fit, started, config, use_gpu)
     except Exception as error:
-        failure = _start_failure(error, config, use_gpu)
-        if failure is None:
-            raise
-        raise failure from error
+        failure = _start_failure(error, config, use_gpu) or error
+    return told.seconds, failure
 
 
 def _work_deterministically(work: Callable[[Worker, Any], None], worker: Worker, argument: Any) -> None:
@@ -154,8 +194,15 @@ def _work_deterministically(work: Callable[[Worker, Any], None], worker: Worker,
 
 
 def _enter(values: dict[str, Any]) -> None:
-    """What Ray runs in each worker."""
-    _work_deterministically(values["work"], _OnRay(values["folder"], values["attempt"]), values["argument"])
+    """What Ray runs in each worker; in a group that starts anew, from the training that failed on."""
+    trainings: Sequence[Training] = values["trainings"]
+    told = Told(values["folder"], values["attempt"])
+    told.read()
+    for training in trainings[broadcast_from_rank_zero(len(told.seconds)) :]:
+        started = time.monotonic()
+        worker = _OnRay(training, told)
+        _work_deterministically(training.work, worker, training.argument)
+        worker.tell_end(time.monotonic() - started)
 
 
 class _Here:
@@ -181,14 +228,14 @@ class _Here:
 class _OnRay:
     """A worker of a Ray Train group."""
 
-    def __init__(self, folder: str, attempt: str) -> None:
+    def __init__(self, training: Training, told: Told) -> None:
         context = ray.train.get_context()
         self.shard = Shard(context.get_world_rank(), context.get_world_size())
         self.device = get_device()
-        self._checkpoint = RunCheckpoint(folder, self.shard.world_size)
-        self._progress_uri = _progress_uri(folder)
-        self._attempt = attempt
-        self._tell()
+        self._checkpoint = RunCheckpoint(training.folder, self.shard.world_size)
+        self._name, self._told = training.name, told
+        if self.shard.rank == 0:
+            told.write()  # the workers have started
 
     def prepare(self, module: nn.Module) -> nn.Module:
         # No network here has buffers that training changes, so none are broadcast.
@@ -206,16 +253,14 @@ class _OnRay:
     def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
         if self.shard.rank == 0:
             self._checkpoint.write(state(), int(figures["step"]))
-            self._tell({"num_steps": num_steps, "figures": dict(figures)})
+            self._told.lines.append(describe(self._name, num_steps, figures))
+            self._told.write()
 
-    def _tell(self, progress: Mapping[str, Any] | None = None) -> None:
+    def tell_end(self, seconds: float) -> None:
+        """Tell the driver that this training of the group has ended."""
         if self.shard.rank == 0:
-            storage.write_json(self._progress_uri, {"attempt": self._attempt, **(progress or {})})
-
-
-def _progress_uri(folder: str) -> str:
-    """Where the first worker tells the driver how far it is."""
-    return f"{folder}.progress.json"
+            self._told.seconds.append(seconds)
+            self._told.write()
 
 
 def _start_failure(error: Exception, config: RayConfig, use_gpu: bool) -> TrainingError | None:

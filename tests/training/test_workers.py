@@ -1,0 +1,66 @@
+"""Several trainings on one group of workers: one start, each one's own end, and whose error it is."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clicksmith.config import load_config
+from clicksmith.errors import TrainingError
+from clicksmith.training.workers import Training, Worker, run_workers
+
+
+def training(folder: Path, name: str, fails: bool = False) -> Training:
+    """Two steps, of which each start goes on from the last; it notes which process ran it."""
+
+    def work(worker: Worker, starts: str) -> None:
+        with open(starts, "a") as file:
+            file.write(f"{os.getpid()}\n")
+        saved = worker.restore()
+        for step in range(1 if saved is None else saved["step"] + 1, 3):
+            if fails and step == 2:
+                raise TrainingError("The loss is no number.", "Lower the learning rate.")
+            worker.save(lambda: {"value": step * 10}, 2, {"step": step})  # noqa: B023  # called at once
+
+    return Training(work, str(folder / f"{name}.starts"), name, str(folder / "runs" / name))
+
+
+def starts_of(one: Training) -> list[str]:
+    path = Path(one.argument)
+    return path.read_text().split() if path.exists() else []
+
+
+def run_three(folder: Path, num_workers: int) -> tuple[list[Training], list[dict[str, Any]]]:
+    """The second fails: what came before it is told, what comes after is not begun."""
+    config = load_config(None, [f"ray.num_workers={num_workers}"]).ray
+    trainings = [training(folder, "first"), training(folder, "second", fails=True), training(folder, "third")]
+    states = []
+    with pytest.raises(TrainingError, match=r"^second: The loss is no number\. Lower the learning rate\.$"):
+        for state in run_workers(trainings, config):
+            states.append(state)
+    return trainings, states
+
+
+def test_in_this_process(tmp_path: Path) -> None:
+    trainings, states = run_three(tmp_path, 0)
+    assert [(state["step"], state["value"]) for state in states] == [(2, 20)]
+    assert [len(starts_of(one)) for one in trainings] == [1, 1, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_on_ray_one_group_runs_all_and_starts_anew_where_it_failed(
+    tmp_path: Path, ray_cluster: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "clicksmith")
+    trainings, states = run_three(tmp_path, 1)
+    assert [(state["step"], state["value"]) for state in states] == [(2, 20)]
+    assert all(state["took"] >= 0 for state in states)
+    first, second, third = map(starts_of, trainings)
+    assert len(first) == 1, "what has ended is not begun again"
+    assert len(second) == 3, "a group is started three times at most"
+    assert second[0] == first[0] and len(set(second)) == 3, "the same process runs both"
+    assert third == []
+    lines = [record.getMessage() for record in caplog.records if ": step " in record.getMessage()]
+    assert lines == ["first: step 1 of 2", "first: step 2 of 2", "second: step 1 of 2"], "no line is lost"
