@@ -120,6 +120,12 @@ def test_set_below_a_value() -> None:
     assert "'root' is a value, not a section" in explain("lake.root=x", "lake.root.deeper=y")
 
 
+def test_a_wrong_secret_is_not_repeated() -> None:
+    text = explain("spark.extra={fs.azure.account.key.lake: [hunter2hunter2]}")
+    assert "spark.extra.fs.azure.account.key.lake" in text
+    assert "hunter2" not in text and "***" in text
+
+
 def test_wrong_value_names_the_key_and_what_was_found() -> None:
     text = explain("source={name: complete_journey, household_fraction: 3}")
     assert "household_fraction" in text
