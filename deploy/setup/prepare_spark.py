@@ -18,7 +18,13 @@ from delta import configure_spark_with_delta_pip
 from pyspark.sql import SparkSession
 
 # All else that they depend on is in Spark already.
-OWN_GROUPS = ("io.delta_", "io.unitycatalog_", "org.apache.hadoop_hadoop-aws", "org.wildfly.", "software.amazon.")
+OWN_GROUPS = (
+    "io.delta_",
+    "io.unitycatalog_",
+    "org.apache.hadoop_hadoop-aws",
+    "org.wildfly.",
+    "software.amazon.",
+)
 
 
 @contextlib.contextmanager
