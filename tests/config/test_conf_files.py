@@ -1,4 +1,4 @@
-"""Every file in conf/ is one that its jobs can run: its settings fit their presets and, shrunk, its road is run."""
+"""Every file in conf/ can be run: its settings fit their presets and, shrunk, its road is gone to the end."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_rankers_of_the_cluster_fit_their_workers() -> None:
 
 
 def shrunk(folder: Path) -> Config:
-    """conf/cluster.yaml on this machine: what names the cluster is taken out, and what is large made small."""
+    """conf/cluster.yaml here: what names the cluster is taken out, and what is large made small."""
     here = (
         f"lake.root={folder / 'lake'}",
         "spark={shuffle_partitions: 2}",

@@ -29,10 +29,12 @@ def explain(*overrides: str, path: Path | None = None) -> str:
     return text
 
 
-@pytest.mark.parametrize("name", ["local", "smoke", "cluster"])
-def test_shipped_files_load(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "source"), [("local", "complete_journey"), ("smoke", "complete_journey"), ("cluster", "files")]
+)
+def test_shipped_files_load(name: str, source: str) -> None:
     config = load_config(CONF / f"{name}.yaml")
-    assert config.source.name == "complete_journey"
+    assert config.source.name == source
     kinds = {arm.kind for arm in config.lift.arms.values()}
     assert kinds == {"none", "duplicate", "oversample_tail", "synthetic"}
 
