@@ -32,6 +32,7 @@ JOBS = (
     ("write_report", "spark"),
     ("maintain_tables", "spark"),
 )
+GPU_JOBS = ("train_recommender",)
 
 
 class RayJobSensor(BaseSensorOperator):
@@ -63,7 +64,7 @@ def ray_tasks(job: str) -> list[BaseOperator]:
     name = f"{job.replace('_', '-')}-{{{{ ts_nodash | lower }}}}"
     create = KubernetesCreateResourceOperator(
         task_id=f"start_{job}",
-        yaml_conf=fill("ray", job, name),
+        yaml_conf=fill("ray", job, name, gpus=1 if job in GPU_JOBS else 0),
         custom_resource_definition=True,
         namespaced=True,
     )
@@ -71,9 +72,9 @@ def ray_tasks(job: str) -> list[BaseOperator]:
     return [create, wait]
 
 
-def fill(engine: str, job: str, name: str) -> str:
-    """A manifest of `deploy/`, for a job."""
-    return Template((DEPLOY / engine / "job.yaml").read_text()).substitute(job=job, name=name)
+def fill(engine: str, job: str, name: str, gpus: int = 0) -> str:
+    """A manifest of `deploy/`, for a job whose workers get so many GPUs each."""
+    return Template((DEPLOY / engine / "job.yaml").read_text()).substitute(job=job, name=name, gpus=gpus)
 
 
 with DAG(

@@ -1,7 +1,8 @@
 """Put Delta's jars and a quiet log into this environment's Spark, once.
 
 They are in no wheel. With them in Spark's own folder, sessions and ``spark-submit`` start
-without asking a repository, so without a network.
+without asking a repository, so without a network. Arguments are Maven coordinates of more
+packages: ``org.apache.hadoop:hadoop-aws:3.5.0`` for an s3a:// root.
 """
 
 import contextlib
@@ -17,8 +18,14 @@ import pyspark
 from delta import configure_spark_with_delta_pip
 from pyspark.sql import SparkSession
 
-# All else that Delta depends on is in Spark already.
-OWN_GROUPS = ("io.delta_", "io.unitycatalog_")
+# All else that they depend on is in Spark already.
+OWN_GROUPS = (
+    "io.delta_",
+    "io.unitycatalog_",
+    "org.apache.hadoop_hadoop-aws",
+    "org.wildfly.",
+    "software.amazon.",
+)
 LOG_SETTINGS = "log4j2.properties"
 
 
@@ -36,14 +43,14 @@ def stderr_to(path: Path) -> Iterator[None]:
         os.close(saved)
 
 
-def fetch_jars(jars: Path, scratch: Path) -> int:
-    """Resolve Delta's jars by starting a session with them; copy its own ones to `jars`.
+def fetch_jars(jars: Path, scratch: Path, packages: list[str]) -> int:
+    """Resolve the jars of Delta and of `packages` by starting a session; copy what Spark lacks to `jars`.
 
     Returns:
         How many were copied; 0 where they could not be fetched.
     """
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    builder = configure_spark_with_delta_pip(builder.config("spark.jars.ivy", str(scratch / "ivy")))
+    builder = configure_spark_with_delta_pip(builder.config("spark.jars.ivy", str(scratch / "ivy")), packages)
     with contextlib.suppress(Exception), stderr_to(scratch / "log"):
         builder.getOrCreate().stop()
     own = [jar for jar in (scratch / "ivy" / "jars").glob("*.jar") if jar.name.startswith(OWN_GROUPS)]
@@ -59,7 +66,7 @@ def main() -> int:
     home = Path(pyspark.__file__).parent
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        if fetch_jars(home / "jars", scratch) == 0:
+        if fetch_jars(home / "jars", scratch, sys.argv[1:]) == 0:
             kept = shutil.copyfile(scratch / "log", Path(sys.prefix) / "delta-jars.log")
             sys.stderr.write(
                 f"setup: Delta's jars could not be fetched. Is there a network? Details: {kept}\n"

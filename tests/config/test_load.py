@@ -29,10 +29,12 @@ def explain(*overrides: str, path: Path | None = None) -> str:
     return text
 
 
-@pytest.mark.parametrize("name", ["local", "smoke", "cluster"])
-def test_shipped_files_load(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "source"), [("local", "complete_journey"), ("smoke", "complete_journey"), ("cluster", "files")]
+)
+def test_shipped_files_load(name: str, source: str) -> None:
     config = load_config(CONF / f"{name}.yaml")
-    assert config.source.name == "complete_journey"
+    assert config.source.name == source
     kinds = {arm.kind for arm in config.lift.arms.values()}
     assert kinds == {"none", "duplicate", "oversample_tail", "synthetic"}
 
@@ -119,6 +121,12 @@ def test_set_of_the_wrong_form(override: str) -> None:
 
 def test_set_below_a_value() -> None:
     assert "'root' is a value, not a section" in explain("lake.root=x", "lake.root.deeper=y")
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    text = explain("spark.extra={fs.azure.account.key.lake: [hunter2hunter2]}")
+    assert "spark.extra.fs.azure.account.key.lake" in text
+    assert "hunter2" not in text and "***" in text
 
 
 def test_wrong_value_names_the_key_and_what_was_found() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +19,7 @@ SCRIPTS = [ROOT / ".ci" / "run", *sorted((ROOT / "deploy").rglob("*.sh"))]
 
 def manifest(path: str, job: str) -> dict[str, Any]:
     text = (ROOT / "deploy" / path).read_text()
-    return yaml.safe_load(Template(text).substitute(job=job, name=job.replace("_", "-")))
+    return yaml.safe_load(Template(text).substitute(job=job, name=job.replace("_", "-"), gpus=0))
 
 
 def schema(file: str, version: str) -> dict[str, Any]:
@@ -76,6 +77,38 @@ def test_ray_job() -> None:
     assert problems(document, rules) == []
     document["spec"]["backofLimit"] = 1
     assert any("backofLimit" in problem for problem in problems(document, rules))
+
+
+def test_ray_on_kubernetes_is_closed_to_others() -> None:
+    cluster = manifest("ray/job.yaml", "train_generator")["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    policy = yaml.safe_load((ROOT / "deploy" / "ray" / "network.yaml").read_text())
+    assert policy["kind"] == "NetworkPolicy"
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    (rule,) = policy["spec"]["ingress"]
+    own, operator = rule["from"]
+    assert own == {"podSelector": {}}  # of the policy's own namespace
+    assert operator["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "kuberay-operator"}
+
+
+def test_only_training_of_recommenders_takes_gpus() -> None:
+    text = (ROOT / "deploy" / "airflow" / "clicksmith_dag.py").read_text()
+    assert 'GPU_JOBS = ("train_recommender",)' in text
+    for gpus in (0, 1):
+        filled = Template((ROOT / "deploy" / "ray" / "job.yaml").read_text()).substitute(
+            job="x", name="x", gpus=gpus
+        )
+        (group,) = yaml.safe_load(filled)["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+        (container,) = group["template"]["spec"]["containers"]
+        for side in ("requests", "limits"):
+            assert container["resources"][side]["nvidia.com/gpu"] == str(gpus)
+
+
+def test_the_image_has_what_the_configurations_may_ask_for() -> None:
+    dockerfile = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
+    (extras,) = re.findall(r"pip install --no-cache-dir -e '\.\[(.*)\]'", dockerfile)
+    assert set(extras.split(",")) == {"spark", "ray", "report", "search", "nearest", "export"}
+    assert "hadoop-aws" in dockerfile  # conf/cluster.yaml's lake lies at s3a://
 
 
 def test_versions_agree_with_the_pins() -> None:

@@ -9,6 +9,7 @@ import clean_events
 import ingest_events
 import maintain_tables
 from clicksmith.config import Config, load_config
+from clicksmith.errors import ConfigError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.maintenance import maintain, pinned_versions
@@ -20,9 +21,12 @@ pytestmark = pytest.mark.spark
 
 
 def config_of(lake: Path, source: Path) -> Config:
-    settings = clicks.settings(lake, source, "maintenance.retention_days=0", incremental=True)
+    settings = clicks.settings(lake, source, incremental=True)
     one_by_one = settings[1].replace('"incremental": true', '"incremental": true, "max_files": 1')
-    return load_config(None, [settings[0], one_by_one, *settings[2:]])
+    config = load_config(None, [settings[0], one_by_one, *settings[2:]])
+    # No day is waited for here: a configuration cannot ask for less.
+    at_once = config.maintenance.model_copy(update={"retention_days": 0.0})
+    return config.model_copy(update={"maintenance": at_once})
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +101,8 @@ def test_versions_in_use_stay_readable(config: Config):
     assert names <= on_disk(lake, SILVER_EVENTS)
     again = lake.open(SILVER_EVENTS, 0)
     assert again is not None and again.to_pyarrow_table().equals(rows)
+
+
+def test_what_running_jobs_may_read_is_kept():
+    with pytest.raises(ConfigError, match="retention_days: Input should be greater than or equal to 1"):
+        load_config(None, ["maintenance.retention_days=0"])

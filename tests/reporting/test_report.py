@@ -229,3 +229,13 @@ def test_the_report_imports_neither_spark_nor_ray():
 def test_evidence_is_json(config):
     toy_report.fill(config)
     assert json.loads(json.dumps(gather(config).verdict["evidence"]))["best_arm"] == "autoregressive_25"
+
+
+def test_secrets_of_the_configuration_stay_out(tmp_path: Path) -> None:
+    key = "spark.hadoop.fs.azure.account.key.lake.dfs.core.windows.net"
+    extra = json.dumps({key: "hunter2hunter2", "spark.hadoop.fs.s3a.endpoint": "https://u:pass99@store"})
+    config = load_config(None, [f"lake.root={tmp_path / 'lake'}", f"spark.extra={extra}"])
+    toy_report.fill(config)
+    page = render(gather(config))
+    assert key in page and "https://u:***@store" in page
+    assert "hunter2" not in page and "pass99" not in page

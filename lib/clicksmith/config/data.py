@@ -193,6 +193,7 @@ class MaintenanceConfig(Section):
     target_file_mb: int = Field(default=128, ge=1, description="smaller files are put together up to this")
     retention_days: float = Field(
         default=30.0,
-        ge=0,
-        description="a file that left a table longer ago is removed, unless a version in use needs it",
+        ge=1,
+        description="a file that left a table longer ago is removed, unless a version in use needs it; jobs "
+        "that run meanwhile may read what left it up to a day ago",
     )

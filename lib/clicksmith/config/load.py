@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from clicksmith.config.models import Config
 from clicksmith.errors import ConfigError
+from clicksmith.errors.redact import redact
 
 
 def parse_arguments(argv: Sequence[str] | None, description: str | None) -> Config:
@@ -105,9 +106,8 @@ def _explain(error: ValidationError, origin: str) -> str:
             key = problem["ctx"]["discriminator"].strip("'")
             lines.append(f"{where}.{key}: missing; it says which kind of {where} the other keys belong to")
         else:
-            lines.append(
-                f"{where}: {problem['msg']} (found {problem.get('input')!r})" if where else problem["msg"]
-            )
+            found = redact({where: problem.get("input")})[where]
+            lines.append(f"{where}: {problem['msg']} (found {found!r})" if where else problem["msg"])
     return f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)
 
 

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 import clicksmith
 from clicksmith.config import Config
+from clicksmith.errors.redact import redact
 from clicksmith.evaluation.rows import Metric, read_metrics
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
@@ -67,7 +68,7 @@ class ReportData:
     """Everything that a report shows.
 
     Attributes:
-        config: the configuration, as plain values.
+        config: the configuration, as plain values, without its secrets.
         verdict: the row of gold.verdicts with its evidence parsed, or None.
         synthetic: figures of evaluate_synthetic.
         lift: figures of measure_lift.
@@ -102,7 +103,7 @@ def gather(config: Config) -> ReportData:
     lake = Lake.of(config)
     figures = {job: _figures(lake, job) for job in EVALUATION_JOBS}
     return ReportData(
-        config=config.model_dump(mode="json"),
+        config=redact(config.model_dump(mode="json")),
         verdict=_verdict(lake),
         synthetic=figures["evaluate_synthetic"],
         lift=figures["measure_lift"],

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import socket
 import tempfile
 import threading
@@ -21,6 +22,8 @@ from clicksmith.errors.explain import doing
 
 logger = logging.getLogger(__name__)
 
+_TOKEN_SETTINGS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
 _OBJECT_STORE_BYTES = 200 * 1024**2  # data goes through the lake; little passes through Ray
 
 _KNOCK_SECONDS = 10
@@ -33,8 +36,6 @@ _WITHOUT_ADDRESS = {
 _ENVIRONMENT = {
     # gRPC would call this machine's own processes by way of http_proxy.
     "grpc_proxy": "",
-    # Set explicitly: otherwise Ray writes a token into the home directory.
-    "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
     # The default of 2 s between looks at the workers is paid at the end of every training.
@@ -49,7 +50,8 @@ _ENVIRONMENT = {
 def connect(config: RayConfig) -> None:
     """Start a local cluster, or join the one that `config.address` or ``RAY_ADDRESS`` names.
 
-    Calling it again in the same process does nothing. Workers find this library where the driver
+    Calling it again in the same process does nothing. A local cluster asks for a token, unless ``RAY_AUTH_MODE``
+    says otherwise; at another one Ray shows the token that it finds, if any. Workers find this library where the driver
     found it, or in what ``ray job submit`` shipped.
 
     Raises:
@@ -62,6 +64,7 @@ def connect(config: RayConfig) -> None:
     if address is None:
         # Nobody takes this machine away: one process less for each training to start.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        _choose_token()
         folder = _temporary_folder()
         remedy = f"Ray's own logs are in {folder or f'{tempfile.gettempdir()}/ray'}/session_latest/logs."
         with doing("Starting Ray on this machine", raises=TrainingError, remedy=remedy):
@@ -122,6 +125,12 @@ def _temporary_folder() -> str | None:
         "system takes (107 bytes).",
         f"Set TMPDIR to a path of at most {_LONGEST_FOLDER} characters.",
     )
+
+
+def _choose_token() -> None:
+    """A token of this run's own: whoever reaches Ray's ports could run code. Ray would write one to the home."""
+    if not any(key in os.environ for key in _TOKEN_SETTINGS):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def prepare_environment() -> None:

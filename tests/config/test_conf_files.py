@@ -1,0 +1,104 @@
+"""Every file in conf/ can be run: its settings fit their presets and, shrunk, its road is gone to the end."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+import build_profiles
+import build_training_set
+import clean_events
+import evaluate_synthetic
+import ingest_events
+import measure_lift
+import score_candidates
+import simulate_events
+import synthesize_samples
+import train_generator
+import train_recommender
+import write_report
+from clicksmith.config import Config, SimulationConfig, load_config
+from clicksmith.generators.presets import check_config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = sorted((ROOT / "conf").glob("*.yaml"))
+RUN_ELSEWHERE = {
+    "local": ".ci/run",
+    "smoke": "tests/pipeline.py",
+    "simulated": "tests/simulation/test_writer.py",
+    "retailrocket": "tests/jobs/test_real_logs.py",
+    "yoochoose": "tests/jobs/test_real_logs.py",
+    "diginetica": "tests/jobs/test_real_logs.py",
+}
+RANKER_BYTES = 700
+"""Of a row that a ranker's worker holds, at the peak of its loading."""
+
+
+@pytest.mark.parametrize("path", CONF, ids=lambda path: path.stem)
+def test_settings_fit_their_presets(path: Path) -> None:
+    config = load_config(path)
+    for name, generator in config.generators.items():
+        check_config(name, generator, config.ray.num_workers)
+
+
+def test_every_file_is_run_somewhere() -> None:
+    assert {path.stem for path in CONF} == {"cluster", *RUN_ELSEWHERE}
+    for name, place in RUN_ELSEWHERE.items():
+        text = (ROOT / place).read_text()
+        assert name in text or "make demo" in text, f"{place} does not run conf/{name}.yaml"
+
+
+def test_rankers_of_the_cluster_fit_their_workers() -> None:
+    manifest = yaml.safe_load((ROOT / "deploy" / "ray" / "job.yaml").read_text())
+    (group,) = manifest["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    (container,) = group["template"]["spec"]["containers"]
+    memory = int(container["resources"]["limits"]["memory"].removesuffix("Gi")) * 2**30
+    config = load_config(ROOT / "conf" / "cluster.yaml")
+    assert config.ranker.max_rows * RANKER_BYTES <= memory / 2
+    assert config.ray.num_workers == group["replicas"]
+
+
+def shrunk(folder: Path) -> Config:
+    """conf/cluster.yaml here: what names the cluster is taken out, and what is large made small."""
+    here = (
+        f"lake.root={folder / 'lake'}",
+        "spark={shuffle_partitions: 2}",
+        "ray={num_workers: 0}",
+        f"source.events.path={folder / 'source' / 'log' / 'table=events'}",
+        f"source.items.path={folder / 'source' / 'items'}",
+    )
+    small = (
+        *(f"generators.{name}.num_steps=2" for name in ("autoregressive", "gan")),
+        *(f"generators.{name}.checkpoint_every=1" for name in ("autoregressive", "gan")),
+        "synthesis.ratio=1.0",
+        "ranker.num_steps=2",
+        "sequential.num_steps=2",
+        "lift.num_steps=2",
+        "lift.num_bootstrap=50",
+    )
+    gate = yaml.safe_load((ROOT / "conf" / "smoke.yaml").read_text())[
+        "gate"
+    ]  # open: nothing learnt would pass
+    return load_config(ROOT / "conf" / "cluster.yaml", [*here, *small, f"gate={json.dumps(gate)}"])
+
+
+@pytest.mark.spark
+def test_the_cluster_shrunk(spark, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The road of the cluster on simulated events, which have the columns that it expects."""
+    config = shrunk(tmp_path)
+    log = SimulationConfig(path=str(tmp_path / "source"), num_events=5_000, num_items=300)
+    simulate_events.run(config.model_copy(update={"simulate": log}))
+    road = (ingest_events, clean_events, build_profiles, build_training_set, train_generator)
+    samples = (synthesize_samples, evaluate_synthetic, train_recommender, score_candidates)
+    for job in (*road, *samples, measure_lift, write_report):
+        job.run(config)
+    lake = Lake.of(config)
+    assert (lake.get(TRAINING_EXAMPLES).num_rows or 0) > 1_000
+    for name in config.generators:
+        assert (lake.get(SYNTHETIC_EXAMPLES, part=f"generator={name}").num_rows or 0) > 0
+    assert lake.get(VERDICTS).num_rows == 1
+    assert (lake.get(EVALUATION_METRICS, part="job=measure_lift").num_rows or 0) > 0
+    assert Path(lake.root, "_reports", "report.html").is_file()
