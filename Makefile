@@ -33,6 +33,14 @@ simulated: setup ## a simulated click stream with a known truth, up to training 
 	@$(WITH_JAVA) for job in simulate_events ingest_events clean_events build_profiles build_training_set; do \
 		$(PY) jobs/$$job.py --conf conf/simulated.yaml $(ARGS) || exit; done
 
+.PHONY: init
+init: setup ## a configuration for a log of your own: make init LOG=path [OUT=conf/NAME.yaml]
+	@$(PY) jobs/init_conf.py "$(LOG)" $(if $(OUT),--out "$(OUT)") $(if $(COLUMNS),--columns $(COLUMNS))
+
+.PHONY: run
+run: setup ## the whole pipeline by a configuration: make run CONF=conf/NAME.yaml
+	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf "$(CONF)" $(ARGS)
+
 .PHONY: report
 report: ## where the demo's report is; opens it where there is a desktop
 	@report=.lake/demo/_reports/report.html; \
