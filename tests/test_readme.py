@@ -67,7 +67,7 @@ def test_versions_are_those_of_the_pins() -> None:
 @pytest.mark.soak
 @pytest.mark.spark
 def test_commands_of_one_job_run_as_they_stand(tmp_path: Path) -> None:
-    """"One job at a time" for Spark, on the sliver of the demo's data; test_submit.py has Ray's."""
+    """ "One job at a time" for Spark, on the sliver of the demo's data; test_submit.py has Ray's."""
     for name in ("jobs", "lib", "conf"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     start = COMMANDS.index("python jobs/ingest_events.py --conf conf/local.yaml")

@@ -30,6 +30,7 @@ class _Formatter(logging.Formatter):
 
     run = ""  # the id of its row in ops.job_runs, once it has one
     secrets: frozenset[str] = frozenset()
+    root: str | None = None  # of the lake, once it is known: traces go there
 
     def format(self, record: logging.LogRecord) -> str:  # of the base class
         record.run = self.run[:8] or "-"
@@ -73,15 +74,28 @@ def run_job(run: Callable[[Config], None], description: str | None, argv: Sequen
     Returns:
         The exit code: 0; 2 after an error that the user can mend; 70 after a bug; 130 if interrupted.
     """
-    formatter = set_up_logging()
-    logger = logging.getLogger("clicksmith")
-    started, job, root = time.monotonic(), Path(run.__code__.co_filename).stem, None
-    try:
+    job = Path(run.__code__.co_filename).stem
+
+    def recorded(formatter: _Formatter) -> None:
         config = parse_arguments(argv, description)
-        root = Lake.of(config).root
+        formatter.root = Lake.of(config).root
         formatter.secrets = secrets_in(config.model_dump(mode="json"))
         with record_run(job, config) as formatter.run:
             run(config)
+
+    return _run(job, recorded)
+
+
+def run_command(run: Callable[[], None], name: str) -> int:
+    """Run what needs no lake and no configuration from the command line; ends as `run_job` does."""
+    return _run(name, lambda _: run())
+
+
+def _run(job: str, body: Callable[[_Formatter], None]) -> int:
+    formatter = set_up_logging()
+    logger, started = logging.getLogger("clicksmith"), time.monotonic()
+    try:
+        body(formatter)
     except KeyboardInterrupt:
         logger.error("%s was interrupted. Run it again to go on.", job)
         return EXIT_INTERRUPTED
@@ -89,7 +103,7 @@ def run_job(run: Callable[[Config], None], description: str | None, argv: Sequen
         ours = explain(error, job)
         where = ""
         if ours is None or ours is not error or ours.__cause__ is not None:
-            path = keep_trace(error, job, formatter.run, root, formatter.secrets)
+            path = keep_trace(error, job, formatter.run, formatter.root, formatter.secrets)
             where = f" The whole trace: {path}" if path else " (No folder takes a file with the whole trace.)"
         if ours is None:
             told = f"{type(error).__name__}: {' '.join(str(error).split())}"[:400]

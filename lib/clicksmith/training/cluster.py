@@ -50,9 +50,9 @@ _ENVIRONMENT = {
 def connect(config: RayConfig) -> None:
     """Start a local cluster, or join the one that `config.address` or ``RAY_ADDRESS`` names.
 
-    Calling it again in the same process does nothing. A local cluster asks for a token, unless ``RAY_AUTH_MODE``
-    says otherwise; at another one Ray shows the token that it finds, if any. Workers find this library where the driver
-    found it, or in what ``ray job submit`` shipped.
+    Calling it again in the same process does nothing. A local cluster asks for a token, unless
+    ``RAY_AUTH_MODE`` says otherwise; at another one Ray shows the token that it finds, if any. Workers find
+    this library where the driver found it, or in what ``ray job submit`` shipped.
 
     Raises:
         TrainingError: there is no cluster at the address, or none can be started here.
@@ -128,7 +128,7 @@ def _temporary_folder() -> str | None:
 
 
 def _choose_token() -> None:
-    """A token of this run's own: whoever reaches Ray's ports could run code. Ray would write one to the home."""
+    """A token of this run's own: who reaches Ray's ports could run code, and Ray's own token stays at home."""
     if not any(key in os.environ for key in _TOKEN_SETTINGS):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
