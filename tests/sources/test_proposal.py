@@ -167,6 +167,7 @@ def test_json_lines_and_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     sample = read_sample(str(tmp_path / "a.parquet"))
     assert sample.format == "parquet"
+    assert head_of(str(tmp_path / "a.parquet")) == []
     proposal = propose(sample)
     assert proposal.events["timestamp_unit"] == "iso" and (proposal.first, proposal.last) == (
         moments[0],

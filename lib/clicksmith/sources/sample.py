@@ -84,9 +84,8 @@ def read_sample(path: str) -> Sample:
 
 def _kind(file: SourceFile) -> tuple[Format, str]:
     """The format and delimiter of a file, by its content."""
-    with file.filesystem.open_input_file(file.path) as stream:
-        if stream.read(len(_PARQUET)) == _PARQUET:
-            return "parquet", ","
+    if is_parquet(file):
+        return "parquet", ","
     head = list(islice(_lines(open_text(file.filesystem, file.path)), 50))
     if not head:
         raise SourceError(f"LOG: {file.path} holds no line of text.", "Name a log of events.")
@@ -182,6 +181,12 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_parquet(file: SourceFile) -> bool:
+    """Whether a file says that it is Parquet."""
+    with file.filesystem.open_input_file(file.path) as stream:
+        return bool(stream.read(len(_PARQUET)) == _PARQUET)
 
 
 def is_numeric(values: Sequence[str | None]) -> bool:

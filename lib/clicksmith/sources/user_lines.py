@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clicksmith.sources.listing import list_files
 from clicksmith.sources.records import lines
+from clicksmith.sources.sample import is_parquet
 from clicksmith.sources.streams import open_text
 
 _LINE = re.compile(r"\S+( \S+)+")
@@ -27,8 +28,10 @@ def is_user_lines(head: Sequence[str]) -> bool:
 
 
 def head_of(path: str, num_lines: int = 50) -> list[str]:
-    """The first lines of the first file that a path means."""
+    """The first lines of the first file that a path means; none where it is no text."""
     file = list_files(path, "LOG")[0]
+    if is_parquet(file):
+        return []
     text = open_text(file.filesystem, file.path)
     found = islice(lines(text, text.start, None), num_lines)
     return [line.decode(errors="replace").rstrip("\r") for line in found if line.strip()]
