@@ -21,6 +21,7 @@ _CLASS = re.compile(r"^(?:\w+[.$])*\w+(?=: |$)")
 _SQLSTATE = re.compile(r"\s*SQLSTATE: \w{5};?.*$", re.DOTALL)  # a plan may follow
 _OURS = re.compile(r"^(?:\[\w+\] )?clicksmith\.errors\.(\w+): (.*)", re.DOTALL)
 _MUTE = ("SparkException", "RuntimeException", "Exception", "IOException", "AnalysisException", "DeltaError")
+_RUST_FRAMES = re.compile(r"\n\s*(Stack backtrace:|\d+: (<unknown>|\w+::)).*", re.DOTALL)
 _LENGTH = 400
 
 
@@ -107,7 +108,7 @@ def _causes(error: BaseException) -> list[Cause]:
         if found:
             return found
     kind = type(error)
-    return [Cause(f"{kind.__module__}.{kind.__qualname__}", " ".join(text.split()))]
+    return [Cause(f"{kind.__module__}.{kind.__qualname__}", " ".join(_RUST_FRAMES.sub("", text).split()))]
 
 
 def _text(error: BaseException) -> str:
