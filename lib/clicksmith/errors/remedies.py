@@ -177,7 +177,7 @@ REMEDIES = (
         (
             r"Py4JNetworkError",
             r"Connection(Refused|Reset)Error",
-            r"Answer from Java side is empty",
+            r"Answer from Java side is empty|no answer from Spark's Java",
             r"stopped SparkContext",
             r"has been shut down|was shut down",
         ),
