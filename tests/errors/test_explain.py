@@ -192,6 +192,17 @@ def test_arrow_python_and_the_system():
     assert "OutOfMemoryError: Java heap space. Raise spark.driver_memory" in told(gone)
 
 
+def test_a_jvm_that_ended_before_it_told_why():
+    def fail(self: object) -> str:
+        raise ConnectionRefusedError  # Py4J asks the JVM for the text
+
+    error = java_error("x")
+    type(error).__str__ = fail  # type: ignore[method-assign]
+    text = told(error, settings={"spark.driver_memory": "2g"})
+    assert text.startswith("Writing gold.toy failed: no answer from Spark's Java process. ")
+    assert "raise spark.driver_memory (2g)" in text
+
+
 def test_bugs_pass_and_errors_of_our_own_are_kept():
     assert explain(ValueError("No space left on device")) is None
     ours = ContractError("No space left on device")

@@ -95,7 +95,7 @@ def test_a_job_amid_all_of_it(tmp_path: Path):
     clicks.write_clicks(tmp_path / "in", 100)
     (file,) = (tmp_path / "in").iterdir()
     file.rename(tmp_path / "in" / f"щелчки-{file.name}")
-    long = tmp_path / "t" * 60
+    long = tmp_path / ("t" * 60)
     long.mkdir()
     environment = {
         **os.environ,
@@ -124,12 +124,12 @@ def test_java_tells_its_own_reason(tmp_path: Path):
         "echo 'java.lang.module.FindException: Module jdk.incubator.vector not found' >&2\nexit 1\n"
     )
     java.chmod(0o755)
-    clicks.write_clicks(tmp_path / "in", 10)
+    clicks.write_clicks(tmp_path / "in", 100)
     settings = [f"--set={setting}" for setting in clicks.settings(tmp_path / "lake", tmp_path / "in")]
     command = [sys.executable, str(ROOT / "jobs" / "ingest_events.py"), *settings]
     environment = {**os.environ, "JAVA_HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stderr
     (line,) = done.stderr.splitlines()
     assert "Starting Spark failed: " in line and "Module jdk.incubator.vector not found" in line
     assert "Spark needs a full Java 17 or 21" in line

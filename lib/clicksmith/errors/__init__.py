@@ -1,8 +1,9 @@
 """The one exception tree.
 
 Every error states what was found, where, what was expected and the remedy. A job
-turns a ``ClicksmithError`` into one line on stderr and exit code 2; anything else
-is a bug and keeps its stack trace.
+turns a ``ClicksmithError`` into one line on stderr and exit code 2. What engines and
+the system raise becomes one (`explain`); anything else is a bug, exit code 70. Traces
+go into a file that the line names.
 """
 
 

@@ -21,6 +21,8 @@ _CLASS = re.compile(r"^(?:\w+[.$])*\w+(?=: |$)")
 _SQLSTATE = re.compile(r"\s*SQLSTATE: \w{5};?.*$", re.DOTALL)  # a plan may follow
 _OURS = re.compile(r"^(?:\[\w+\] )?clicksmith\.errors\.(\w+): (.*)", re.DOTALL)
 _MUTE = ("SparkException", "RuntimeException", "Exception", "IOException", "AnalysisException", "DeltaError")
+_RUST_FRAMES = re.compile(r"\n\s*(Stack backtrace:|\d+: (<unknown>|\w+::)).*", re.DOTALL)
+_GONE = "no answer from Spark's Java process"
 _LENGTH = 400
 
 
@@ -77,7 +79,8 @@ def exceptions(error: BaseException) -> list[BaseException]:
 def own_error(error: BaseException) -> ClicksmithError | None:
     """The error of ours behind an exception, raised here or in a worker of Spark's or Ray's."""
     for one in exceptions(error):
-        if isinstance(one, ClicksmithError):
+        # What a task of Ray's raised comes as a child of it and of Ray's own class, and tells Ray's trace.
+        if isinstance(one, ClicksmithError) and not type(one).__module__.startswith("ray."):
             return one
     for cause in chain(error):
         told = f"{cause.kind}: {cause.words}" if cause.kind.startswith("clicksmith.") else cause.words
@@ -107,7 +110,7 @@ def _causes(error: BaseException) -> list[Cause]:
         if found:
             return found
     kind = type(error)
-    return [Cause(f"{kind.__module__}.{kind.__qualname__}", " ".join(text.split()))]
+    return [Cause(f"{kind.__module__}.{kind.__qualname__}", " ".join(_RUST_FRAMES.sub("", text).split()))]
 
 
 def _text(error: BaseException) -> str:
@@ -116,7 +119,7 @@ def _text(error: BaseException) -> str:
         # PySpark's exceptions keep Java's trace; Py4J asks the JVM for it, which may be gone.
         return getattr(error, "_stackTrace", None) or str(error)
     except Exception:
-        return str(error.args[0]) if error.args else ""
+        return _GONE
 
 
 def _sections(text: str) -> list[Cause]:

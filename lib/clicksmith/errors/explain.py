@@ -69,11 +69,9 @@ def doing(
     token = _work.set(work)
     try:
         yield
-    except ClicksmithError:
-        raise
     except Exception as error:
         explained = explain(error)
-        if explained is None:
+        if explained is None or explained is error:
             raise
         raise explained from error
     finally:
@@ -87,10 +85,8 @@ def explain(error: BaseException, what: str | None = None) -> ClicksmithError | 
         error: any exception.
         what: was being done; None takes what the innermost `doing` says.
     """
-    if isinstance(error, ClicksmithError):
-        return error
     if not _is_foreign(error):
-        return None
+        return error if isinstance(error, ClicksmithError) else None
     ours = own_error(error)
     if ours is not None:
         return ours

@@ -98,6 +98,7 @@ REMEDIES = (
             r"[Uu]nable to load (AWS )?credentials",
             r"NoAuthWithAWSException|CredentialInitializationException|NoAwsCredentials|CredentialsNotLoaded",
             r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|AuthenticationFailed",
+            r"169\.254\.169\.254",  # where a cloud's machine asks for them
             r"(403|401)[ :,]+(Forbidden|Unauthorized)|[Ss]tatus [Cc]ode:? (403|401)",
         ),
         "Give this process credentials for the store: by its role or service account, or in the environment "
@@ -176,7 +177,7 @@ REMEDIES = (
         (
             r"Py4JNetworkError",
             r"Connection(Refused|Reset)Error",
-            r"Answer from Java side is empty",
+            r"Answer from Java side is empty|no answer from Spark's Java",
             r"stopped SparkContext",
             r"has been shut down|was shut down",
         ),

@@ -18,8 +18,14 @@ from deltalake.exceptions import TableNotFoundError
 
 from clicksmith.config import Config
 from clicksmith.errors import LakeError
+from clicksmith.errors.explain import doing
 from clicksmith.lakehouse import storage
 from clicksmith.tables import ALL_TABLES, JOB_RUNS, Table
+
+_MEND = (
+    "If a file of its _delta_log is damaged, put a copy back; or remove the table, and run the jobs that "
+    "make it again."
+)
 
 
 @dataclass(frozen=True)
@@ -94,16 +100,11 @@ class Lake:
     def open(self, table: Table, version: int | None = None) -> DeltaTable | None:
         """The table through delta-rs, or None where it does not exist."""
         uri = self.uri(table)
-        try:
-            return DeltaTable(uri, version=version)
-        except TableNotFoundError:
-            return None
-        except Exception as error:
-            raise LakeError(
-                f"Cannot open {table.name} at {uri}: {str(error).splitlines()[0]}.",
-                "If a file of its _delta_log is damaged, put a copy back; or remove the table, and run "
-                "the jobs that make it again.",
-            ) from error
+        with doing(f"Opening {table.name} at {uri}", remedy=_MEND):
+            try:
+                return DeltaTable(uri, version=version)
+            except TableNotFoundError:
+                return None
 
     def find(self, table: Table, part: str | None = None, version: int | None = None) -> Snapshot | None:
         """The newest commit of ours to a table, or to a part of it.

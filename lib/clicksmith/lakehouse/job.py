@@ -56,8 +56,8 @@ def set_up_logging() -> _Formatter:
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("clicksmith").setLevel(logging.INFO)
-    # What it says of a JVM that has ended reaches us as an exception too.
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    # What Py4J says of a JVM that has ended, by the root's logger too, reaches us as an exception.
+    handler.addFilter(lambda record: record.module not in ("java_gateway", "clientserver"))
     return formatter
 
 

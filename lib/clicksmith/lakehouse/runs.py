@@ -108,4 +108,4 @@ def _write(lake: Lake, row: dict[str, Any]) -> None:
         table = pa.Table.from_pylist([row], JOB_RUNS.arrow_schema)
         write_deltalake(lake.uri(JOB_RUNS), table, mode="append")
     except Exception as error:
-        logger.warning("%s: this run is not recorded: %s", JOB_RUNS.name, str(error).splitlines()[0])
+        logger.warning("%s: this run is not recorded: %s", JOB_RUNS.name, " ".join(str(error).split())[:300])

@@ -100,9 +100,11 @@ def _start_java(settings: dict[str, str]) -> None:
         gateway = launch_gateway(  # type: ignore[no-untyped-call]
             conf, {"stderr": output, "stdout": output}
         )
-    except Exception as error:
+    except Exception:  # that it ended, and no more
         words = tail(_JAVA_OUTPUT)
-        raise (ProcessError(words) if words.strip() else error) from error
+        if not words.strip():
+            raise
+        raise ProcessError(words) from None
     SparkContext._ensure_initialized(gateway=gateway)
 
 
