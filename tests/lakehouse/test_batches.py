@@ -184,13 +184,13 @@ def test_a_file_that_was_copied_anew_is_the_same(spark, lake: Lake, folder: Path
 
 def test_files_that_are_being_written_wait(spark, lake: Lake, folder: Path):
     arrive(folder, old="1", new="2", empty="")
-    hour_ago = time.time() - 3600
-    os.utime(folder / "old", (hour_ago, hour_ago))
-    os.utime(folder / "empty", (hour_ago, hour_ago))
-    (batch,) = next_batches(spark, lake, folder, settle_seconds=60)
+    hours_ago = time.time() - 7200
+    os.utime(folder / "old", (hours_ago, hours_ago))
+    os.utime(folder / "empty", (hours_ago, hours_ago))
+    (batch,) = next_batches(spark, lake, folder, settle_seconds=3600)
     assert batch.files == ("old",), "one is too new, and one is yet to be filled"
     ingest(spark, lake, batch)
-    assert next_batches(spark, lake, folder, settle_seconds=60) == []
+    assert next_batches(spark, lake, folder, settle_seconds=3600) == []
     arrive(folder, empty="3")
     (batch,) = next_batches(spark, lake, folder)
     assert batch.files == ("empty", "new")
