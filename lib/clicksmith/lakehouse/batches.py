@@ -107,8 +107,8 @@ def missing_batches(lake: Lake, known: Mapping[str, File]) -> list[Batch]:
     events, rejected = lake.commits(BRONZE_EVENTS), lake.commits(EVENTS_REJECTED)
     _check_replays(lake, events, rejected)
     batches = _batches(known)
-    unknown = {one.part for one in events.standing if one.metadata["job"] == "ingest_events"}
-    if unknown - {batch.part for batch in batches}:
+    brought = {one.part for one in events.standing if one.metadata["job"] == "ingest_events"}
+    if brought - {None, *(batch.part for batch in batches)}:
         raise LakeError(
             f"{BRONZE_EVENTS.name} in {lake.root} has batches that {EVENT_FILES.name} does not name: it was "
             "set back or removed, and their files would be ingested twice.",
