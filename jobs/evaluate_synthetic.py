@@ -31,8 +31,11 @@ def run(config: Config) -> None:
     if lineage.is_committed(lake, EVALUATION_METRICS, part=PART):
         logger.info("already measured for these inputs and this configuration")
     else:
+        from clicksmith.generators.artefact import generator_id, trace_generator  # torch, for this alone
+
+        current = {name: generator_id(name, trace_generator(config, name, examples)) for name in candidates}
         spark = open_session(config)
-        metrics = measure_generators(spark, config, examples, candidates)
+        metrics = measure_generators(spark, config, examples, candidates, current)
         rows = spark.createDataFrame(metrics_table(metrics, lineage.run_id, JOB))
         commit(rows, EVALUATION_METRICS, lake, lineage, PART)
     # From the table, so that a run killed after its commit publishes what that one decided.

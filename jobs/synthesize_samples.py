@@ -47,7 +47,8 @@ def run(config: Config) -> None:
             continue
         spark, groups, mix = open_session(config), config.synthesis.mix, None
         if groups:
-            mix = count_mix(read(spark, examples), load_codec(folder).table, groups, card["num_rows"])
+            codec, rows = load_codec(folder).table, read(spark, examples)
+            mix = count_mix(rows, codec, groups, card["num_rows"], config.holdout)
         rows = synthetic_rows(
             spark,
             folder,

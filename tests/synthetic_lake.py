@@ -1,6 +1,5 @@
 """A lake with training examples and candidates of known quality. Imported by tests only."""
 
-import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -9,11 +8,13 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from clicksmith.config import Config
+from clicksmith.generators.artefact import generator_id, trace_generator
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.commit import commit
 from clicksmith.lakehouse.lineage import trace
-from clicksmith.seeds import HOLDOUT_MODULUS
+from clicksmith.seeds import Holdout
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES, Table
+from clicksmith.tables.gold import FEATURE_COLUMNS
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -52,6 +53,32 @@ def real_rows(seed: int, num_rows: int, prefix: str = "e") -> pa.Table:
     return _complete(columns, num_rows, TRAINING_EXAMPLES)
 
 
+PROFILE = tuple(column.name for column in FEATURE_COLUMNS if column.name.startswith("user_"))
+
+
+def rows_of_users(seed: int, num_users: int, rows_each: int, prefix: str = "u") -> pa.Table:
+    """`real_rows` of users who each have a profile: what they are is the same in all their rows."""
+    rows = real_rows(seed, num_users * rows_each, f"{prefix}e")
+    user = np.repeat(np.arange(num_users), rows_each)
+    rng = np.random.default_rng(seed + 1)
+    for name, size in (("user_income_band", 8), ("user_household", 5)):
+        rows = _set(rows, name, pa.array([f"{k}" for k in rng.integers(size, size=rows.num_rows)]))
+    rows = _set(rows, "user_id", pa.array([f"{prefix}{number}" for number in user]))
+    return with_profiles(rows, rows.slice(0, num_users).take(pa.array(user)))
+
+
+def with_profiles(rows: pa.Table, users: pa.Table) -> pa.Table:
+    """Rows with the profiles of as many others: of a generator that gives away whom it has seen."""
+    for name in PROFILE:
+        rows = _set(rows, name, users[name])
+    return rows
+
+
+def _set(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    index = rows.column_names.index(name)
+    return rows.set_column(index, rows.schema.field(index), values)
+
+
 def independent_rows(rows: pa.Table, seed: int) -> pa.Table:
     """The same columns, each in an order of its own: right shapes, no relations."""
     rng = np.random.default_rng(seed)
@@ -61,12 +88,16 @@ def independent_rows(rows: pa.Table, seed: int) -> pa.Table:
 
 def shown_rows(rows: pa.Table) -> pa.Table:
     """Without the holdout."""
-    hashes = np.array([zlib.crc32(i.encode()) for i in rows["example_id"].to_pylist()])
-    return rows.filter(pa.array(hashes % HOLDOUT_MODULUS != 0))
+    return rows.filter(pa.array(~Holdout().mask(rows)))
 
 
-def candidate_rows(rows: pa.Table, generator: str) -> pa.Table:
-    """Rows as a generator's candidates."""
+def current_id(config: Config, generator: str) -> str:
+    """The id of the generator that learns from the lake's training examples."""
+    return generator_id(generator, trace_generator(config, generator, Lake.of(config).get(TRAINING_EXAMPLES)))
+
+
+def candidate_rows(rows: pa.Table, generator: str, made_by: str) -> pa.Table:
+    """Rows as the candidates of a generator with the id `made_by`."""
     ids = [f"{generator}-{i}" for i in range(rows.num_rows)]
     columns = {name: rows[name] for name in rows.column_names}
     columns |= {
@@ -74,7 +105,7 @@ def candidate_rows(rows: pa.Table, generator: str) -> pa.Table:
         "example_id": ids,
         "row_id": np.arange(rows.num_rows),
         "run_id": ["r"] * rows.num_rows,
-        "generator_id": [f"{generator}-0"] * rows.num_rows,
+        "generator_id": [made_by] * rows.num_rows,
         "generator": [generator] * rows.num_rows,
     }
     return _complete(columns, rows.num_rows, SYNTHETIC_CANDIDATES)

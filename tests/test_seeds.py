@@ -4,12 +4,22 @@ If one of these values changes, every synthetic row and every sample changes wit
 the library's version, and say so in the changelog.
 """
 
+import zlib
+
 import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clicksmith.seeds import counter_normal, counter_uniform, derive_seed, hash_bucket
+from clicksmith.seeds import (
+    HOLDOUT_BY_ROW,
+    Holdout,
+    counter_normal,
+    counter_uniform,
+    derive_seed,
+    hash_bucket,
+)
 
 
 def test_derived_seeds_never_change() -> None:
@@ -68,3 +78,43 @@ def test_hash_bucket_is_sparks_crc32(spark: "SparkSession") -> None:  # type: ig
         "id", F.crc32("id").alias("bucket")
     )
     assert {row.id: row.bucket for row in rows.collect()} == {text: hash_bucket(text) for text in texts}
+
+
+owned = st.lists(st.tuples(st.none() | st.text(max_size=12), st.text(max_size=12)), min_size=1, max_size=300)
+
+
+def ids(rows: list[tuple[str | None, str]]) -> pa.Table:
+    users, examples = zip(*rows, strict=True)
+    return pa.table({"user_id": pa.array(users, pa.string()), "example_id": pa.array(examples, pa.string())})
+
+
+@given(owned)
+def test_users_are_held_out_with_all_their_rows_and_rows_without_one_by_themselves(
+    rows: list[tuple[str | None, str]],
+) -> None:
+    held_out = Holdout().mask(ids(rows)).tolist()
+    assert held_out == [
+        zlib.crc32((example if user is None else user).encode()) % 10 == 0 for user, example in rows
+    ]
+    by_row = HOLDOUT_BY_ROW.mask(ids(rows)).tolist()
+    assert by_row == [zlib.crc32(example.encode()) % 10 == 0 for _, example in rows]
+
+
+def test_some_tenth_of_the_users_is_held_out() -> None:
+    held_out = Holdout().mask(ids([(f"user-{number}", "") for number in range(10_000)]))
+    assert held_out.mean() == pytest.approx(0.1, abs=0.015)  # five standard errors
+
+
+@pytest.mark.spark
+@settings(max_examples=8, deadline=None)
+@given(rows=owned)
+def test_spark_and_arrow_hold_out_the_same_rows(
+    spark: "SparkSession",  # type: ignore[name-defined]  # noqa: F821
+    rows: list[tuple[str | None, str]],
+) -> None:
+    from pyspark.sql import functions as F
+
+    for holdout in (Holdout(), HOLDOUT_BY_ROW):
+        table = ids(rows)
+        found = spark.createDataFrame(table).select(F.expr(holdout.condition).alias("held_out")).toArrow()
+        assert found["held_out"].to_pylist() == holdout.mask(table).tolist()

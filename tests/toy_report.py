@@ -101,6 +101,7 @@ def synthetic_metrics(config: Config) -> list[Metric]:
             "diversity.duplicate_share": (0.0, 0.0),
         }
         own = [Metric(m, "all", name, v, 5000, ceiling=c) for m, (v, c) in figures.items()]
+        own.append(Metric("holdout.users", "all", name, 240, 4000))
         metrics += [*own, *gate_metrics(decide(name, own, config.gate), 5000)]
     labels = {
         "item_category": ["GROCERY", "DRUG GM", "PRODUCE", "MEAT-PACKAGED", "other", "missing"],

@@ -7,8 +7,11 @@ stream never shifts another, and every per-row number is a pure function of
 
 import hashlib
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -88,6 +91,44 @@ def hash_bucket(identifier: str) -> int:
     return zlib.crc32(identifier.encode())
 
 
+def hash_buckets(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """`hash_bucket` of every id, shape (N,)."""
+    binary = ids.cast(pa.string()).cast(pa.binary())
+    return np.fromiter(map(zlib.crc32, binary.to_pylist()), dtype=np.int64, count=len(ids))
+
+
 HOLDOUT_MODULUS = 10
-"""Training rows with ``hash_bucket(example_id) % HOLDOUT_MODULUS == 0`` are never shown to a generator:
-they are the real side of every real-against-real figure, of early stopping and of privacy attacks."""
+"""One user of so many is held out."""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """Which training rows are never shown to a generator.
+
+    They are the real side of every real-against-real figure, of early stopping and of privacy attacks. Whole
+    users are held out, since a user's rows are alike: were rows held out one by one, a generator that gives
+    away the profile of each user would come as near to them as to the rows that it has seen. A row without a
+    user stands for one of its own.
+
+    Attributes:
+        key: columns, of which the first that is not null says whose row it is.
+    """
+
+    key: tuple[str, ...] = ("user_id", "example_id")
+
+    def owners(self, rows: pa.Table) -> NDArray[np.int64]:
+        """A number of each row's user, shape (N,); by hash, so that their order is a random one."""
+        return hash_buckets(pc.coalesce(*(rows.column(name) for name in self.key)))
+
+    def mask(self, rows: pa.Table) -> NDArray[np.bool_]:
+        """Which rows are held out, shape (N,)."""
+        return np.asarray(self.owners(rows) % HOLDOUT_MODULUS == 0)
+
+    @property
+    def condition(self) -> str:
+        """The same in Spark's SQL."""
+        return f"crc32(coalesce({', '.join(self.key)})) % {HOLDOUT_MODULUS} = 0"
+
+
+HOLDOUT_BY_ROW = Holdout(("example_id",))
+"""For a log whose user ids are not of persons: to hold out a group of people would be to hold out a kind."""

@@ -51,9 +51,10 @@ def test_the_demo_measures_the_arms_that_it_promises() -> None:
         "tabular_ar",
         "tabular_gan",
     }
-    # An arm can only add rows that synthesis makes: a share of those that its generator saw.
+    # An arm can only add rows that synthesis makes: a share of those that its generator saw, which are all
+    # but those of the held-out users: some tenth, and on any data of many users less than 15 %.
     for name, ratio in synthetic:
-        made = config.synthesis.ratio * config.generators[name or ""].max_rows
+        made = config.synthesis.ratio * 0.85 * config.generators[name or ""].max_rows
         assert made >= ratio * config.lift.max_rows
 
 
@@ -237,9 +238,23 @@ def test_job_lets_bugs_through() -> None:
 
 def test_a_control_that_lacks_rows_of_a_generator_is_refused() -> None:
     arms = "lift.arms={none: {kind: none}, gan: {kind: synthetic, generator: gan, ratio: 0.5}}"
-    with pytest.raises(ConfigError, match=r"at most 880, or raise lift\.max_rows"):
-        load_config(None, [arms, "lift.max_rows=1000", "generators={gan: {preset: ctgan, max_rows: 900}}"])
+    with pytest.raises(ConfigError, match=r"at most 1,000, or raise lift\.max_rows"):
+        load_config(None, [arms, "lift.max_rows=1000", "generators={gan: {preset: ctgan, max_rows: 1001}}"])
     load_config(
         None,
-        [arms, "lift.max_rows=1000", "generators={gan: {preset: ctgan, max_rows: 880}}"],
+        [arms, "lift.max_rows=1000", "generators={gan: {preset: ctgan, max_rows: 1000}}"],
     )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "impressions"),
+    [
+        ([], ("user_id", "example_id"), "imputed"),
+        (["source.name=movielens_100k"], ("user_id", "example_id"), "imputed"),
+        (["source.name=open_bandit"], ("example_id",), "logged"),
+        (["source.name=open_bandit", "features.num_negatives=4"], ("example_id",), "drawn"),
+    ],
+)
+def test_what_a_source_knows(overrides: list[str], key: tuple[str, ...], impressions: str) -> None:
+    config = load_config(None, overrides)
+    assert (config.holdout.key, config.impressions) == (key, impressions)

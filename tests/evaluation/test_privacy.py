@@ -4,7 +4,7 @@ import pytest
 
 from clicksmith.evaluation import figures, privacy
 from clicksmith.evaluation import space as spaces
-from clicksmith.evaluation.sample import Coding
+from clicksmith.evaluation.sample import Coding, Sample
 from clicksmith.tables import Column
 
 COLUMNS = (
@@ -69,6 +69,30 @@ def test_the_farthest_rows_fit_sixteen_bits():
     space = spaces.Space.fit(coding.encode(reference))
     found = spaces.nearest_distances(space.place(coding.encode(far)), space.place(coding.encode(near)))
     assert found[0] == pytest.approx(40 * space.unit / 2, abs=40)
+
+
+@pytest.mark.parametrize("num_columns", [255, 256, 300, 600])
+def test_rows_that_differ_in_all_of_many_categories_are_far_apart(num_columns):
+    columns = tuple(Column(f"c{i}", pa.string()) for i in range(num_columns))
+    rows = pa.table({c.name: ["a", "b"] for c in columns})
+    coding = Coding.fit(rows, columns)
+    sample = coding.encode(rows)
+    space = spaces.Space.fit(sample)
+    found = spaces.nearest_distances(space.place(sample.head(1)), space.place(sample.tail(1)))
+    assert found.tolist() == [num_columns * space.unit]
+
+
+def test_halves_have_no_user_in_common_and_about_as_many_rows():
+    values, users = np.arange(10.0)[:, None], np.array([7, 7, 2, 2, 2, 9, 9, 4, 4, 4])
+    sample = Sample(("x",), np.array([False]), values, users)
+    first, second = sample.halves()
+    # In the order of the users' numbers 2, 4, 7, 9: 3 + 3 rows are nearest to half.
+    assert first.values[:, 0].tolist() == [2, 3, 4, 7, 8, 9] and second.values[:, 0].tolist() == [0, 1, 5, 6]
+    assert set(first.users) == {2, 4} and second.num_users == 2
+    assert sample.of_users(1).values[:, 0].tolist() == [2, 3, 4]
+    alone = Sample(("x",), np.array([False]), values)
+    assert [half.values[:, 0].tolist() for half in alone.halves()] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert alone.of_users(3).num_rows == alone.of_users(3).num_users == 3
 
 
 def test_closer_share_by_hand():

@@ -21,6 +21,7 @@ def _decide(
     spread: float = 0.002,
     by_segment: dict[tuple[str, str], float] | None = None,
     arms: dict[str, Arm] = ARMS,
+    undecidable: dict[str, str] | None = None,
 ) -> Verdict:
     """Decide where an arm's AUC over the control is `skill`, on segments too unless given."""
 
@@ -31,7 +32,7 @@ def _decide(
         value = of(arm) - of(against)
         return Difference("auc", arm, against, slice_name, value, value + spread * QUANTILES, 1000)
 
-    return decide(arms, SLICES, difference)
+    return decide(arms, SLICES, difference, undecidable)
 
 
 def test_augments_with_the_best_arm_that_passes() -> None:
@@ -87,3 +88,20 @@ def test_without_a_synthetic_arm_there_is_nothing_to_augment_with() -> None:
 def test_an_unknown_figure_never_augments() -> None:
     verdict = _decide({"ar": float("nan"), "gan": float("nan")})
     assert verdict.decision == "do_not_augment"
+
+
+@pytest.mark.parametrize("order", [("ar", "gan"), ("gan", "ar")])
+def test_an_unknown_figure_is_never_the_best_in_whatever_order(order: tuple[str, str]) -> None:
+    arms = {name: ARMS[name] for name in ("none", *order)}
+    verdict = _decide({"ar": float("nan"), "gan": 0.001}, spread=0.004, arms=arms)
+    assert verdict.evidence["best_arm"] == "gan"
+
+
+def test_too_few_rows_in_all_are_inconclusive_and_in_a_segment_are_told() -> None:
+    skill = {"ar": 0.010, "gan": 0.008}
+    verdict = _decide(skill, undecidable={"all": "5 users were tested", "history=50+": "2 users were tested"})
+    assert (verdict.decision, verdict.arm, verdict.segments) == ("inconclusive", None, [])
+    assert verdict.evidence["reasons"] == ["5 users were tested"]
+    verdict = _decide(skill, undecidable={"history=50+": "2 users were tested"})
+    assert verdict.decision == "augment"
+    assert verdict.evidence["undecidable"] == {"history=50+": "2 users were tested"}

@@ -24,6 +24,7 @@ def card_of(preset: str = "tabular_gan", **metrics: float) -> dict[str, Any]:
         "training_table": {"name": "gold.training_examples", "version": 3, "fingerprint": "a" * 64},
         "num_rows": 12_345,
         "num_workers": 2,
+        "holdout": ["user_id", "example_id"],
         "seconds": 18.4,
         "metrics": {"steps": 40, **metrics},
     }

@@ -2,16 +2,27 @@
 
 import json
 import logging
+import zlib
 
 import pyarrow.compute as pc
 import pytest
 
 import evaluate_synthetic
+from clicksmith.errors import TrainingError
 from clicksmith.evaluation.rows import read_metrics
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
-from synthetic_lake import candidate_rows, independent_rows, real_rows, shown_rows, write
+from synthetic_lake import (
+    candidate_rows,
+    current_id,
+    independent_rows,
+    real_rows,
+    rows_of_users,
+    shown_rows,
+    with_profiles,
+    write,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -35,14 +46,19 @@ def prepared(spark, make_config):
         "leaking": nearly(shown_rows(rows)),
         "broken": independent_rows(real_rows(3, 700), 4),
     }
-    for name, own in candidates.items():
-        write(spark, config, candidate_rows(own, name), SYNTHETIC_CANDIDATES, f"generator={name}")
+    write_candidates(spark, config, candidates)
     return config
+
+
+def write_candidates(spark, config, candidates):
+    for name, own in candidates.items():
+        rows = candidate_rows(own, name, current_id(config, name))
+        write(spark, config, rows, SYNTHETIC_CANDIDATES, f"generator={name}")
 
 
 def write_card(config, generator, **metrics):
     """What training leaves of a generator's likelihood."""
-    folder = storage.join(models_root(config), "generators", f"{generator}-0")
+    folder = storage.join(models_root(config), "generators", current_id(config, generator))
     storage.write_json(storage.join(folder, "card.json"), {"metrics": metrics})
 
 
@@ -137,6 +153,42 @@ def test_a_run_killed_between_its_commits_is_completed(spark, prepared, monkeypa
     evaluate_synthetic.run(prepared)
     assert published(lake)[0] == {"good"}
     assert lake.open(EVALUATION_METRICS).version() == measured
+
+
+def test_the_profile_of_each_user_learnt_from_is_not_given_away(spark, make_config):
+    """New visits of users who were trained on: no row is a copy, and none of them visits like that again."""
+    names = {"honest": {"preset": "tabular_ar"}, "leaking": {"preset": "tabular_ar"}}
+    config = make_config(f"generators={json.dumps(names)}", "gate.max_rows=300")
+    rows = rows_of_users(1, 400, 12)
+    write(spark, config, rows, TRAINING_EXAMPLES)
+    shown = shown_rows(rows)
+    visits = rows_of_users(2, shown.num_rows, 1, "v")
+    own = {"honest": rows_of_users(3, 400, 12, "h"), "leaking": with_profiles(visits, shown)}
+    write_candidates(spark, config, own)
+    evaluate_synthetic.run(config)
+    lake = Lake.of(config)
+    assert published(lake)[0] == {"honest"}
+    found = figures(lake)
+    held_out = found["holdout.users", "all", "leaking"]
+    assert (held_out.value, held_out.num_rows) == (len(held_out_users(rows)), 12 * len(held_out_users(rows)))
+    assert found["privacy.membership_auc", "all", "leaking"].value > 0.7
+    assert found["privacy.domias_auc", "all", "leaking"].value > 0.7
+    assert found["privacy.membership_auc", "all", "honest"].value == pytest.approx(0.5, abs=0.07)
+    broken = {m for (m, s, arm), f in found.items() if (s, arm, f.value) == ("passed", "leaking", 0.0)}
+    assert broken >= {"gate.max_membership_auc", "gate.max_domias_auc", "gate.max_domias_tpr"}
+
+
+def held_out_users(rows):
+    return {user for user in rows["user_id"].to_pylist() if zlib.crc32(user.encode()) % 10 == 0}
+
+
+def test_candidates_of_another_training_table_are_not_judged(spark, prepared):
+    """Its holdout may have been shown to the generator that made them."""
+    write(spark, prepared, real_rows(5, 3000), TRAINING_EXAMPLES, tag="rebuilt")
+    with pytest.raises(TrainingError, match=r"holds rows of the generator good-.* they may know") as caught:
+        evaluate_synthetic.run(prepared)
+    assert "train_generator, synthesize_samples and evaluate_synthetic again" in str(caught.value)
+    assert Lake.of(prepared).open(SYNTHETIC_EXAMPLES) is None
 
 
 def test_figures_do_not_depend_on_partitions(spark, prepared, make_config, tmp_path):

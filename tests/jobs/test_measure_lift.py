@@ -9,8 +9,16 @@ import pytest
 import measure_lift
 import train_recommender
 from clicksmith.config import Config
+from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.tables import EVALUATION_METRICS, SEQUENCES, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
+from clicksmith.tables import (
+    EVALUATION_METRICS,
+    SEQUENCES,
+    SYNTHETIC_EXAMPLES,
+    TRAINING_EXAMPLES,
+    VERDICTS,
+    VOCABULARY,
+)
 from clicksmith.training.snapshot import load_table
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
@@ -53,13 +61,29 @@ def test_figures_and_verdict_are_written_once_and_again_when_samples_are_publish
     measure_lift.run(config)
     assert [gold.get(table).version for table in (EVALUATION_METRICS, VERDICTS)] == versions
 
-    published = synthetic_from(examples_with(400, 100, "interaction", seed=9), "gan")
+    examples, drawn = gold.get(TRAINING_EXAMPLES), examples_with(400, 100, "interaction", seed=9)
+    published = synthetic_from(drawn, "gan", config, examples)
     write_rows(gold, SYNTHETIC_EXAMPLES, published, "s" * 32, "generator=gan")
     measure_lift.run(config)
     second = load_table(gold.get(VERDICTS), ["run_id", "evidence"])
     assert second.num_rows == 1
     assert second["run_id"] != first["run_id"]
     assert json.loads(second["evidence"][0].as_py())["ratios"] == {"none": 0.0, "duplicate": 0.5, "gan": 1.0}
+
+
+def test_samples_learnt_before_the_cut_was_moved_are_refused(
+    gold: Lake, make_config: Callable[..., Config]
+) -> None:
+    """The examples alone were built anew: the published rows' generator has seen what is tested now."""
+    config = make_config(*QUICK)
+    rows, before = examples_with(3000, 100, "interaction"), gold.get(TRAINING_EXAMPLES)
+    published = synthetic_from(examples_with(400, 100, "interaction", seed=9), "gan", config, before)
+    write_rows(gold, SYNTHETIC_EXAMPLES, published, "s" * 32, "generator=gan")
+    write_examples(gold, rows, "e" * 32)
+    write_rows(gold, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "e" * 32, mode="overwrite")
+    with pytest.raises(TrainingError, match="train_generator, synthesize_samples and evaluate"):
+        measure_lift.run(config)
+    assert gold.find(VERDICTS) is None
 
 
 def test_both_recommenders_are_trained_once(gold: Lake, make_config: Callable[..., Config]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import toy_report
 import write_report
 from clicksmith.config import Config, load_config
+from clicksmith.reporting import words
 from clicksmith.reporting.data import gather
 from clicksmith.reporting.html import render, verdict_line
 
@@ -84,6 +85,38 @@ def test_a_refusal_says_why(config):
     page = Checker.of(render(gather(config))).words
     assert "It may be no better than the cheap arm duplicate_25" in page
     assert "Arm dense_25 was not measured: the gate published no rows of generator 'dense_gan'." in page
+
+
+def test_too_few_test_rows_are_no_refusal(config):
+    toy_report.fill(config, "inconclusive")
+    line = verdict_line(gather(config))
+    assert line.startswith("Too little data to tell. Whether generated rows help to predict")
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("source.name=complete_journey", "its impressions are imputed from other events"),
+        ("source.name=movielens_100k", "its impressions are imputed from other events"),
+        ("source.name=open_bandit", None),
+    ],
+)
+def test_the_page_says_what_impressions_its_figures_are_of(tmp_path, source, says):
+    config = load_config(None, [f"lake.root={tmp_path / 'lake'}", source])
+    toy_report.fill(config)
+    page = Checker.of(render(gather(config))).words
+    assert ("impressions are imputed" in page, "negatives are drawn" in page) == (says is not None, False)
+    assert says is None or page.count(says) == 2, "beside the verdict and beside the recommenders"
+    drawn = load_config(ROOT / "conf" / "retailrocket.yaml", [f"lake.root={tmp_path / 'other'}"])
+    assert "its negatives are drawn at random" in Checker.of(render(gather(drawn))).words
+
+
+def test_the_page_says_what_was_held_out(config):
+    assert "one by one since the log knows no users" in words.holdout_sentence(70, 70)
+    assert words.holdout_sentence(7, 70) == "These are 70 rows of 7 users, of whom no generator saw anything."
+    toy_report.fill(config)
+    page = Checker.of(render(gather(config))).words
+    assert "These are 4,000 rows of 240 users, of whom no generator saw anything." in page
 
 
 def test_every_part_is_there(config):

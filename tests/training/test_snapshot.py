@@ -9,33 +9,58 @@ from deltalake import DeltaTable
 
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.seeds import Holdout
 from clicksmith.training import snapshot as snapshot_module
-from clicksmith.training.snapshot import load_examples, load_table
+from clicksmith.training.snapshot import load_examples, load_shown, load_table
 from training.toy_lake import toy_examples, write_examples
 
 COLUMNS = ["example_id", "item_price", "split", "event_ts", "label_purchase"]
 
 
-def expected(rows: pa.Table, split: str, max_rows: int, holdout: bool | None) -> list[str]:
-    ids = [r["example_id"] for r in rows.select(["example_id", "split"]).to_pylist() if r["split"] == split]
-    ranked = sorted((zlib.crc32(i.encode()), i) for i in ids)
-    if holdout is not None:
-        ranked = [(h, i) for h, i in ranked if (h % 10 == 0) is holdout]
-    return [i for _, i in ranked[:max_rows]]
+def expected(rows: pa.Table, max_rows: int) -> list[dict[str, str]]:
+    """The training rows of smallest hashes."""
+    train = [r for r in rows.to_pylist() if r["split"] == "train"]
+    return sorted(train, key=lambda r: (zlib.crc32(r["example_id"].encode()), r["example_id"]))[:max_rows]
 
 
-@pytest.mark.parametrize("holdout", [None, True, False])
 @pytest.mark.parametrize("max_rows", [37, 10_000])
-def test_the_smallest_hashes_come_first(lake: Lake, holdout: bool | None, max_rows: int) -> None:
+def test_the_smallest_hashes_come_first(lake: Lake, max_rows: int) -> None:
     rows = toy_examples(3000)
     snapshot = write_examples(lake, rows)
-    found = load_examples(snapshot, COLUMNS, "train", max_rows, holdout)
+    found = load_examples(snapshot, COLUMNS, "train", max_rows)
     assert found.column_names == COLUMNS
-    assert found.column("example_id").to_pylist() == expected(rows, "train", max_rows, holdout)
+    assert found.column("example_id").to_pylist() == [r["example_id"] for r in expected(rows, max_rows)]
     assert set(found.column("split").to_pylist()) == {"train"}
     assert [str(t) for t in found.schema.types][1:] == ["double", "string", "timestamp[us, tz=UTC]", "bool"]
     prices = dict(zip(rows["example_id"].to_pylist(), rows["item_price"].to_pylist(), strict=True))
     assert found["item_price"].to_pylist() == [prices[i] for i in found["example_id"].to_pylist()]
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+@pytest.mark.parametrize("max_rows", [370, 10_000])
+def test_a_tenth_of_the_users_is_kept_from_generators(lake: Lake, held_out: bool, max_rows: int) -> None:
+    rows = toy_examples(3000)
+    found = load_shown(write_examples(lake, rows), ["example_id", "user_id"], max_rows, Holdout(), held_out)
+    wanted = [
+        (r["example_id"], r["user_id"])
+        for r in expected(rows, max_rows)
+        if (zlib.crc32(r["user_id"].encode()) % 10 == 0) is held_out
+    ]
+    assert [tuple(r.values()) for r in found.to_pylist()] == wanted
+    assert 0 < len(wanted) < len(expected(rows, max_rows))
+
+
+def test_a_control_of_as_many_rows_has_all_that_a_generator_saw(lake: Lake) -> None:
+    """However many rows the held-out users have: here hardly any."""
+    rows = toy_examples(3000)
+    users = np.where(np.arange(3000) % 50 == 0, "u8", "u1")
+    assert [zlib.crc32(user) % 10 == 0 for user in (b"u8", b"u1")] == [True, False]
+    place = rows.column_names.index("user_id")
+    snapshot = write_examples(lake, rows.set_column(place, rows.schema.field("user_id"), [users.tolist()]))
+    shown = load_shown(snapshot, ["example_id"], 1000, Holdout())["example_id"].to_pylist()
+    control = load_examples(snapshot, ["example_id"], "train", 1000)["example_id"].to_pylist()
+    assert len(shown) > 960
+    assert set(shown) < set(control)
 
 
 def test_file_layout_changes_nothing(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +70,7 @@ def test_file_layout_changes_nothing(tmp_path, monkeypatch: pytest.MonkeyPatch) 
     many = write_examples(Lake(str(tmp_path / "many")), shuffled, target_file_size=20_000)
     monkeypatch.setattr(snapshot_module, "BATCH_ROWS", 100)  # makes the running threshold work
     names = rows.column_names
-    assert load_examples(one, names, "train", 50, False).equals(
-        load_examples(many, names, "train", 50, False)
-    )
+    assert load_examples(one, names, "train", 50).equals(load_examples(many, names, "train", 50))
 
 
 def test_the_version_is_pinned(lake: Lake) -> None:

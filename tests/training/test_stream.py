@@ -22,11 +22,12 @@ from clicksmith.errors import LakeError, TrainingError
 from clicksmith.generators.artefact import generator_folder, trace_generator
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.seeds import Holdout, hash_buckets
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS
 from clicksmith.training import stream
 from clicksmith.training.row_index import HASH_END, RowIndex, scan_trained
-from clicksmith.training.snapshot import hash_buckets
+from clicksmith.training.snapshot import load_shown
 from clicksmith.training.stream import StreamedRows
 from training.toy_lake import toy_examples, write_examples
 
@@ -58,12 +59,12 @@ def codec(rows: pa.Table) -> TableCodec:
 
 def trained_on(rows: pa.Table) -> pa.Table:
     mask = np.array(rows["split"].to_pylist()) == "train"
-    return rows.filter(mask & (hash_buckets(rows["example_id"].combine_chunks()) % 10 != 0))
+    return rows.filter(mask & (hash_buckets(rows["user_id"]) % 10 != 0))
 
 
 @lru_cache
 def index_of(uri: str) -> RowIndex:
-    return RowIndex.build(Snapshot(TRAINING_EXAMPLES, uri, 0, "", None, {}), TRAIN, HASH_END)
+    return RowIndex.build(Snapshot(TRAINING_EXAMPLES, uri, 0, "", None, {}), TRAIN, HASH_END, Holdout())
 
 
 def streamed(snapshot: Snapshot, codec: TableCodec, seed: int = 1) -> StreamedRows:
@@ -74,18 +75,19 @@ def streamed(snapshot: Snapshot, codec: TableCodec, seed: int = 1) -> StreamedRo
 
 def test_the_index_counts_the_rows_that_are_trained_on(rows: pa.Table, snapshot: Snapshot) -> None:
     expected = trained_on(rows)
-    index = RowIndex.build(snapshot, TRAIN, HASH_END)
+    index = RowIndex.build(snapshot, TRAIN, HASH_END, Holdout())
     assert index.num_rows == expected.num_rows
     assert len(index.counts) > 5 and index.counts.max() <= 300
-    again, counts = RowIndex.from_bytes(index.to_bytes([np.arange(3), np.arange(5)]))
+    again, counts = RowIndex.from_bytes(index.to_bytes([np.arange(3), np.arange(5)]), Holdout())
     assert again.counts.tolist() == index.counts.tolist() and again.limit == index.limit
     assert [count.tolist() for count in counts] == [[0, 1, 2], [0, 1, 2, 3, 4]]
     with pytest.raises(LakeError, match="is damaged"):
-        RowIndex.from_bytes(index.to_bytes([])[:100])
-    # A smaller number of rows: those with the smallest hashes.
-    fewer = RowIndex.build(snapshot, TRAIN, 1000)
-    assert 980 <= fewer.num_rows <= 1000
-    ids = pa.concat_tables(scan_trained(snapshot, ["example_id"], TRAIN, fewer.limit))["example_id"]
+        RowIndex.from_bytes(index.to_bytes([])[:100], Holdout())
+    # A smaller number of rows: those with the smallest hashes, counted before any is held out.
+    fewer = RowIndex.build(snapshot, TRAIN, 1000, Holdout())
+    shown = load_shown(snapshot, ["example_id"], 1000, Holdout())
+    assert shown.num_rows - 20 <= fewer.num_rows <= shown.num_rows < 1000
+    ids = pa.concat_tables(scan_trained(snapshot, ["example_id"], TRAIN, fewer))["example_id"]
     smallest = np.sort(hash_buckets(expected["example_id"].combine_chunks()))[: fewer.num_rows]
     assert np.sort(hash_buckets(ids.combine_chunks())).tolist() == smallest.tolist()
 

@@ -5,6 +5,9 @@ import datetime
 import numpy as np
 import pyarrow as pa
 
+from clicksmith.config import Config
+from clicksmith.generators.artefact import generator_id, trace_generator
+from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VOCABULARY
 from training.toy_lake import toy_examples
 
@@ -27,8 +30,12 @@ def examples_with(num_rows: int, num_users: int, labels: str, seed: int = 0) -> 
     return _set(rows, "label_purchase", pa.array(random.random(num_rows) < rate))
 
 
-def synthetic_from(rows: pa.Table, generator: str) -> pa.Table:
-    """Rows in the shape of gold.synthetic_examples; they lose user, session and request, and are train."""
+def synthetic_from(rows: pa.Table, generator: str, config: Config, examples: Snapshot) -> pa.Table:
+    """Rows in the shape of gold.synthetic_examples; they lose user, session and request, and are train.
+
+    They name the generator that learns from the examples as their maker.
+    """
+    made_by = generator_id(generator, trace_generator(config, generator, examples))
     num_rows = rows.num_rows
     rows = _set(rows, "split", pa.array(["train"] * num_rows))
     rows = _set(rows, "user_id", pa.nulls(num_rows, pa.string()))
@@ -36,7 +43,7 @@ def synthetic_from(rows: pa.Table, generator: str) -> pa.Table:
         "sample_id": pa.array([f"{generator}-{i}" for i in range(num_rows)]),
         "row_id": pa.array(range(num_rows), pa.int64()),
         "run_id": pa.array(["r"] * num_rows),
-        "generator_id": pa.array([f"{generator}-0"] * num_rows),
+        "generator_id": pa.array([made_by] * num_rows),
         "generator": pa.array([generator] * num_rows),
     }
     table = pa.table({**provenance, **{name: rows.column(name) for name in rows.column_names}})

@@ -28,7 +28,10 @@ class GeneratorConfig(Section):
     batch_size: int = Field(default=500, ge=2, description="global: over all workers")
     learning_rate: float | None = Field(default=None, gt=0, description="null: the preset's own")
     max_rows: int = Field(
-        default=200_000, ge=100, description="rows to train on, chosen by hash of the example id"
+        default=200_000,
+        ge=100,
+        description="rows to train on, chosen by hash of the example id; those of the held-out users are "
+        "counted, but not shown",
     )
     memory_rows: int = Field(
         default=4_000_000,
@@ -133,6 +136,11 @@ class GateConfig(Section):
         ge=0,
         le=1,
         description="AUC that trees lose by training on synthetic instead of real rows",
+    )
+    min_holdout_users: int = Field(
+        default=30,
+        ge=4,
+        description="users held out, or rows where the log knows none: fewer cannot show a leak",
     )
     max_dcr_share: float = Field(
         default=0.6, ge=0, le=1, description="share closer to training than to holdout rows"

@@ -1,5 +1,7 @@
 """The whole configuration."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from clicksmith.config.data import (
@@ -8,6 +10,8 @@ from clicksmith.config.data import (
     ContractConfig,
     FeaturesConfig,
     MaintenanceConfig,
+    MovieLensConfig,
+    OpenBanditConfig,
     SourceConfig,
 )
 from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
@@ -21,10 +25,7 @@ from clicksmith.config.recommenders import (
 )
 from clicksmith.config.section import Section
 from clicksmith.config.simulation import SimulationConfig
-
-GENERATOR_SHARE = 0.88
-"""Rows that a generator may see, of the real rows of a lift measurement: both take the rows of smallest hash,
-but a tenth of these is held out from generators; the rest is slack for chance."""
+from clicksmith.seeds import HOLDOUT_BY_ROW, Holdout
 
 
 class Config(Section):
@@ -55,6 +56,19 @@ class Config(Section):
     lift: LiftConfig = LiftConfig()
     maintenance: MaintenanceConfig = MaintenanceConfig()
 
+    @property
+    def holdout(self) -> Holdout:
+        """Which training rows no generator sees."""
+        # Open Bandit's users are segments: those held out would be of other ages than those that are shown.
+        return HOLDOUT_BY_ROW if isinstance(self.source, OpenBanditConfig) else Holdout()
+
+    @property
+    def impressions(self) -> Literal["logged", "imputed", "drawn"]:
+        """Whether the log knows what was shown, or it was inferred from other events, or drawn at random."""
+        if isinstance(self.source, (CompleteJourneyConfig, MovieLensConfig)):
+            return "imputed"
+        return "drawn" if self.features.num_negatives else "logged"
+
     @model_validator(mode="after")
     def _arms_name_generators(self) -> "Config":
         for name, arm in self.lift.arms.items():
@@ -70,8 +84,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _controls_train_on_what_generators_saw(self) -> "Config":
-        """A generator that learnt from more real rows than the control has would be no fair comparison."""
-        limit = int(GENERATOR_SHARE * self.lift.max_rows)
+        """A generator that learnt from more real rows than the control has would be no fair comparison.
+
+        Both take the rows of smallest hash, and the generator's are counted before any is held out: those
+        that it sees are among the control's, however many rows the held-out users have.
+        """
+        limit = self.lift.max_rows
         for arm in self.lift.arms.values():
             seen = self.generators[arm.generator].max_rows if arm.generator is not None else 0
             if seen > limit:

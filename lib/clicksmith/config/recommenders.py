@@ -201,6 +201,12 @@ class LiftConfig(Section):
     num_steps: int = Field(default=400, ge=1, description="optimizer steps, equal for every arm")
     max_rows: int = Field(default=250_000, ge=100, description="real training rows, the same for every arm")
     num_bootstrap: int = Field(default=500, ge=10)
+    min_users: int = Field(
+        default=50, ge=2, description="of the test rows, or of a segment of them: fewer have no interval"
+    )
+    min_positives: int = Field(
+        default=50, ge=1, description="rows of the rarer outcome, in the same way: fewer have no interval"
+    )
     history_buckets: tuple[int, ...] = Field(default=(50, 200, 600), description="borders of user_num_events")
     popularity_buckets: tuple[int, ...] = Field(
         default=(5, 30, 150), description="borders of item_num_purchases"

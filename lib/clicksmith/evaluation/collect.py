@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -10,6 +12,7 @@ from pyspark.sql import functions as F
 from clicksmith.config import Config
 from clicksmith.evaluation import compare, gate
 from clicksmith.evaluation.figures import Figures
+from clicksmith.evaluation.provenance import require_current
 from clicksmith.evaluation.rows import Metric
 from clicksmith.evaluation.sample import Coding
 from clicksmith.lakehouse import storage
@@ -18,7 +21,7 @@ from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.lakehouse.session import open_session
-from clicksmith.seeds import HOLDOUT_MODULUS, derive_seed
+from clicksmith.seeds import derive_seed
 from clicksmith.tables import SYNTHETIC_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 
@@ -42,18 +45,18 @@ def candidates_of(spark: SparkSession, candidates: Snapshot, generator: str) -> 
     return read(spark, candidates).where(F.col("generator") == generator)
 
 
-def card_metrics(config: Config, rows: DataFrame) -> dict[str, float]:
-    """The figures on the card of the generator that made the rows; empty where there is no card."""
-    first = rows.select("generator_id").first()
-    if first is None:
-        return {}
-    uri = storage.join(models_root(config), "generators", first["generator_id"], "card.json")
-    metrics = storage.read_json(uri).get("metrics", {}) if storage.exists(uri) else {}
-    return {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+def read_card(config: Config, generator_id: str) -> dict[str, Any]:
+    """The card of a generator; empty where there is none."""
+    uri = storage.join(models_root(config), "generators", generator_id, "card.json")
+    return storage.read_json(uri) if storage.exists(uri) else {}
 
 
 def measure_generators(
-    spark: SparkSession, config: Config, examples: Snapshot, candidates: Mapping[str, Snapshot]
+    spark: SparkSession,
+    config: Config,
+    examples: Snapshot,
+    candidates: Mapping[str, Snapshot],
+    current: Mapping[str, str],
 ) -> list[Metric]:
     """Every figure of every generator, and the gate's decisions, as rows.
 
@@ -62,32 +65,44 @@ def measure_generators(
         config: for the gate's bounds, the generators' own row limits, the label and the seed.
         examples: gold.training_examples.
         candidates: gold.synthetic_candidates by generator.
+        current: id of the generator that learnt from these examples, by its name.
+
+    Raises:
+        TrainingError: another generator made the candidates.
+        ContractError: there are too few rows to judge by.
     """
     names = [column.name for column in COLUMNS]
-    bounds = config.gate
-    train_rows = read(spark, examples).where(F.col("split") == "train")
-    is_holdout = F.crc32(F.col("example_id")) % HOLDOUT_MODULUS == 0
-    train_table = sample(train_rows.where(~is_holdout), names, bounds.max_reference_rows)
-    coding = Coding.fit(train_table, COLUMNS)
-    train = coding.encode(train_table)
-    holdout = coding.encode(sample(train_rows.where(is_holdout), names, bounds.max_reference_rows))
+    bounds, held_out = config.gate, F.expr(config.holdout.condition)
+    rows_of = {name: candidates_of(spark, snapshot, name) for name, snapshot in candidates.items()}
+    for name, rows in rows_of.items():
+        first = rows.select("generator_id").first()
+        require_current([] if first is None else [first[0]], current[name], candidates[name], examples)
+    real = read(spark, examples).where(F.col("split") == "train")
+    real_tables = [
+        sample(rows, [*names, *config.holdout.key], bounds.max_reference_rows)
+        for rows in (real.where(~held_out), real.where(held_out))
+    ]
+    coding = Coding.fit(real_tables[0], COLUMNS)
+    train, holdout = (
+        replace(coding.encode(table), users=config.holdout.owners(table)) for table in real_tables
+    )
     seed = derive_seed(config.seed, "evaluate_synthetic")
     labels = tuple(column.name for column in LABEL_COLUMNS)
     measure = compare.Measure(coding, seed, (config.ranker.label,), labels)
     ceilings: dict[tuple[int, int], Figures] = {}
     pictures = {"holdout": holdout.head(bounds.max_rows)}
     metrics = []
-    for generator, snapshot in candidates.items():
-        rows = candidates_of(spark, snapshot, generator)
+    for generator, rows in rows_of.items():
         synthetic = coding.encode(sample(rows, names, bounds.max_reference_rows))
+        card = read_card(config, current[generator])
         # A generator with a lower limit saw the first rows of the same order.
-        shown = train.head(config.generators[generator].max_rows)
+        shown = train.head(card.get("num_rows", config.generators[generator].max_rows))
         sides = compare.Sides.of(generator, shown, holdout, synthetic.num_rows, bounds.max_rows)
         key = (sides.train.num_rows, sides.size)
         if key not in ceilings:
             ceilings[key] = compare.real_figures(measure, sides)
-        card = card_metrics(config, rows)
-        found = compare.compare(generator, measure, sides, synthetic, ceilings[key], card)
+        known = card.get("metrics", {})
+        found = compare.compare(generator, measure, sides, synthetic, ceilings[key], known)
         metrics += [*found, *gate.gate_metrics(gate.decide(generator, found, bounds), sides.size)]
         pictures[generator] = synthetic.head(sides.size)
         logger.info("generator %s: measured on %s rows a side", generator, f"{sides.size:,}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -12,9 +12,12 @@ from clicksmith.evaluation.figures import Figures
 from clicksmith.evaluation.rows import Metric
 from clicksmith.evaluation.sample import Coding, Sample, columns_of
 from clicksmith.evaluation.space import Space
+from clicksmith.seeds import hash_buckets
 from clicksmith.tables import Column
 
 MIN_ROWS = 50
+MIN_USERS = 4
+"""Held out: half of them stand in for generated rows, a quarter is attacked, a quarter is the reference."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Sides:
                 f"Generator {generator!r} cannot be judged by {shown.num_rows} training, {holdout.num_rows} "
                 f"holdout and {num_synthetic} synthetic rows: at least {MIN_ROWS} of each are needed.",
                 "Take in more data, or raise synthesis.ratio.",
+            )
+        if holdout.num_users < MIN_USERS:
+            raise ContractError(
+                f"Generator {generator!r} cannot be judged by rows of {holdout.num_users} held-out users: at "
+                f"least {MIN_USERS} are needed, which is a tenth of them.",
+                "Take in data of more users.",
             )
         return cls(shown, holdout, size)
 
@@ -83,11 +92,11 @@ class Measure:
 def real_figures(measure: Measure, sides: Sides) -> Figures:
     """The ceilings: holdout rows in the place of synthetic ones.
 
-    For distances and attacks one half of the holdout rows is judged against the other; for utility,
+    For distances and attacks one half of the holdout users is judged against the other; for utility,
     whose test rows the holdout is, training rows stand in.
     """
-    half = sides.holdout.num_rows // 2
-    others = Space.fit(sides.train), sides.holdout.head(half), sides.train, sides.holdout.tail(half)
+    standing_in, others_held_out = sides.holdout.halves()
+    others = Space.fit(sides.train), standing_in, sides.train, others_held_out
     return {
         **measure.similarity(sides, sides.holdout.head(sides.size)),
         **figures.distance_figures(*others),
@@ -124,6 +133,9 @@ def compare(
         **figures.likelihood_figures(card_metrics or {}),
     }
     metrics = []
+    if sides.holdout.users is not None:
+        held_out = sides.holdout
+        metrics.append(Metric("holdout.users", "all", generator, held_out.num_users, held_out.num_rows))
     for (metric, slice_name), figure in found.items():
         # An entropy ratio of a column that is constant in the training sample has none, for instance.
         real = ceilings.get((metric, slice_name))
@@ -141,6 +153,7 @@ def compare_tables(
     labels: Sequence[str] = (),
     left_out: Sequence[str] = (),
     columns: Sequence[Column] | None = None,
+    user_column: str | None = None,
     card_metrics: Mapping[str, float] | None = None,
     generator: str = "synthetic",
     max_rows: int = 20_000,
@@ -159,6 +172,8 @@ def compare_tables(
         labels: two-valued columns for utility.
         left_out: columns that give a label away.
         columns: which columns to measure, and how; all of `train` by default, text as categories.
+        user_column: says whose row it is, where a user has several: it is no figure's, and no user of the
+            holdout may be one of `train`.
         card_metrics: `held_out_nats` and `train_nats` of a likelihood model.
         generator: the figures' arm.
         max_rows: rows a side for fidelity, diversity and utility.
@@ -167,10 +182,16 @@ def compare_tables(
     Raises:
         ContractError: a column is missing, or there are too few rows.
     """
-    coding = Coding.fit(train, columns_of(train.schema) if columns is None else columns)
+    if columns is None:
+        columns = [column for column in columns_of(train.schema) if column.name != user_column]
+    coding = Coding.fit(train, columns)
     measure = Measure(coding, seed, tuple(labels), tuple(left_out))
     rows = coding.encode(synthetic)
-    sides = Sides.of(generator, coding.encode(train), coding.encode(holdout), rows.num_rows, max_rows)
+    shown, unseen = (
+        replace(coding.encode(real), users=user_column and hash_buckets(real.column(user_column)))
+        for real in (train, holdout)
+    )
+    sides = Sides.of(generator, shown, unseen, rows.num_rows, max_rows)
     return compare(generator, measure, sides, rows, real_figures(measure, sides), card_metrics)
 
 

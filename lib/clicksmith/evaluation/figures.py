@@ -59,12 +59,14 @@ def diversity_figures(coding: Coding, real: Sample, other: Sample) -> Figures:
 
 
 def distance_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
-    """How near the first of `rows` lie to training rows, and how near to as many holdout rows.
+    """How near `rows` lie to training rows, and how near to as many holdout rows, of as many users.
 
-    They see the leak of those training rows alone: copies of a random training row score 1/2 + 1/2 of
-    the share searched. The attacks see all of it.
+    Only the first of `rows` are asked. The more users, the more varied their rows are, and the nearer is the
+    nearest of them to any row. Distances see the leak of the training rows searched alone: copies of a random
+    training row score 1/2 + 1/2 of the share searched. The attacks see all of it.
     """
     queries = space.place(rows.head(NUM_QUERIES))
+    train = train.of_users(holdout.num_users)
     size = min(train.num_rows, holdout.num_rows)
     to_train = nearest_neighbours(queries, space.place(train.head(size)), 2)
     to_holdout = nearest_neighbours(queries, space.place(holdout.head(size)), 2)
@@ -78,17 +80,21 @@ def distance_figures(space: Space, rows: Sample, train: Sample, holdout: Sample)
 def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
     """Attacks through all of `rows` on training rows among as many holdout rows.
 
-    DOMIAS needs a reference of its own, so it attacks at most half of the holdout rows.
+    DOMIAS needs a reference of its own, with no row of a user who is attacked: it attacks one half of the
+    holdout rows and refers to the other. Rows of one user are near to one another, so that they would seem
+    to lie in a denser population than they do.
     """
+    attacked, known = holdout.halves()
     size = min(NUM_ATTACKED, train.num_rows, holdout.num_rows)
-    apart = min(size, holdout.num_rows // 2)
-    points, reference = space.place(rows), space.place(holdout.tail(apart).head(NUM_REFERENCES))
+    apart = min(size, attacked.num_rows)
+    points, reference = space.place(rows), space.place(known.head(NUM_REFERENCES))
     members, others = space.place(train.head(size)), space.place(holdout.head(size))
     of_members, of_others = nearest_distances(members, points), nearest_distances(others, points)
-    neighbour = min(attack.REFERENCE_NEIGHBOUR, apart)
-    to_reference = [nearest_neighbours(side, reference, neighbour)[:, -1] for side in (members, others)]
+    strangers = space.place(attacked.head(apart))
+    neighbour = min(attack.REFERENCE_NEIGHBOUR, reference.num_rows)
+    to_reference = [nearest_neighbours(side, reference, neighbour)[:, -1] for side in (members, strangers)]
     members_scores = attack.density_scores(of_members, to_reference[0])
-    others_scores = attack.density_scores(of_others, to_reference[1])[:apart]
+    others_scores = attack.density_scores(nearest_distances(strangers, points), to_reference[1])
     found = attack.true_positive_rate(members_scores, others_scores)
     return {
         ("privacy.membership_auc", "all"): _area(attack.membership_auc(of_members, of_others), size, size),

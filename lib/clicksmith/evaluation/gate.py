@@ -63,6 +63,11 @@ RULES = {
     "max_utility_loss": Rule(
         "utility.trained_auc", "a model learns less from the rows than from real ones", _loss, optional=True
     ),
+    "min_holdout_users": Rule(
+        "holdout.users",
+        "fewer cannot show whether the users learnt from are given away",
+        optional=True,
+    ),
     "max_dcr_share": Rule(
         "privacy.dcr_share", "the rows lie closer to training rows than to real rows never shown"
     ),

@@ -8,7 +8,7 @@ which no number of test users takes away. With one seed it cannot be estimated a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -58,8 +58,12 @@ class Difference:
     num_rows: int
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The percentile interval at a level."""
+        """The percentile interval at a level; (NaN, NaN) where there is none."""
         return bootstrap.interval(self.replicates, level)
+
+    def without_interval(self) -> "Difference":
+        """The value alone, where too few users make any interval a wrong one."""
+        return replace(self, replicates=np.full_like(self.replicates, np.nan))
 
 
 def buckets(values: NDArray[np.number], borders: Sequence[int], name: str) -> dict[str, NDArray[np.bool_]]:

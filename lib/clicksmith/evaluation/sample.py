@@ -28,24 +28,51 @@ class Sample:
         is_categorical: shape (C,).
         values: shape (N, C), float64. A category's code (0 missing, then by falling frequency in the
             reference, last: unseen there), or the number itself with NaN where it is missing.
+        users: a number of each row's user, shape (N,), or None: each row stands for itself.
     """
 
     names: tuple[str, ...]
     is_categorical: NDArray[np.bool_]
     values: NDArray[np.float64]
+    users: NDArray[np.int64] | None = None
 
     @property
     def num_rows(self) -> int:
         """N."""
         return int(self.values.shape[0])
 
+    @property
+    def num_users(self) -> int:
+        """Users, or rows where these are not known."""
+        return self.num_rows if self.users is None else len(np.unique(self.users))
+
     def head(self, num_rows: int) -> "Sample":
         """The first rows: a sample in hash order stays one."""
-        return Sample(self.names, self.is_categorical, self.values[:num_rows])
+        return self.take(slice(num_rows))
 
     def tail(self, start: int) -> "Sample":
         """The rows from `start` on."""
-        return Sample(self.names, self.is_categorical, self.values[start:])
+        return self.take(slice(start, None))
+
+    def take(self, rows: slice | NDArray[np.bool_]) -> "Sample":
+        """Some of the rows, in their order."""
+        users = None if self.users is None else self.users[rows]
+        return Sample(self.names, self.is_categorical, self.values[rows], users)
+
+    def of_users(self, num_users: int) -> "Sample":
+        """All rows of so many users, those of the smallest numbers."""
+        if self.users is None:
+            return self.head(num_users)
+        return self.take(np.isin(self.users, np.unique(self.users)[:num_users]))
+
+    def halves(self) -> tuple["Sample", "Sample"]:
+        """Two samples of about as many rows, with no user in both; of at least two users."""
+        if self.users is None:
+            return self.head(self.num_rows // 2), self.tail(self.num_rows // 2)
+        _, user, sizes = np.unique(self.users, return_inverse=True, return_counts=True)
+        last = np.abs(np.cumsum(sizes)[:-1] - self.num_rows / 2).argmin()
+        first = np.asarray(user <= last)
+        return self.take(first), self.take(~first)
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,9 @@ def _nearest_of_block(queries: Points, references: Points, start: int, k: int) -
 
 def _distances(queries: Points, references: Points, rows: slice, block: slice) -> NDArray[np.uint16]:
     shape = (rows.stop - rows.start, block.stop - block.start)
-    mismatches, differs = np.zeros(shape, dtype=np.uint8), np.empty(shape, dtype=np.bool_)
+    # Of as few bits as the number of codes needs: eight are twice as fast as sixteen.
+    mismatches = np.zeros(shape, dtype=np.min_scalar_type(len(queries.codes)))
+    differs = np.empty(shape, dtype=np.bool_)
     low, high = np.empty(shape, dtype=np.uint16), np.empty(shape, dtype=np.uint16)
     for query, reference in zip(queries.codes, references.codes, strict=True):
         np.not_equal(query[rows, None], reference[None, block], out=differs)

@@ -1,5 +1,6 @@
 """From differences to a decision. A pure function: no data, no engine."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,7 +27,7 @@ class Arm:
 class Verdict:
     """A decision and what it rests on; the columns of gold.verdicts."""
 
-    decision: Literal["augment", "do_not_augment"]
+    decision: Literal["augment", "do_not_augment", "inconclusive"]
     arm: str | None
     ratio: float | None
     segments: list[str]
@@ -37,9 +38,12 @@ def decide(
     arms: Mapping[str, Arm],
     slices: list[str],
     difference: Callable[[str, str, str], Difference],
+    undecidable: Mapping[str, str] | None = None,
     level: float = 0.95,
 ) -> Verdict:
     """Decide whether to augment.
+
+    ``inconclusive`` where all rows together are too few to tell. Otherwise:
 
     ``augment`` names the synthetic arm of the largest lift among those that pass all of:
 
@@ -57,6 +61,7 @@ def decide(
         arms: the arms that were measured; exactly one of kind none.
         slices: slices, ``all`` among them; the rest are guarded.
         difference: (arm, against, slice) to the difference of AUC.
+        undecidable: slices of too few users or rows for an interval, and why.
         level: of the family of statements.
     """
     control = next(name for name, arm in arms.items() if arm.kind == "none")
@@ -68,7 +73,7 @@ def decide(
         name: _examine(name, control, cheap, segments, difference, level, adjusted) for name in synthetic
     }
     passed = [name for name in synthetic if not found[name]["reasons"]]
-    best = max(passed or synthetic, key=lambda name: found[name]["lift"]["value"], default=None)
+    best = max(passed or synthetic, key=lambda name: _or_least(found[name]["lift"]["value"]), default=None)
     listed_level = 1 - (1 - adjusted) / max(1, len(segments))
     listed = [s for s in segments if best and difference(best, control, s).interval(listed_level)[0] > 0]
     evidence = {
@@ -82,7 +87,11 @@ def decide(
         "arms": found,
         "cheap_arms": {name: _figure(difference(name, control, ALL_ROWS), level) for name in cheap},
         "reasons": found[best]["reasons"] if best else ["no synthetic arm was measured"],
+        "undecidable": dict(undecidable or {}),
     }
+    if undecidable and ALL_ROWS in undecidable:
+        evidence["reasons"] = [undecidable[ALL_ROWS]]
+        return Verdict("inconclusive", None, None, [], evidence)
     if passed and best:
         return Verdict("augment", best, arms[best].ratio, listed, evidence)
     return Verdict("do_not_augment", None, None, listed, evidence)
@@ -115,6 +124,11 @@ def _examine(
         if figure["ci_high"] < 0
     ]
     return {"lift": lift, "against": against, "segments": by_segment, "reasons": reasons}
+
+
+def _or_least(value: float) -> float:
+    """The value, or what is below any other where it is undefined: NaN has no order."""
+    return -math.inf if math.isnan(value) else value
 
 
 def _figure(difference: Difference, level: float) -> dict[str, float | int]:

@@ -66,8 +66,15 @@ def _data(card: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
 | | |
 |---|---|
 | table | {table["name"]}, version {table["version"]} ({table["fingerprint"][:16]}) |
-| rows | {card["num_rows"]:,}, of the split "train"; a tenth of that split, chosen by hash, was kept from it |
+| rows | {card["num_rows"]:,}, of the split "train"; {_held_out(card)}, chosen by hash, was kept from it |
 | rare values | a category or an extreme of fewer than {settings.get("min_users", 1)} users was not shown |"""
+
+
+def _held_out(card: Mapping[str, Any]) -> str:
+    by_user = "user_id" in card["holdout"]
+    return (
+        "a tenth of the users with all their rows" if by_user else "a tenth of the rows (of no known users)"
+    )
 
 
 def _training(card: Mapping[str, Any], settings: Mapping[str, Any]) -> str:

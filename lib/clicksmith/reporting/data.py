@@ -77,6 +77,7 @@ class ReportData:
         reasons: table name to (reason, rows), the most frequent first.
         runs: of ops.job_runs, the longest done run of each job.
         versions: of the libraries, by name.
+        impressions: see `Config.impressions`.
     """
 
     config: Mapping[str, Any]
@@ -89,6 +90,7 @@ class ReportData:
     reasons: Mapping[str, Sequence[tuple[str, int]]]
     runs: Sequence[Mapping[str, Any]]
     versions: Mapping[str, str]
+    impressions: str
 
 
 def gather(config: Config) -> ReportData:
@@ -116,6 +118,7 @@ def gather(config: Config) -> ReportData:
         },
         runs=_runs(lake),
         versions=_versions(),
+        impressions=config.impressions,
     )
 
 

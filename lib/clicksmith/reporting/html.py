@@ -23,7 +23,8 @@ def render(data: ReportData) -> str:
         headline=words.verdict_headline(data.verdict),
         sentence=words.verdict_sentence(data.verdict),
         augment=data.verdict is not None and data.verdict["decision"] == "augment",
-        details=_verdict_details(data.verdict),
+        details=_verdict_details(data),
+        impressions=words.impressions_sentence(data.impressions),
         skipped=_skipped(data.verdict),
         lift=_lift(data),
         quality=sections.quality(data.synthetic),
@@ -44,10 +45,12 @@ def render(data: ReportData) -> str:
     )
 
 
-def _verdict_details(verdict: Mapping[str, Any] | None) -> list[str]:
+def _verdict_details(data: ReportData) -> list[str]:
+    verdict, caveat = data.verdict, words.impressions_sentence(data.impressions)
     if verdict is None:
         return ["Run the pipeline to its end; everything that is there already is shown below."]
-    return [*words.reasons(verdict), words.segments_sentence(verdict), words.measured_sentence(verdict)]
+    found = [*words.reasons(verdict), words.segments_sentence(verdict), words.measured_sentence(verdict)]
+    return found if caveat is None else [*found, caveat]
 
 
 def _skipped(verdict: Mapping[str, Any] | None) -> list[str]:

@@ -74,7 +74,13 @@ def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
             cells.append(Cell(number(value), number(ceiling), broken))
         rows.append((title, unit, cells))
     sizes = sorted({m.num_rows for m in overall.values() if m.metric == "fidelity.shapes"})
-    return {"generators": list(decisions), "rows": rows, "sizes": [f"{size:,}" for size in sizes]}
+    held_out = next((m for m in overall.values() if m.metric == "holdout.users"), None)
+    return {
+        "generators": list(decisions),
+        "rows": rows,
+        "sizes": [f"{size:,}" for size in sizes],
+        "holdout": "" if held_out is None else words.holdout_sentence(int(held_out.value), held_out.num_rows),
+    }
 
 
 def intervals(lifts: Sequence[Metric]) -> list[Interval]:

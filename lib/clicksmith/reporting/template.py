@@ -93,7 +93,7 @@ generator has to beat them.</p>
 <h2>Generated rows: quality and privacy</h2>
 {% if quality %}
 <p>Measured on {{ quality.sizes | join(" or ") }} rows a side. Below each figure stands the same figure for real
-rows that no generator saw: nothing can look more real than that.</p>
+rows that no generator saw: nothing can look more real than that. {{ quality.holdout }}</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Figure</th>
 {% for name in quality.generators %}
@@ -166,6 +166,9 @@ misses most come first.</p>
 
 <section id="recommenders">
 <h2>The recommenders</h2>
+{% if impressions %}
+<p class="hint">{{ impressions }}</p>
+{% endif %}
 {% for model in recommenders %}
 <div class="scroll"><table>
 <thead><tr><th scope="col">{{ model.name }} <small>{{ model.preset }}</small></th>

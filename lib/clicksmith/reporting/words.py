@@ -11,6 +11,13 @@ _LABELS = {
     "label_cart": "whether an impression leads into the cart",
     "label_purchase": "whether an impression leads to a purchase",
 }
+_IMPRESSIONS = {
+    "imputed": "The log does not say what was shown: its impressions are imputed from other events. All "
+    "figures of rankers here, and so the lift, are of such impressions, not of what users truly saw.",
+    "drawn": "The log has no impressions: its negatives are drawn at random beside what was taken. All "
+    "figures of rankers here, and so the lift, are sampled ones: compare them with one another, not with "
+    "those on logged impressions, nor with metrics over all items.",
+}
 _SEGMENTS = {"history": "users with {} earlier events", "popularity": "items bought {} times before"}
 
 
@@ -20,7 +27,7 @@ def verdict_headline(verdict: Mapping[str, Any] | None) -> str:
         return "No verdict yet"
     if verdict["decision"] == "augment":
         return f"Augment, with {verdict['arm']}"
-    return "Do not augment"
+    return "Too little data to tell" if verdict["decision"] == "inconclusive" else "Do not augment"
 
 
 def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
@@ -35,6 +42,11 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
         return (
             f"Add {ratio_words(verdict['ratio'])} from arm {verdict['arm']}: on real test rows it predicts "
             f"{subject} better than training without it, by {figure_words(lift)} AUC."
+        )
+    if verdict["decision"] == "inconclusive":
+        return (
+            f"Whether generated rows help to predict {subject} cannot be told: the real test rows are too "
+            "few. Until more are there, train on real rows alone."
         )
     if best is None:
         return "Train on real rows alone: no generated rows were there to measure."
@@ -70,6 +82,21 @@ def measured_sentence(verdict: Mapping[str, Any]) -> str:
         f"{evidence.get('num_test_users', 0):,} users. Intervals: "
         f"{evidence.get('interval', 'paired bootstrap over users')}."
     )
+
+
+def impressions_sentence(impressions: str) -> str | None:
+    """What the figures are of, where the log did not record what was shown."""
+    return _IMPRESSIONS.get(impressions)
+
+
+def holdout_sentence(num_users: int, num_rows: int) -> str:
+    """Which real rows no generator saw; as many users as rows where rows were held out one by one."""
+    if num_users == num_rows:
+        return (
+            f"These are {num_rows:,} rows, held out one by one since the log knows no users: a generator "
+            "that gives away what several rows share, such as a person's profile, would not be seen."
+        )
+    return f"These are {num_rows:,} rows of {num_users:,} users, of whom no generator saw anything."
 
 
 def arm_words(name: str, kind: str | None, ratio: float | None) -> str:

@@ -13,7 +13,7 @@ from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError
 from clicksmith.generators.mix import Mix, encode_columns, mix_columns
 from clicksmith.lakehouse.sample import smallest_hashes
-from clicksmith.seeds import HOLDOUT_MODULUS
+from clicksmith.seeds import Holdout
 
 MAX_COMBINATIONS = 200_000
 """They travel to every task."""
@@ -24,6 +24,7 @@ def count_mix(
     codec: TableCodec,
     groups: Sequence[MixConfig],
     max_rows: int,
+    holdout: Holdout,
 ) -> Mix:
     """The mix of a generator's training rows.
 
@@ -32,13 +33,13 @@ def count_mix(
         codec: of the generator.
         groups: conditions and shares.
         max_rows: rows that the generator was trained on: those with the smallest hash of their id.
+        holdout: which rows it was not.
 
     Raises:
         ConfigError: a column is unknown, no row fulfils a condition, or there are too many combinations.
     """
     names = mix_columns(codec, groups)
-    hash_of_id = F.crc32(F.col("example_id"))
-    shown = examples.where((F.col("split") == "train") & (hash_of_id % HOLDOUT_MODULUS != 0))
+    shown = examples.where((F.col("split") == "train") & ~F.expr(holdout.condition))
     rows = smallest_hashes(shown, max_rows).select(*names)
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

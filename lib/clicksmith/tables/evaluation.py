@@ -29,7 +29,7 @@ VERDICTS = Table(
     name="gold.verdicts",
     columns=columns(
         Column("run_id", pa.string()),
-        Column("decision", pa.string(), allowed=("augment", "do_not_augment")),
+        Column("decision", pa.string(), allowed=("augment", "do_not_augment", "inconclusive")),
         Column("arm", pa.string(), nullable=True),
         Column("ratio", pa.float64(), nullable=True),
         Column("segments", pa.list_(pa.string()), doc="segments with a lift whose interval excludes 0"),

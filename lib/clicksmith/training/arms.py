@@ -107,7 +107,8 @@ def train_arm(
         has_added = step < round(task.arm.share_of_steps * task.num_steps)
         pool = len(labels) if has_added else len(real.labels)
         rows = torch.from_numpy(rows_of_step(pool, schedule.batch_size, step, seed))
-        return codes[rows], labels[rows], *(() if weights is None else (weights[rows],))
+        # Real rows alone all weigh the same: their weights beside added ones are not of mean 1.
+        return codes[rows], labels[rows], *((weights[rows],) if has_added and weights is not None else ())
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

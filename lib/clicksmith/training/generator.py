@@ -23,18 +23,19 @@ from clicksmith.generators.recipe import Recipe
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage
-from clicksmith.seeds import derive_seed
+from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop
 from clicksmith.training.row_index import RowIndex, scan_trained
-from clicksmith.training.snapshot import load_examples
+from clicksmith.training.snapshot import load_shown
 from clicksmith.training.stream import StreamedRows
 from clicksmith.training.workers import Worker, run_workers
 
 logger = logging.getLogger(__name__)
 
-MAX_HELD_OUT = 10_000
+HELD_OUT_AMONG = 100_000
+"""Of so many rows, those that are held out are looked at in training: some tenth of them."""
 TRAIN = {"split": "train"}
 
 
@@ -49,6 +50,7 @@ class Task:
         version: their pinned Delta version.
         folder: the generator's, which already holds the codec.
         index_uri: of the rows' index where they are streamed, or None: they are held in memory.
+        holdout: which rows it must not see.
     """
 
     seed: int
@@ -57,6 +59,7 @@ class Task:
     version: int
     folder: str
     index_uri: str | None
+    holdout: Holdout
 
     @property
     def snapshot(self) -> Snapshot:
@@ -88,9 +91,11 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
     check_config(name, settings, num_workers)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
     index_uri = f"{run_folder}.rows.safetensors" if settings.max_rows > settings.memory_rows else None
-    num_rows = _fit_codec(folder, examples, settings, index_uri)
+    num_rows = _fit_codec(folder, examples, settings, index_uri, config.holdout)
     seed = derive_seed(config.seed, "train_generator", name)
-    task = Task(seed, settings.model_dump(), examples.uri, examples.version, folder, index_uri)
+    task = Task(
+        seed, settings.model_dump(), examples.uri, examples.version, folder, index_uri, config.holdout
+    )
     logger.info("%s: %s on %s rows, %d workers", name, settings.preset, f"{num_rows:,}", num_workers)
     state = run_workers(_work, task, name, run_folder, config.ray)
     progress = Progress(**state["progress"])
@@ -105,21 +110,24 @@ def train_generator(config: Config, name: str, examples: Snapshot, lineage: Line
         progress.history,
         _metrics(progress),
     )
+    card["holdout"] = list(config.holdout.key)
     save_generator(folder, sampler, codec, card)
     return card
 
 
-def _fit_codec(folder: str, examples: Snapshot, settings: GeneratorConfig, index_uri: str | None) -> int:
+def _fit_codec(
+    folder: str, examples: Snapshot, settings: GeneratorConfig, index_uri: str | None, holdout: Holdout
+) -> int:
     """Fit and write the codec, and the index of the rows where they are streamed; returns their number."""
     names = (USER_COLUMN, *INPUT_COLUMNS)
     if index_uri is None:
-        rows = load_examples(examples, names, "train", settings.max_rows, holdout=False)
+        rows = load_shown(examples, names, settings.max_rows, holdout)
         save_codec(folder, ExampleCodec.fit(rows, settings.min_users))
         return int(rows.num_rows)
-    index = RowIndex.build(examples, TRAIN, settings.max_rows)
+    index = RowIndex.build(examples, TRAIN, settings.max_rows, holdout)
     logger.info("%s rows to stream, from %s row groups", f"{index.num_rows:,}", f"{len(index.counts):,}")
     codec, counts = ExampleCodec.fit_batches(
-        lambda: scan_trained(examples, names, TRAIN, index.limit), settings.min_users
+        lambda: scan_trained(examples, names, TRAIN, index), settings.min_users
     )
     save_codec(folder, codec)
     storage.write_bytes(index_uri, index.to_bytes(counts))
@@ -137,13 +145,13 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     settings = GeneratorConfig.model_validate(task.config)
     codec = load_codec(task.folder).table
     columns = list(codec.names)
-    held_out = codec.encode(load_examples(task.snapshot, columns, "train", MAX_HELD_OUT, holdout=True))
-    in_memory = settings.max_rows if task.index_uri is None else len(held_out)
-    data = codec.encode(load_examples(task.snapshot, columns, "train", in_memory, holdout=False))
+    held_out = codec.encode(load_shown(task.snapshot, columns, HELD_OUT_AMONG, task.holdout, held_out=True))
+    in_memory = settings.max_rows if task.index_uri is None else 2 * len(held_out)
+    data = codec.encode(load_shown(task.snapshot, columns, in_memory, task.holdout))
     if task.index_uri is None:
         recipe = build_recipe(settings, task.seed, codec, data)
     else:
-        index, counts = RowIndex.from_bytes(storage.read_bytes(task.index_uri))
+        index, counts = RowIndex.from_bytes(storage.read_bytes(task.index_uri), task.holdout)
         streamed = StreamedRows(task.snapshot, TRAIN, codec, index, counts, task.seed)
         recipe = build_streamed(settings, task.seed, codec, streamed)
     return recipe, Plan(

@@ -14,8 +14,9 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.sequence import Attributes
+from clicksmith.seeds import hash_buckets
 from clicksmith.tables.gold import FEATURE_COLUMNS
-from clicksmith.training.snapshot import hash_buckets, load_table
+from clicksmith.training.snapshot import load_table
 
 MAX_ITEMS = 32_768
 """Items with an embedding of their own, the most frequent ones; rarer ones share index 0."""

@@ -49,7 +49,7 @@ def measure(
         synthetic: gold.synthetic_examples of each generator that was published, by its name.
 
     Raises:
-        TrainingError: there are too few rows to train on or to test with.
+        TrainingError: there are too few rows to train on or to test with, or they leak: see `load`.
     """
     data = load(config, examples, vocabulary, synthetic)
     for name, reason in data.skipped.items():
@@ -66,9 +66,10 @@ def measure(
     )
 
     def differ(arm: str, against: str, slice_name: str, metric: Metric = "auc") -> Difference:
-        return difference(figures, metric, arm, against, slice_name, config.seed)
+        found = difference(figures, metric, arm, against, slice_name, config.seed)
+        return found.without_interval() if slice_name in data.undecidable else found
 
-    verdict = decide(data.arms, list(data.slices), differ)
+    verdict = decide(data.arms, list(data.slices), differ, data.undecidable)
     logger.info("verdict: %s (%s)", verdict.decision, "; ".join(verdict.evidence["reasons"]) or verdict.arm)
     return Measurement(
         metrics=metric_rows(run_id, data, figures, differ),

@@ -5,15 +5,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.config import ArmConfig, Config
+from clicksmith.config import ArmConfig, Config, LiftConfig
 from clicksmith.errors import ConfigError
 from clicksmith.evaluation.lift import buckets
+from clicksmith.evaluation.provenance import require_current
 from clicksmith.evaluation.verdict import ALL_ROWS, Arm
+from clicksmith.generators.artefact import generator_id, trace_generator
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.training.arms import Rows
-from clicksmith.training.guards import require_real, require_same_run, require_train_split
+from clicksmith.training.guards import (
+    require_both_classes,
+    require_no_oracle,
+    require_real,
+    require_same_run,
+    require_train_split,
+)
 from clicksmith.training.inputs import (
     FEATURES,
     ID,
@@ -24,6 +33,7 @@ from clicksmith.training.inputs import (
     require_rows,
     user_numbers,
 )
+from clicksmith.training.ranker import MAX_VALIDATION_ROWS
 from clicksmith.training.snapshot import load_examples, load_table
 
 HISTORY, POPULARITY = "user_num_events", "item_num_purchases"
@@ -43,6 +53,7 @@ class Data:
         extra: rows of each synthetic arm.
         arms: the arms that can be measured, with the ratio as it came out.
         skipped: those that cannot, and why.
+        undecidable: slices of too few users or rows for an interval, and why.
     """
 
     codec: RankerCodec
@@ -54,10 +65,16 @@ class Data:
     extra: dict[str, Rows]
     arms: dict[str, Arm]
     skipped: dict[str, str]
+    undecidable: dict[str, str]
 
 
 def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Mapping[str, Snapshot]) -> Data:
-    """Read and code the rows; the codec sees real training rows only."""
+    """Read and code the rows; the codec sees real training rows only.
+
+    Raises:
+        ConfigError: the ranker cannot be measured in this way.
+        TrainingError: rows are too few, of one class only, or leak what is tested: see `guards`.
+    """
     require_same_run(vocabulary, examples)
     if config.ranker.model == "din":
         raise ConfigError(
@@ -72,6 +89,12 @@ def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Ma
     require_rows(test, "test", examples, 100)
     require_real(test, USER, "test")
     codec = RankerCodec.fit(train, Items.load(vocabulary), config.ranker.oov_buckets)
+    real = _rows(codec, train, label)
+    require_both_classes(real.labels, label, examples)
+    asked = load_examples(examples, columns, "validation", MAX_VALIDATION_ROWS)
+    if asked.num_rows:
+        later, limit = _rows(codec, asked, label), config.ranker.max_feature_auc
+        require_no_oracle(real.codes, real.labels, later.codes, later.labels, codec.names, limit)
     tail = _numbers(train, POPULARITY) < lift.popularity_buckets[0]
     extra: dict[str, Rows] = {}
     arms: dict[str, Arm] = {}
@@ -79,7 +102,7 @@ def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Ma
     for name, arm in lift.arms.items():
         added = round(arm.ratio * train.num_rows)
         if arm.generator is not None:
-            rows = _synthetic_rows(synthetic.get(arm.generator), arm, columns, added)
+            rows = _synthetic_rows(config, examples, synthetic.get(arm.generator), arm, columns, added)
             if rows is None or rows.num_rows == 0:
                 skipped[name] = f"the gate published no rows of generator {arm.generator!r}"
                 continue
@@ -94,27 +117,59 @@ def load(config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Ma
         **buckets(_numbers(test, HISTORY), lift.history_buckets, "history"),
         **buckets(_numbers(test, POPULARITY), lift.popularity_buckets, "popularity"),
     }
+    tested, users = _rows(codec, test, label), user_numbers(test)
     return Data(
         codec=codec,
-        real=_rows(codec, train, label),
+        real=real,
         tail=tail,
-        test=_rows(codec, test, label),
-        users=user_numbers(test),
+        test=tested,
+        users=users,
         slices=slices,
         extra=extra,
         arms=arms,
         skipped=skipped,
+        undecidable=undecidable_slices(slices, tested.labels, users, lift),
     )
 
 
+def undecidable_slices(
+    slices: Mapping[str, NDArray[np.bool_]],
+    labels: NDArray[np.bool_],
+    users: NDArray[np.int64],
+    lift: LiftConfig,
+) -> dict[str, str]:
+    """Slices of too few users, or of too few rows of a class, and why.
+
+    An interval by resampling users is too narrow where these are few: of 95 % it covers less.
+    """
+    found = {}
+    for name, mask in slices.items():
+        num_users, positives = len(np.unique(users[mask])), int(labels[mask].sum())
+        rarer = min(positives, int(mask.sum()) - positives)
+        if num_users < lift.min_users or rarer < lift.min_positives:
+            found[name] = (
+                f"{num_users:,} users with {rarer:,} rows of the rarer outcome were tested, where an "
+                f"interval needs {lift.min_users:,} and {lift.min_positives:,}"
+            )
+    return found
+
+
 def _synthetic_rows(
-    snapshot: Snapshot | None, arm: ArmConfig, columns: Sequence[str], max_rows: int
+    config: Config,
+    examples: Snapshot,
+    snapshot: Snapshot | None,
+    arm: ArmConfig,
+    columns: Sequence[str],
+    max_rows: int,
 ) -> pa.Table | None:
     """Rows of a generator, the first ones by hash of their sample id."""
     if snapshot is None or arm.generator is None:
         return None
-    rows = load_table(snapshot, [*columns, "split"], {"generator": arm.generator}, max_rows)
+    names = [*columns, "split", "generator_id"]
+    rows = load_table(snapshot, names, {"generator": arm.generator}, max_rows)
     require_train_split(rows, snapshot)
+    current = generator_id(arm.generator, trace_generator(config, arm.generator, examples))
+    require_current(pc.unique(rows.column("generator_id")).to_pylist(), current, snapshot, examples)
     return rows
 
 

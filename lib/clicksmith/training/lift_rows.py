@@ -104,6 +104,7 @@ def verdict_row(run_id: str, config: Config, data: Data, verdict: Verdict) -> pa
         "num_real_rows": len(data.real.labels),
         "num_test_rows": len(data.test.labels),
         "num_test_users": int(data.users.max()) + 1,
+        "impressions": config.impressions,
         "interval": "paired bootstrap over users, widened by the noise between training seeds",
     }
     row = {

@@ -1,6 +1,6 @@
 """Which rows of a pinned table are trained on, counted by row group: what streaming starts from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.seeds import HOLDOUT_MODULUS
-from clicksmith.training.snapshot import BATCH_ROWS, DataFile, data_files, hash_buckets, read_file
+from clicksmith.seeds import Holdout, hash_buckets
+from clicksmith.training.snapshot import BATCH_ROWS, DataFile, data_files, read_file
 
 HASH_END = 1 << 32
 _BUCKET_BITS = 12
@@ -24,42 +24,49 @@ class RowIndex:
     """The rows of a split without the generators' holdout, by the row groups that hold them.
 
     Attributes:
-        limit: rows whose id has a smaller hash are trained on.
+        holdout: which rows are not trained on.
+        limit: of the others, those whose id has a smaller hash are.
         files: number of each row group's file, among `data_files`; shape (G,).
         groups: number of the row group in its file, shape (G,).
         counts: its rows that are trained on, shape (G,).
     """
 
+    holdout: Holdout
     limit: int
     files: NDArray[np.int64]
     groups: NDArray[np.int64]
     counts: NDArray[np.int64]
 
     @classmethod
-    def build(cls, snapshot: Snapshot, where: Mapping[str, Any], max_rows: int) -> "RowIndex":
-        """Count; reads the ids alone, once or, if there are more rows than `max_rows`, twice.
+    def build(
+        cls, snapshot: Snapshot, where: Mapping[str, Any], max_rows: int, holdout: Holdout
+    ) -> "RowIndex":
+        """Count; reads the ids alone, twice.
 
         Args:
             snapshot: of a table whose key is one id.
             where: column to value.
             max_rows: at most so many rows, those with the smallest hashes; a thousandth may be left out.
+                They are counted before any is held out, as by `load_shown`.
+            holdout: which rows are not trained on.
 
         Raises:
             LakeError: the snapshot is gone or cannot be read in this way.
         """
         histogram = np.zeros(HASH_END >> (32 - _BUCKET_BITS), dtype=np.int64)
-        for _, _, hashes in _hashes(snapshot, where):
-            kept = hashes[hashes % HOLDOUT_MODULUS != 0]
-            histogram += np.bincount(kept >> (32 - _BUCKET_BITS), minlength=len(histogram))
+        key = snapshot.table.key[0]
+        for _, _, rows in _groups(snapshot, where, [key]):
+            hashes = hash_buckets(rows.column(key))
+            histogram += np.bincount(hashes >> (32 - _BUCKET_BITS), minlength=len(histogram))
         buckets = int(np.searchsorted(np.cumsum(histogram), max_rows, side="right"))
         limit = max(1, buckets) << (32 - _BUCKET_BITS)
         counted: dict[tuple[int, int], int] = {}
-        for file, group, hashes in _hashes(snapshot, where):
-            number = int(is_trained_on(hashes, limit).sum())
+        for file, group, rows in _groups(snapshot, where, dict.fromkeys([key, *holdout.key])):
+            number = int(_is_trained_on(rows, key, holdout, limit).sum())
             counted[file, group] = counted.get((file, group), 0) + number
         kept_groups = [(*place, number) for place, number in counted.items() if number]
         table = np.array(kept_groups, dtype=np.int64).reshape(-1, 3)
-        return cls(limit, *(np.ascontiguousarray(column) for column in table.T))
+        return cls(holdout, limit, *(np.ascontiguousarray(column) for column in table.T))
 
     @property
     def num_rows(self) -> int:
@@ -73,8 +80,8 @@ class RowIndex:
         return bytes(save({**arrays, "limit": np.array([self.limit])}))
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "tuple[RowIndex, list[NDArray[np.int64]]]":
-        """The inverse of `to_bytes`.
+    def from_bytes(cls, content: bytes, holdout: Holdout) -> "tuple[RowIndex, list[NDArray[np.int64]]]":
+        """The inverse of `to_bytes`, given what the index was built with.
 
         Raises:
             LakeError: the content is damaged.
@@ -82,7 +89,8 @@ class RowIndex:
         try:
             saved = load(content)
             codes = [saved[name] for name in sorted(saved) if name.startswith("codes-")]
-            index = cls(int(saved["limit"][0]), saved["files"], saved["groups"], saved["counts"])
+            arrays = (saved[name] for name in ("files", "groups", "counts"))
+            index = cls(holdout, int(saved["limit"][0]), *arrays)
         except (SafetensorError, KeyError) as error:
             raise LakeError(
                 f"The index of the training rows is damaged: {error}.", "Delete the run's folder."
@@ -90,40 +98,40 @@ class RowIndex:
         return index, codes
 
 
-def is_trained_on(hashes: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
-    """Which rows are trained on, by the hash of their id, shape (N,)."""
-    trained: NDArray[np.bool_] = (hashes < limit) & (hashes % HOLDOUT_MODULUS != 0)
-    return trained
-
-
 def read_trained(
     snapshot: Snapshot,
     file: DataFile,
     names: Sequence[str],
     where: Mapping[str, Any],
-    limit: int,
+    index: RowIndex,
     row_groups: Sequence[int] | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> Iterator[pa.Table]:
     """A file's rows that are trained on, in the order in which they are stored; see `read_file`."""
     key = snapshot.table.key[0]
-    columns = list(dict.fromkeys([*names, key]))
+    columns = list(dict.fromkeys([*names, key, *index.holdout.key]))
     for _, rows in read_file(snapshot, file, columns, where, row_groups, batch_rows):
-        trained = is_trained_on(hash_buckets(rows.column(key).combine_chunks()), limit)
+        trained = _is_trained_on(rows, key, index.holdout, index.limit)
         yield rows.select(list(names)).filter(pa.array(trained))
 
 
 def scan_trained(
-    snapshot: Snapshot, names: Sequence[str], where: Mapping[str, Any], limit: int
+    snapshot: Snapshot, names: Sequence[str], where: Mapping[str, Any], index: RowIndex
 ) -> Iterator[pa.Table]:
     """All rows that are trained on, batch by batch."""
     for file in data_files(snapshot, where):
-        yield from read_trained(snapshot, file, names, where, limit)
+        yield from read_trained(snapshot, file, names, where, index)
 
 
-def _hashes(snapshot: Snapshot, where: Mapping[str, Any]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-    """Number of a file, of a row group, and the hashes of some ids in it."""
-    key = snapshot.table.key[0]
+def _is_trained_on(rows: pa.Table, key: str, holdout: Holdout, limit: int) -> NDArray[np.bool_]:
+    """Which rows are trained on, shape (N,)."""
+    return np.asarray((hash_buckets(rows.column(key)) < limit) & ~holdout.mask(rows))
+
+
+def _groups(
+    snapshot: Snapshot, where: Mapping[str, Any], names: Iterable[str]
+) -> Iterator[tuple[int, int, pa.Table]]:
+    """Number of a file, of a row group, and some of its rows."""
     for number, file in enumerate(data_files(snapshot, where)):
-        for group, rows in read_file(snapshot, file, [key], where):
-            yield number, group, hash_buckets(rows.column(key).combine_chunks())
+        for group, rows in read_file(snapshot, file, list(names), where):
+            yield number, group, rows

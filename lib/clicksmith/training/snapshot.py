@@ -4,23 +4,20 @@ Parquet files are read through the snapshot's add actions, the fastest way (no S
 That way ignores deletion vectors and column mapping, so tables with these are refused.
 """
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from numpy.typing import NDArray
 
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.seeds import HOLDOUT_MODULUS
+from clicksmith.seeds import Holdout, hash_buckets
 from clicksmith.tables.schema import Table
 
 BATCH_ROWS = 65_536
@@ -29,9 +26,7 @@ BUFFER_BYTES = 1 << 18
 _HASH = "__hash"
 
 
-def load_examples(
-    snapshot: Snapshot, columns: Sequence[str], split: str, max_rows: int, holdout: bool | None = None
-) -> pa.Table:
+def load_examples(snapshot: Snapshot, columns: Sequence[str], split: str, max_rows: int) -> pa.Table:
     """At most `max_rows` rows of a split: those with the smallest hash of their id, in that order.
 
     Args:
@@ -39,13 +34,40 @@ def load_examples(
         columns: what to return, in order.
         split: train, validation or test.
         max_rows: memory stays bounded by about twice as many rows.
-        holdout: True: only rows that no generator sees; False: without them; None: both.
 
     Raises:
         LakeError: the snapshot is gone or cannot be read in this way.
         ContractError: a column is unknown.
     """
-    return _smallest(snapshot, columns, {"split": split}, max_rows, holdout)
+    return load_table(snapshot, columns, {"split": split}, max_rows)
+
+
+def load_shown(
+    snapshot: Snapshot,
+    columns: Sequence[str],
+    max_rows: int,
+    holdout: Holdout,
+    held_out: bool = False,
+) -> pa.Table:
+    """What a generator may see of the `max_rows` training rows of smallest hash, or what is held out of them.
+
+    Rows are counted before any is held out: whoever trains on as many real rows trains on all that the
+    generator saw, however many of them the held-out users have.
+
+    Args:
+        snapshot: of gold.training_examples.
+        columns: what to return, in order.
+        max_rows: see `load_examples`.
+        holdout: which rows are held out.
+        held_out: whether to return these, not the others.
+
+    Raises:
+        LakeError: the snapshot is gone or cannot be read in this way.
+        ContractError: a column is unknown.
+    """
+    names = list(dict.fromkeys([*columns, *holdout.key]))
+    rows = load_examples(snapshot, names, "train", max_rows)
+    return rows.filter(pa.array(holdout.mask(rows) == held_out)).select(list(columns)).combine_chunks()
 
 
 def load_table(
@@ -66,23 +88,7 @@ def load_table(
         LakeError: the snapshot is gone or cannot be read in this way.
         ContractError: a column is unknown.
     """
-    return _smallest(snapshot, columns, dict(where or {}), max_rows, None)
-
-
-def hash_buckets(ids: pa.Array) -> NDArray[np.int64]:
-    """`seeds.hash_bucket` of every id, shape (N,)."""
-    binary = ids.cast(pa.string()).cast(pa.binary())
-    return np.fromiter(map(zlib.crc32, binary.to_pylist()), dtype=np.int64, count=len(ids))
-
-
-def _smallest(
-    snapshot: Snapshot,
-    columns: Sequence[str],
-    where: Mapping[str, Any],
-    max_rows: int | None,
-    holdout: bool | None,
-) -> pa.Table:
-    table = snapshot.table
+    table, where = snapshot.table, dict(where or {})
     unknown = [name for name in (*columns, *where) if name not in table.column_names]
     if unknown:
         raise ContractError(
@@ -95,8 +101,6 @@ def _smallest(
     for _, batch in (found for file in files for found in read_file(snapshot, file, names, where)):
         hashes = hash_buckets(batch.column(table.key[0]))
         mask = hashes <= limit
-        if holdout is not None:
-            mask &= (hashes % HOLDOUT_MODULUS == 0) == holdout
         if not mask.any():
             continue
         kept.append(batch.append_column(_HASH, pa.array(hashes)).filter(pa.array(mask)))

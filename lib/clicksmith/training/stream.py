@@ -109,7 +109,7 @@ class StreamedRows:
             self._files[piece.file],
             self._codec.names,
             self._where,
-            self._index.limit,
+            self._index,
             [piece.group],
             WINDOW_ROWS,
         )
