@@ -14,13 +14,14 @@ import pyarrow.csv
 from clicksmith.evaluation.sample import columns_of
 from clicksmith.generators.example_codec import GENERATED_COLUMNS, MAX_BINS
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.seeds import Holdout
 from clicksmith.tables import TRAINING_EXAMPLES, Column
-from clicksmith.training.snapshot import load_examples
+from clicksmith.training.snapshot import load_shown
 
 ADULT_SEED = 0
 ADULT_BINS = 256
-JOURNEY_ROWS = 40_000, 10_000
-"""Of the training rows and of the holdout, those with the smallest hashes of their ids."""
+JOURNEY_ROWS = 44_000, 100_000
+"""Rows with the smallest hashes of their ids: what generators may see of these, and what is held out of those."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Dataset:
         examples = Lake(str(lake)).get(TRAINING_EXAMPLES)
         names = [column.name for column in GENERATED_COLUMNS]
         train, test = (
-            load_examples(examples, names, "train", num_rows, holdout)
-            for num_rows, holdout in zip(JOURNEY_ROWS, (False, True), strict=True)
+            load_shown(examples, names, num_rows, Holdout(), held_out)
+            for num_rows, held_out in zip(JOURNEY_ROWS, (False, True), strict=True)
         )
         return cls(train, test, GENERATED_COLUMNS, "label_purchase", MAX_BINS)

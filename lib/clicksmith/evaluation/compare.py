@@ -187,10 +187,10 @@ def compare_tables(
     coding = Coding.fit(train, columns)
     measure = Measure(coding, seed, tuple(labels), tuple(left_out))
     rows = coding.encode(synthetic)
-    shown, unseen = (
-        replace(coding.encode(real), users=user_column and hash_buckets(real.column(user_column)))
-        for real in (train, holdout)
-    )
+    shown, unseen = coding.encode(train), coding.encode(holdout)
+    if user_column is not None:
+        shown = replace(shown, users=hash_buckets(train.column(user_column)))
+        unseen = replace(unseen, users=hash_buckets(holdout.column(user_column)))
     sides = Sides.of(generator, shown, unseen, rows.num_rows, max_rows)
     return compare(generator, measure, sides, rows, real_figures(measure, sides), card_metrics)
 
