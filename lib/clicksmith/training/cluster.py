@@ -128,7 +128,7 @@ def _temporary_folder() -> str | None:
 
 
 def _choose_token() -> None:
-    """A token of this run's own: who reaches Ray's ports could run code, and Ray's own token stays at home."""
+    """A token of this run's own: who reaches Ray's ports could run code; Ray's own token stays at home."""
     if not any(key in os.environ for key in _TOKEN_SETTINGS):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
