@@ -37,7 +37,7 @@ def use(session: SparkSession, folder: Path) -> None:
 
 def _write(rows: DataFrame, table: Path) -> None:
     writer = rows.write.format("delta").mode("overwrite").partitionBy("key")
-    writer.option("replaceWhere", "key >= '0'").option("txnAppId", "a").save(str(table))
+    writer.option("replaceWhere", "key >= '0'").save(str(table))
 
 
 def main() -> int:
