@@ -43,7 +43,8 @@ def test_jobs_and_files_of_configuration_exist() -> None:
     files = {path.name for path in (ROOT / "conf").glob("*.yaml")} | {"log.yaml"}  # which make init drafts
     assert set(re.findall(r"jobs/(\w+)\.py", README)) <= jobs
     assert set(re.findall(r"conf/(\w+\.yaml)", README)) <= files
-    listed = re.findall(r"^  (\w+)\.py  ", README, re.MULTILINE)
+    tree = README[README.index("\njobs/ ") : README.index("\nconf/ ")]
+    listed = re.findall(r"^  (\w+)\.py  ", tree, re.MULTILINE)
     assert set(listed) == jobs
 
 
