@@ -21,7 +21,7 @@ from clicksmith.training.snapshot import load_shown
 ADULT_SEED = 0
 ADULT_BINS = 256
 JOURNEY_ROWS = 44_000, 100_000
-"""Rows with the smallest hashes of their ids: what generators may see of these, and what is held out of those."""
+"""Rows with the smallest hashes of their ids: what generators see of these, and what is held out of those."""
 
 
 @dataclass(frozen=True)
