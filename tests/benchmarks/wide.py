@@ -22,6 +22,7 @@ from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_streamed
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.seeds import Holdout
 from clicksmith.tables import Column, Table
 from clicksmith.training.row_index import HASH_END, RowIndex, scan_trained
 from clicksmith.training.stream import StreamedRows
@@ -66,12 +67,12 @@ def train(folder: str) -> dict[str, tuple[float, str]]:
     torch.set_num_threads(2)
     snapshot = Snapshot(WIDE, folder, 0, "", None, {})
     times = [time.perf_counter()]
-    index = RowIndex.build(snapshot, TRAIN, HASH_END)
+    index = RowIndex.build(snapshot, TRAIN, HASH_END, Holdout())
     times.append(time.perf_counter())
     names = [column.name for column in COLUMNS]
 
     def scan() -> Iterator[pa.Table]:
-        return scan_trained(snapshot, names, TRAIN, index.limit)
+        return scan_trained(snapshot, names, TRAIN, index)
 
     statistics = TableStatistics.of_batches(scan(), COLUMNS, Options())
     codec = TableCodec.from_statistics(statistics, COLUMNS, Options())
