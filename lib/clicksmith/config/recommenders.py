@@ -212,7 +212,7 @@ class LiftConfig(Section):
     max_rows: int = Field(default=250_000, ge=100, description="real training rows, the same for every arm")
     num_bootstrap: int = Field(default=500, ge=10)
     min_users: int = Field(
-        default=50, ge=2, description="of the test rows, or of a segment of them: fewer have no interval"
+        default=100, ge=2, description="of the test rows, or of a segment of them: fewer have no interval"
     )
     min_positives: int = Field(
         default=50, ge=1, description="rows of the rarer outcome, in the same way: fewer have no interval"
