@@ -21,7 +21,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: setup ## real data through the whole pipeline to a verdict and a report (10-15 minutes)
+demo: setup ## real data through the whole pipeline to a verdict and a report (10-12 minutes)
 	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/local.yaml $(ARGS)
 
 .PHONY: smoke
