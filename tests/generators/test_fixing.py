@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clicksmith.config import MixConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ConfigError
-from clicksmith.generators.artefact import Generator
+from clicksmith.generators.artefact import MAX_TRIES, Generator
 from clicksmith.generators.fixing import QUIET_ROUNDS, TooRareError, redraw, require
 from clicksmith.generators.mix import Mix, encode_columns, mix_columns
 from clicksmith.generators.recipe import Sampler
@@ -73,6 +73,37 @@ def test_what_hardly_ever_comes_up_is_refused_by_row() -> None:
     np.testing.assert_array_equal(error.value.missing, wanted[0] == 7)
     assert "tabular_ar" in error.value.remedy
     assert source.blocks > QUIET_ROUNDS
+
+
+def test_a_common_wish_for_a_rare_code_takes_as_many_rounds_as_it_needs() -> None:
+    """A block makes the code once: of 600 rows that want it each costs a round, and none is quiet."""
+    blocks = []
+
+    def draw(seed: int, purpose: NDArray[np.int64]) -> Encoded:
+        blocks.append(seed)
+        codes = (np.arange(600) == seed % 600).astype(np.int64)[:, None]
+        return Encoded(codes, np.zeros(codes.shape, np.float32))
+
+    wanted = {0: np.ones(600, np.int64)}
+    assert (require(redraw(draw, 1, 600, wanted), wanted).codes == 1).all()
+    assert len(blocks) == 600
+
+
+def test_rows_that_get_nothing_are_those_that_nobody_took() -> None:
+    """The first block, told by its numbers, is dealt out whole; of each condition to rows of the same one."""
+    condition = np.arange(300) % 3
+    first = Source(300)(7, condition)
+    first.codes[:, 1] = np.arange(300)
+
+    def draw(seed: int, purpose: NDArray[np.int64]) -> Encoded:
+        return first if seed == 7 else Encoded(np.full((300, 2), 5), np.zeros((300, 2), np.float32))
+
+    ones = int(first.codes[:, 0].sum())
+    assert 0 < ones < 50
+    rows = redraw(draw, 7, 300, {0: np.repeat([1, 9], [50, 250])}, condition)
+    np.testing.assert_array_equal(np.sort(rows.codes[:, 1]), np.arange(300))
+    np.testing.assert_array_equal(condition[rows.codes[:, 1]], condition)
+    assert rows.codes[:50, 0].sum() == ones
 
 
 def test_a_row_takes_only_what_was_drawn_under_its_own_condition() -> None:
@@ -147,6 +178,51 @@ def test_codes_that_a_generator_never_makes_give_way_to_others_of_their_group() 
     assert set(inside.kind) == {"pear"}
     assert inside.price.mean() == pytest.approx(20, abs=0.5), "a pear's price: nothing was written over"
     assert set(rows[~rows.label].kind) == {"apple", "pear", "plum"}
+
+
+def test_a_small_group_of_rare_codes_gets_its_common_ones() -> None:
+    """Of a group's four rows in a block none may have a code that the generator makes; the table has one."""
+    codec, data = toy_data(5000)
+    mix = mix_of(codec, {"share": 0.002, "where": {"label": True, "kind": ["plum", "pear"]}})
+    plum = 1 + codec.columns[1].values.index("plum")
+    rare = np.flatnonzero((mix.groups == 0) & (mix.codes[:, 1] == plum))
+    group = np.flatnonzero(mix.groups == 0)
+    common = np.setdiff1d(group, rare)
+    assert len(rare) and len(common)
+    generator = Generator({}, None, Bootstrap(without(codec, data, "plum", label=True)))  # type: ignore[arg-type]
+    unlucky = []
+    for start in range(0, 20_000, 500):
+        row_ids = np.arange(start, start + 500)
+        first = mix.choose(5, row_ids, np.empty(0, np.int64))
+        mine = mix.groups[first] == 0
+        if mine.any() and np.isin(first[mine], rare).all():
+            unlucky.append(row_ids)
+        chosen = mix.choose(5, row_ids, rare)
+        assert np.isin(chosen[mine], common).all()
+        np.testing.assert_array_equal(chosen, mix.choose(5, row_ids, rare))
+    rows = codec.decode(generator._sample(5, unlucky[0], mix)).to_pandas()
+    assert set(rows[rows.label & rows.kind.isin(["plum", "pear"])].kind) == {"pear"}
+    with pytest.raises(ConfigError, match=r"hardly ever makes rows of synthesis\.mix\[0\]"):
+        mix.choose(5, row_ids, group)
+
+
+def test_a_group_of_many_codes_that_are_never_made_is_given_up() -> None:
+    """Four rows a block would ask for 10,000 combinations, one after the other."""
+    codes = np.arange(10_000)
+    mix = Mix((0,), codes[:, None], (codes + 1) / 10_000, np.zeros(10_000, np.int64), 1)
+    asked: list[int] = []
+
+    class Never(Sampler):
+        def sample(
+            self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
+        ) -> Encoded:
+            assert fixed is not None
+            asked.extend(fixed[0])
+            return require(Encoded(np.full((4, 1), -1), np.zeros((4, 1), np.float32)), fixed)
+
+    with pytest.raises(TooRareError, match="4 are missing"):
+        Generator({}, None, Never())._sample(5, np.arange(4), mix)  # type: ignore[arg-type]
+    assert 200 < len(set(asked)) <= len(asked) == 4 * MAX_TRIES
 
 
 @pytest.mark.parametrize(

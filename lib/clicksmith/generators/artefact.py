@@ -28,6 +28,9 @@ from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.seeds import derive_seed
 
+MAX_TRIES = 64
+"""So often a block asks for other codes in place of those that the generator hardly ever makes."""
+
 WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"
 
 
@@ -152,13 +155,15 @@ class Generator:
         stream = derive_seed(seed, "sample")
         if mix is None:
             return self.sampler.sample(stream, row_ids)
-        refused = np.empty(0, dtype=np.int64)
+        refused, tries = np.empty(0, dtype=np.int64), 0
         while True:  # at least one more is refused each time; of the last of a group there is an error
             chosen = mix.choose(seed, row_ids, refused)
             try:
                 return self.sampler.sample(stream, row_ids, mix.fixed(chosen))
             except TooRareError as rare:
-                refused = np.union1d(refused, chosen[rare.missing])
+                refused, tries = np.union1d(refused, chosen[rare.missing]), tries + 1
+                if tries == MAX_TRIES:  # a group may have many thousands, none of which is ever made
+                    raise
 
 
 _REMEDY = "Delete the folder and run train_generator again."

@@ -19,6 +19,7 @@ QUIET_ROUNDS = 32
 """So many rounds in succession without a row that is wanted are the last."""
 
 MAX_ROUNDS = 512
+"""So many are the last in any case, or as many as rows were missing after the first, where those are more."""
 
 REMEDY = "Loosen the conditions, or use tabular_ar or tabular_gan, which draw every column given them."
 
@@ -80,8 +81,8 @@ def redraw(
 
     A drawn row goes to the first row that still wants its codes. So what a row gets is distributed as the
     generator's rows with these codes are, and a block of many different wishes is soon served. Whole
-    blocks, because a row's floats must not depend on how many others are still missing. A row that gets
-    nothing stays what its first draw was; see `require`.
+    blocks, because a row's floats must not depend on how many others are still missing. Rows that get
+    nothing are those of the first block that no row took; see `require`.
 
     Args:
         draw: makes rows.
@@ -91,24 +92,24 @@ def redraw(
         given: what the draws for each row depend on, shape (N,): it takes such with its own value only.
             None: they depend on nothing.
     """
-    purpose = missing = np.arange(num_rows)
-    drawn = draw(seed, purpose)
+    drawn = draw(seed, np.arange(num_rows))
     if not fixed:
         return drawn
     given = np.zeros(num_rows, dtype=np.int64) if given is None else given
     columns, wanted = list(fixed), np.stack([*fixed.values(), given], axis=1)
-    rows = Encoded(drawn.codes.copy(), drawn.positions.copy())
+    place, missing = _deal(wanted, np.concatenate([drawn.codes[:, columns], given[:, None]], axis=1))
+    rows = Encoded(drawn.codes[place], drawn.positions[place])
     quiet = 0
-    for attempt in range(1, MAX_ROUNDS + 1):
+    for attempt in range(1, max(MAX_ROUNDS, len(missing)) + 1):
+        if not len(missing) or quiet == QUIET_ROUNDS:
+            break
+        purpose = np.resize(missing, num_rows)  # one after the other, again and again
+        drawn = draw(derive_seed(seed, "attempt", attempt), purpose)
         has = np.concatenate([drawn.codes[:, columns], given[purpose, None]], axis=1)
         to, source = _pairs(wanted[missing], has)
         rows.codes[missing[to]], rows.positions[missing[to]] = drawn.codes[source], drawn.positions[source]
         missing = np.delete(missing, to)
         quiet = 0 if len(to) else quiet + 1
-        if not len(missing) or quiet == QUIET_ROUNDS:
-            break
-        purpose = np.resize(missing, num_rows)  # one after the other, again and again
-        drawn = draw(derive_seed(seed, "attempt", attempt), purpose)
     return rows
 
 
@@ -132,6 +133,20 @@ def require(rows: Encoded, fixed: Fixed) -> Encoded:
         error.missing = missing
         raise error
     return rows
+
+
+def _deal(wanted: NDArray[np.int64], has: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Deal out a block, each drawn row once: which one each row gets, and the rows that get a wrong one.
+
+    Those get what is left, of their own value in the last column: what a draw depends on, alike in both.
+    """
+    to, source = _pairs(wanted, has)
+    place = np.arange(len(wanted))
+    missing, left = np.delete(place, to), np.delete(place, source)
+    place[to] = source
+    mine, theirs = (rows[np.argsort(has[rows, -1], kind="stable")] for rows in (missing, left))
+    place[mine] = theirs
+    return place, missing
 
 
 def _pairs(wanted: NDArray[np.int64], has: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -118,10 +118,10 @@ class Mix:
             seed: of the sampling run.
             row_ids: shape (N,).
             refused: combinations that the generator hardly ever makes: their rows get, by chance, those of
-                other rows of their group.
+                other rows of their group. Where all of these are refused, they get others of the group.
 
         Raises:
-            ConfigError: all rows of a group are refused.
+            ConfigError: all combinations of a group are refused.
         """
         with np.errstate(over="ignore"):
             place = np.asarray(row_ids).astype(np.uint64) * _GOLDEN + np.uint64(derive_seed(seed, "mix"))
@@ -131,10 +131,23 @@ class Mix:
         again = counter_uniform(derive_seed(seed, "instead"), row_ids, 1)[:, 0]
         for number in np.unique(group[missing]):
             mine, others = (np.flatnonzero(side & (group == number)) for side in (missing, ~missing))
-            if not len(others):
-                raise self._too_rare(number, len(mine))
-            chosen[mine] = chosen[others[(again[mine] * len(others)).astype(np.int64)]]
+            if len(others):
+                chosen[mine] = chosen[others[(again[mine] * len(others)).astype(np.int64)]]
+            else:
+                chosen[mine] = self._others(number, refused, again[mine])
         return chosen
+
+    def _others(
+        self, number: int, refused: NDArray[np.int64], uniform: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Combinations of a group that are not refused, by their weights, one for each number; shape (N,)."""
+        left = np.setdiff1d(np.flatnonzero(self.groups == number), refused)
+        if not len(left):
+            raise self._too_rare(number, len(uniform))
+        cumulated = np.cumsum(np.diff(self.cumulated, prepend=0.0)[left])
+        place = np.searchsorted(cumulated, uniform * cumulated[-1], side="right")
+        found: NDArray[np.int64] = left[place.clip(max=len(left) - 1)]
+        return found
 
     def fixed(self, chosen: NDArray[np.int64]) -> Fixed:
         """Codes of the sub-columns of rows with these combinations."""
