@@ -33,6 +33,9 @@ RUN_ELSEWHERE = {
     "yoochoose": "tests/jobs/test_real_logs.py",
     "diginetica": "tests/jobs/test_real_logs.py",
 }
+SHOWN = 0.88
+"""At least this part of a generator's rows, for a tenth of the users, heavy ones perhaps, is held out."""
+
 RANKER_BYTES = 700
 """Of a row that a ranker's worker holds, at the peak of its loading."""
 
@@ -42,6 +45,16 @@ def test_settings_fit_their_presets(path: Path) -> None:
     config = load_config(path)
     for name, generator in config.generators.items():
         check_config(name, generator, config.ray.num_workers)
+
+
+@pytest.mark.parametrize("path", CONF, ids=lambda path: path.stem)
+def test_every_arm_gets_the_rows_that_it_asks_for(path: Path) -> None:
+    """Synthetic rows are counted by those that a generator is shown: less the held-out users', some tenth."""
+    config = load_config(path)
+    for name, arm in config.lift.arms.items():
+        if arm.generator is not None:
+            shown = SHOWN * config.generators[arm.generator].max_rows
+            assert shown * config.synthesis.ratio >= arm.ratio * config.lift.max_rows, name
 
 
 def test_every_file_is_run_somewhere() -> None:

@@ -66,6 +66,9 @@ def test_names_words_and_times_of_a_shop(tmp_path: Path) -> None:
     assert config.source.model_dump()["events"]["columns"] == proposal.events["columns"]
     assert config.features.cut_date == date(2026, 3, 22) and config.features.num_negatives == 0
     assert config.ranker.label == "label_purchase" and config.lake.root == ".lake/shop"
+    assert {generator.max_rows for generator in config.generators.values()} == {config.lift.max_rows}
+    shown = 0.88 * config.lift.max_rows  # a tenth of the users is held out
+    assert shown * config.synthesis.ratio >= max(arm.ratio for arm in config.lift.arms.values()) * 100_000
 
 
 @pytest.mark.parametrize(("per_second", "unit"), [(1, "s"), (1_000, "ms"), (1_000_000, "us")])
