@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -106,3 +108,26 @@ def test_few_rows_are_attacked_as_well(sides):
     train, holdout, fresh = sides
     found = attacked(fresh.head(50), train.head(50), holdout.head(50))
     assert 0 <= found["domias_auc"].ci_low <= found["domias_auc"].value <= 1
+
+
+def test_chance_by_hand():
+    # Of K others, (1 - s)^K = .01: a share of .99 beyond a single one, .9 beyond two.
+    assert attack.chance_rate(1) == pytest.approx(0.99)
+    assert attack.chance_rate(2) == pytest.approx(0.9)
+    assert attack.chance_rate(15) == pytest.approx(0.2644, abs=1e-4)
+
+
+def by_few_users(rows, train, holdout, seed):
+    """The share found with 30 users held out, of 3 equal rows each: 15 are attacked."""
+    order = np.random.default_rng(seed).permutation(holdout.num_rows)[:30].repeat(3)
+    users = np.arange(30).repeat(3)
+    few = Sample(holdout.names, holdout.is_categorical, holdout.values[order], users)
+    return attacked(rows, train.head(100), few)["domias_tpr"].value
+
+
+def test_by_few_users_chance_accuses_nobody_and_a_leak_is_found_all_the_same(sides):
+    train, holdout, fresh = sides
+    honest = [by_few_users(fresh.head(500), train, holdout, seed) for seed in range(20)]
+    assert not any(found > 0.05 for found in honest)
+    assert any(math.isnan(found) for found in honest)
+    assert by_few_users(train.head(100), train, holdout, 1) > 0.5

@@ -117,6 +117,19 @@ def test_what_real_rows_lack_too_is_not_asked_for_but_what_only_synthetic_rows_l
     assert [bound.name for bound in decision.bounds if not bound.passed] == ["max_utility_loss"]
 
 
+def test_what_few_users_cannot_tell_is_not_judged_and_that_is_said(caplog):
+    for ceiling in (None, 0.3):
+        caplog.clear()
+        decision = gate.decide("gan", rows(ceiling, privacy__domias_tpr=math.nan), LIMITS)
+        assert decision.passed and "max_domias_tpr" not in {bound.name for bound in decision.bounds}
+        assert caplog.messages == [
+            "generator gan: max_domias_tpr is not judged: too few users are held out to tell what the attack "
+            "finds from chance"
+        ]
+    with pytest.raises(ContractError, match=r"privacy\.domias_tpr of 'gan'"):
+        gate.decide("gan", without("privacy.domias_tpr"), LIMITS)
+
+
 def test_memorisation_is_stopped_however_good_the_rows_look():
     # The figures of a network of 256 units after 30 epochs on the adult data: quality, two-sample test and
     # utility are those of an excellent generator. Only attacks and the held-out likelihood see it.

@@ -103,5 +103,17 @@ def test_too_few_rows_in_all_are_inconclusive_and_in_a_segment_are_told() -> Non
     assert (verdict.decision, verdict.arm, verdict.segments) == ("inconclusive", None, [])
     assert verdict.evidence["reasons"] == ["5 users were tested"]
     verdict = _decide(skill, undecidable={"history=50+": "2 users were tested"})
-    assert verdict.decision == "augment"
+    assert (verdict.decision, verdict.segments) == ("augment", ["history=0-49"])
     assert verdict.evidence["undecidable"] == {"history=50+": "2 users were tested"}
+    segments = verdict.evidence["arms"]["ar"]["segments"]
+    assert [np.isnan(segments[name]["ci_low"]) for name in SLICES[1:]] == [False, True]
+    assert segments["history=50+"]["value"] == 0.010
+
+
+def test_harm_to_a_segment_of_too_few_users_blocks_as_any_other() -> None:
+    few, arms = {"history=50+": "80 users were tested"}, {name: ARMS[name] for name in ("none", "ar")}
+    verdict = _decide({"ar": 0.010}, by_segment={("ar", "history=50+"): -0.01}, arms=arms, undecidable=few)
+    assert (verdict.decision, verdict.segments) == ("do_not_augment", ["history=0-49"])
+    assert verdict.evidence["reasons"] == [
+        "it harms the segment history=50+, too small for an interval: -0.0100 AUC"
+    ]

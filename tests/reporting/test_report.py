@@ -78,6 +78,15 @@ def test_the_verdict_comes_first_in_plain_words(config):
     assert "812 users" in head
 
 
+def test_segments_of_too_few_users_are_not_passed_over_in_silence():
+    few = {"all": "5 users were tested", "popularity=0-4": "2 users were tested"}
+    verdict = {"segments": ["history=0-49"], "evidence": {"undecidable": few}}
+    assert words.segments_sentence(verdict) == (
+        "A gain is certain for users with 0 to 49 earlier events. "
+        "Too few were tested to show that it does no harm for items bought 0 to 4 times before."
+    )
+
+
 def test_a_refusal_says_why(config):
     toy_report.fill(config, "do_not_augment")
     line = verdict_line(gather(config))

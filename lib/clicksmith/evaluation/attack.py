@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from clicksmith.evaluation.ranking import auc
 
 FALSE_POSITIVE_RATE = 0.01
+ENOUGH_USERS = 100
+"""Others, each of them one user, of whom one may be accused: above them chance finds hardly any member."""
+CHANCE = 0.01
+"""How often the rows of an honest generator exceed `chance_rate`."""
 REFERENCE_NEIGHBOUR = 5
 """Which of the nearest reference rows tells the population's density."""
 
@@ -69,3 +73,12 @@ def true_positive_rate(
     allowed = int(false_positive_rate * len(others))
     threshold = np.sort(others)[::-1][allowed]
     return float((members > threshold).mean())
+
+
+def chance_rate(num_users: int) -> float:
+    """The share of members that an attack of no worth finds at most, but for `CHANCE` of the times.
+
+    Of members like the others, a share s or more exceeds all of K others with probability (1 - s)^K. Rows of
+    one user may score as one, so that K counts users: of 15 they are .26, of 100 .045.
+    """
+    return float(1 - CHANCE ** (1 / num_users))

@@ -82,7 +82,8 @@ def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -
 
     DOMIAS needs a reference of its own, with no row of a user who is attacked: it attacks one half of the
     holdout rows and refers to the other. Rows of one user are near to one another, so that they would seem
-    to lie in a denser population than they do.
+    to lie in a denser population than they do. Where too few users are attacked to tell what it finds from
+    chance, ``privacy.domias_tpr`` is NaN.
     """
     attacked, known = holdout.halves()
     size = min(NUM_ATTACKED, train.num_rows, holdout.num_rows)
@@ -90,16 +91,18 @@ def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -
     points, reference = space.place(rows), space.place(known.head(NUM_REFERENCES))
     members, others = space.place(train.head(size)), space.place(holdout.head(size))
     of_members, of_others = nearest_distances(members, points), nearest_distances(others, points)
-    strangers = space.place(attacked.head(apart))
+    unseen = attacked.head(apart)
+    strangers = space.place(unseen)
     neighbour = min(attack.REFERENCE_NEIGHBOUR, reference.num_rows)
     to_reference = [nearest_neighbours(side, reference, neighbour)[:, -1] for side in (members, strangers)]
     members_scores = attack.density_scores(of_members, to_reference[0])
     others_scores = attack.density_scores(nearest_distances(strangers, points), to_reference[1])
     found = attack.true_positive_rate(members_scores, others_scores)
+    is_chance = unseen.num_users < attack.ENOUGH_USERS and found <= attack.chance_rate(unseen.num_users)
     return {
         ("privacy.membership_auc", "all"): _area(attack.membership_auc(of_members, of_others), size, size),
         ("privacy.domias_auc", "all"): _area(attack.attack_auc(members_scores, others_scores), size, apart),
-        ("privacy.domias_tpr", "all"): _share(found, size),
+        ("privacy.domias_tpr", "all"): Figure(math.nan) if is_chance else _share(found, size),
     }
 
 

@@ -23,12 +23,14 @@ class Rule:
         value: the figure as it is judged.
         optional: whether the bound falls away where the figure has no value for real rows either, or was
             not measured: a GAN has no likelihood, a constant label teaches nothing.
+        undecided: why a figure that was measured and has no value is not judged; empty: it is.
     """
 
     metric: str
     reason: str
     value: Callable[[Metric], float] = attrgetter("value")
     optional: bool = False
+    undecided: str = ""
 
 
 def _excess(figure: Metric) -> float:
@@ -77,7 +79,9 @@ RULES = {
         "privacy.domias_auc", "an attack that knows the population tells which real rows were trained on"
     ),
     "max_domias_tpr": Rule(
-        "privacy.domias_tpr", "an attack names training rows with hardly a false accusation"
+        "privacy.domias_tpr",
+        "an attack names training rows with hardly a false accusation",
+        undecided="too few users are held out to tell what the attack finds from chance",
     ),
     "max_identical_excess": Rule(
         "privacy.identical_share", "the rows equal training rows more often than other real rows do", _excess
@@ -140,7 +144,8 @@ class Decision:
 def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decision:
     """Hold a generator's overall figures against the bounds.
 
-    An undefined figure breaks its bound, unless it is optional and undefined for real rows too.
+    An undefined figure breaks its bound, unless it is optional and undefined for real rows too, or its rule
+    says why it cannot be judged.
 
     Raises:
         ContractError: a figure was not measured.
@@ -152,6 +157,9 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
         if figure is None and not rule.optional:
             raise ContractError(f"The gate needs {rule.metric} of {generator!r}, which was not measured.")
         if limit is None or figure is None or (rule.optional and _has_no_value(figure)):
+            continue
+        if rule.undecided and math.isnan(figure.value):
+            logger.warning("generator %s: %s is not judged: %s", generator, name, rule.undecided)
             continue
         bounds.append(Bound(name, rule.value(figure), limit))
     return Decision(generator, tuple(bounds))

@@ -66,11 +66,16 @@ class Sample:
         return self.take(np.isin(self.users, np.unique(self.users)[:num_users]))
 
     def halves(self) -> tuple["Sample", "Sample"]:
-        """Two samples of about as many rows, with no user in both; of at least two users."""
+        """Two samples of about as many rows, with no user in both; of at least two users.
+
+        Of four users or more each half has two at least, however unequal they are: it can be halved again.
+        """
         if self.users is None:
             return self.head(self.num_rows // 2), self.tail(self.num_rows // 2)
         _, user, sizes = np.unique(self.users, return_inverse=True, return_counts=True)
-        last = np.abs(np.cumsum(sizes)[:-1] - self.num_rows / 2).argmin()
+        least = min(2, len(sizes) // 2)
+        borders = np.cumsum(sizes)[least - 1 : len(sizes) - least]
+        last = least - 1 + np.abs(borders - self.num_rows / 2).argmin()
         first = np.asarray(user <= last)
         return self.take(first), self.take(~first)
 

@@ -23,6 +23,10 @@ class Arm:
     ratio: float
 
 
+Differ = Callable[..., Difference]
+"""(arm, against, slice) to the difference, of AUC where no metric is named."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A decision and what it rests on; the columns of gold.verdicts."""
@@ -34,10 +38,20 @@ class Verdict:
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
+def shown(difference: Differ, undecidable: Mapping[str, str]) -> Differ:
+    """Differences as they are told: on slices of too few users without an interval, which would be wrong."""
+
+    def differ(arm: str, against: str, slice_name: str, *metric: Any) -> Difference:
+        found = difference(arm, against, slice_name, *metric)
+        return found.without_interval() if slice_name in undecidable else found
+
+    return differ
+
+
 def decide(
     arms: Mapping[str, Arm],
     slices: list[str],
-    difference: Callable[[str, str, str], Difference],
+    difference: Differ,
     undecidable: Mapping[str, str] | None = None,
     level: float = 0.95,
 ) -> Verdict:
@@ -54,13 +68,14 @@ def decide(
 
     Choosing among m synthetic arms is paid for: the intervals of 1 and 2 are at level
     1 - (1 - level) / m (Bonferroni). Test 2 must hold against every cheap arm, which needs no
-    further correction. The guard 3 is uncorrected on purpose: caution is the cheap side.
+    further correction. The guard 3 is uncorrected on purpose: caution is the cheap side. For the same
+    reason it looks at segments of too few users too, of which no interval is told and no gain listed.
     Segments are listed at 1 - (1 - level) / (m x segments).
 
     Args:
         arms: the arms that were measured; exactly one of kind none.
         slices: slices, ``all`` among them; the rest are guarded.
-        difference: (arm, against, slice) to the difference of AUC.
+        difference: (arm, against, slice) to the difference of AUC, everywhere with its replicates.
         undecidable: slices of too few users or rows for an interval, and why.
         level: of the family of statements.
     """
@@ -69,13 +84,17 @@ def decide(
     cheap = [name for name, arm in arms.items() if arm.kind not in ("none", "synthetic")]
     segments = [name for name in slices if name != ALL_ROWS]
     adjusted = 1 - (1 - level) / max(1, len(synthetic))
-    found = {
-        name: _examine(name, control, cheap, segments, difference, level, adjusted) for name in synthetic
-    }
+    undecidable = undecidable or {}
+    told = shown(difference, undecidable)
+    found = {name: _examine(name, control, cheap, told, adjusted) for name in synthetic}
+    for name in synthetic:
+        by_segment, harms = _guard(name, control, segments, difference, undecidable, level)
+        found[name]["segments"] = by_segment
+        found[name]["reasons"] += harms
     passed = [name for name in synthetic if not found[name]["reasons"]]
     best = max(passed or synthetic, key=lambda name: _or_least(found[name]["lift"]["value"]), default=None)
     listed_level = 1 - (1 - adjusted) / max(1, len(segments))
-    listed = [s for s in segments if best and difference(best, control, s).interval(listed_level)[0] > 0]
+    listed = [s for s in segments if best and told(best, control, s).interval(listed_level)[0] > 0]
     evidence = {
         "metric": "auc",
         "level": level,
@@ -85,11 +104,11 @@ def decide(
         "control": control,
         "best_arm": best,
         "arms": found,
-        "cheap_arms": {name: _figure(difference(name, control, ALL_ROWS), level) for name in cheap},
+        "cheap_arms": {name: _figure(told(name, control, ALL_ROWS), level) for name in cheap},
         "reasons": found[best]["reasons"] if best else ["no synthetic arm was measured"],
-        "undecidable": dict(undecidable or {}),
+        "undecidable": dict(undecidable),
     }
-    if undecidable and ALL_ROWS in undecidable:
+    if ALL_ROWS in undecidable:
         evidence["reasons"] = [undecidable[ALL_ROWS]]
         return Verdict("inconclusive", None, None, [], evidence)
     if passed and best:
@@ -97,19 +116,10 @@ def decide(
     return Verdict("do_not_augment", None, None, listed, evidence)
 
 
-def _examine(
-    name: str,
-    control: str,
-    cheap: list[str],
-    segments: list[str],
-    difference: Callable[[str, str, str], Difference],
-    level: float,
-    adjusted: float,
-) -> dict[str, Any]:
-    """An arm's figures, and why it fails: an empty list of reasons where it passes."""
-    lift = _figure(difference(name, control, ALL_ROWS), adjusted)
-    against = {other: _figure(difference(name, other, ALL_ROWS), adjusted) for other in cheap}
-    by_segment = {segment: _figure(difference(name, control, segment), level) for segment in segments}
+def _examine(name: str, control: str, cheap: list[str], told: Differ, adjusted: float) -> dict[str, Any]:
+    """An arm's figures on all rows, and why it fails: an empty list of reasons where it passes."""
+    lift = _figure(told(name, control, ALL_ROWS), adjusted)
+    against = {other: _figure(told(name, other, ALL_ROWS), adjusted) for other in cheap}
     reasons = []
     if not lift["ci_low"] > 0:
         reasons.append(f"its lift over {control} may be zero: {_text(lift)}")
@@ -118,12 +128,25 @@ def _examine(
         for other, figure in against.items()
         if not figure["ci_low"] > 0
     ]
-    reasons += [
-        f"it harms the segment {segment}: {_text(figure)}"
-        for segment, figure in by_segment.items()
-        if figure["ci_high"] < 0
-    ]
-    return {"lift": lift, "against": against, "segments": by_segment, "reasons": reasons}
+    return {"lift": lift, "against": against, "reasons": reasons}
+
+
+def _guard(
+    name: str,
+    control: str,
+    segments: list[str],
+    difference: Differ,
+    undecidable: Mapping[str, str],
+    level: float,
+) -> tuple[dict[str, dict[str, float | int]], list[str]]:
+    """An arm's figures by segment as they are told, and which segments it harms."""
+    told, by_segment, harms = shown(difference, undecidable), {}, []
+    for segment in segments:
+        by_segment[segment] = _figure(told(name, control, segment), level)
+        if difference(name, control, segment).interval(level)[1] < 0:
+            few = ", too small for an interval" if segment in undecidable else ""
+            harms.append(f"it harms the segment {segment}{few}: {_text(by_segment[segment])}")
+    return by_segment, harms
 
 
 def _or_least(value: float) -> float:
@@ -137,4 +160,6 @@ def _figure(difference: Difference, level: float) -> dict[str, float | int]:
 
 
 def _text(figure: Mapping[str, float]) -> str:
+    if math.isnan(figure["ci_low"]):
+        return f"{figure['value']:+.4f} AUC"
     return f"{figure['value']:+.4f} [{figure['ci_low']:+.4f}, {figure['ci_high']:+.4f}] AUC"

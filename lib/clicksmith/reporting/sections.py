@@ -22,7 +22,12 @@ QUALITY = (
     ("privacy.nndr_ratio", "Pointing at one training row", "ratio, near 0 is worst", "min_nndr_ratio"),
     ("privacy.membership_auc", "Membership attack", "AUC, .5 is best", "max_membership_auc"),
     ("privacy.domias_auc", "The same, knowing the population", "AUC, .5 is best", "max_domias_auc"),
-    ("privacy.domias_tpr", "Training rows it finds", "share at 1 % false alarms", "max_domias_tpr"),
+    (
+        "privacy.domias_tpr",
+        "Training rows it finds",
+        "share at 1 % false alarms; a dash: too few users to tell from chance",
+        "max_domias_tpr",
+    ),
     ("privacy.identical_share", "Identical to a training row", "share", "max_identical_excess"),
     (
         "privacy.heldout_gap_nats",

@@ -65,11 +65,17 @@ def reasons(verdict: Mapping[str, Any] | None) -> list[str]:
 
 
 def segments_sentence(verdict: Mapping[str, Any]) -> str:
-    """For whom it helps."""
+    """For whom it helps, and of whom too few were tested to tell."""
     segments = [segment_words(name) for name in verdict["segments"]]
-    if not segments:
-        return "In no single segment of users or items is a gain certain."
-    return f"A gain is certain for {join_words(segments)}."
+    gain = (
+        f"A gain is certain for {join_words(segments)}."
+        if segments
+        else "In no single segment of users or items is a gain certain."
+    )
+    few = [segment_words(name) for name in verdict["evidence"].get("undecidable", {}) if name != "all"]
+    if not few:
+        return gain
+    return f"{gain} Too few were tested to show that it does no harm for {join_words(few)}."
 
 
 def measured_sentence(verdict: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clicksmith.config import Config
 from clicksmith.evaluation.bootstrap import multiplicities
 from clicksmith.evaluation.lift import Difference, Metric, difference, measure_arm
-from clicksmith.evaluation.verdict import decide
+from clicksmith.evaluation.verdict import decide, shown
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.seeds import derive_seed
 from clicksmith.training.arms import ArmTask, Rows, train_arm
@@ -66,13 +66,12 @@ def measure(
     )
 
     def differ(arm: str, against: str, slice_name: str, metric: Metric = "auc") -> Difference:
-        found = difference(figures, metric, arm, against, slice_name, config.seed)
-        return found.without_interval() if slice_name in data.undecidable else found
+        return difference(figures, metric, arm, against, slice_name, config.seed)
 
     verdict = decide(data.arms, list(data.slices), differ, data.undecidable)
     logger.info("verdict: %s (%s)", verdict.decision, "; ".join(verdict.evidence["reasons"]) or verdict.arm)
     return Measurement(
-        metrics=metric_rows(run_id, data, figures, differ),
+        metrics=metric_rows(run_id, data, figures, shown(differ, data.undecidable)),
         verdict=verdict_row(run_id, config, data, verdict),
     )
 

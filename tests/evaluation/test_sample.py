@@ -1,0 +1,46 @@
+"""Halves of a sample by users: no user in both, and each can be halved again."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clicksmith.errors import ContractError
+from clicksmith.evaluation.compare import Measure, Sides, real_figures
+from clicksmith.evaluation.sample import Coding, Sample
+from clicksmith.tables import Column
+
+
+def rows_of(sizes: list[int], seed: int = 0) -> Sample:
+    """Rows of as many users as there are sizes; each knows his own."""
+    users = np.repeat(np.arange(len(sizes)), sizes)
+    values = np.random.default_rng(seed).normal(size=(len(users), 3)) + users[:, None]
+    return Sample(("x", "y", "z"), np.zeros(3, bool), values, users)
+
+
+def test_few_users_of_unequal_sizes_are_halved_twice() -> None:
+    # 60 rows are nearer to a half than 35, but would leave one user on the other side.
+    first, second = rows_of([5, 30, 25, 40]).halves()
+    assert (first.num_rows, second.num_rows) == (35, 65)
+    assert [half.num_rows for half in second.halves()] == [25, 40]
+
+
+@given(st.lists(st.integers(1, 50), min_size=2, max_size=12))
+def test_no_user_is_in_both_halves_and_each_has_two_where_it_can(sizes: list[int]) -> None:
+    whole = rows_of(sizes)
+    halves = whole.halves()
+    assert all(half.num_users >= min(2, len(sizes) // 2) for half in halves)
+    assert sum(half.num_users for half in halves) == len(sizes)
+    assert sum(half.num_rows for half in halves) == whole.num_rows
+
+
+def test_the_ceilings_of_four_unequal_held_out_users_are_measured() -> None:
+    columns = [Column(name, pa.float64()) for name in "xyz"]
+    holdout, train = rows_of([5, 30, 25, 40], 1), rows_of([10] * 40, 2)
+    edges = {name: np.array([1.0, 2.0]) for name in "xyz"}
+    sides = Sides.of("gan", train, holdout, 100, 100)
+    found = real_figures(Measure(Coding(tuple(columns), {}, edges), seed=0), sides)
+    assert 0 <= found["privacy.domias_auc", "all"].value <= 1
+    with pytest.raises(ContractError, match="rows of 3 held-out users: at least 4"):
+        Sides.of("gan", train, rows_of([30, 30, 40]), 100, 100)
