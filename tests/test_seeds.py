@@ -18,7 +18,7 @@ from clicksmith.seeds import (
     counter_normal,
     counter_uniform,
     derive_seed,
-    hash_bucket,
+    hash_buckets,
 )
 
 
@@ -65,19 +65,20 @@ def test_normal_numbers_are_standard() -> None:
     assert abs(normal.std() - 1) < 5 / np.sqrt(2 * 100_000)
 
 
-def test_hash_bucket_never_changes() -> None:
-    assert [hash_bucket(text) for text in ("event-1", "é", "")] == [834580660, 235179326, 0]
+def test_hash_buckets_never_change() -> None:
+    assert hash_buckets(pa.array(["event-1", "é", ""])).tolist() == [834580660, 235179326, 0]
 
 
 @pytest.mark.spark
-def test_hash_bucket_is_sparks_crc32(spark: "SparkSession") -> None:  # type: ignore[name-defined]  # noqa: F821
+def test_hash_buckets_are_sparks_crc32(spark: "SparkSession") -> None:  # type: ignore[name-defined]  # noqa: F821
     from pyspark.sql import functions as F
 
     texts = ["event-1", "é", "", "鞋", "a" * 1000]
     rows = spark.createDataFrame([(text,) for text in texts], "id string").select(
         "id", F.crc32("id").alias("bucket")
     )
-    assert {row.id: row.bucket for row in rows.collect()} == {text: hash_bucket(text) for text in texts}
+    own = hash_buckets(pa.array(texts)).tolist()
+    assert {row.id: row.bucket for row in rows.collect()} == dict(zip(texts, own, strict=True))
 
 
 owned = st.lists(st.tuples(st.none() | st.text(max_size=12), st.text(max_size=12)), min_size=1, max_size=300)

@@ -82,17 +82,12 @@ def counter_normal(seed: int, row_ids: NDArray[np.integer], num_columns: int) ->
     return normal
 
 
-def hash_bucket(identifier: str) -> int:
-    """CRC-32 of an id's UTF-8 bytes, the same as Spark's ``crc32``: orders and samples rows stably.
+def hash_buckets(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """CRC-32 of each id's UTF-8 bytes, the same as Spark's ``crc32``: orders and samples rows stably.
 
-    Rows are sampled by taking the smallest (hash, id) first, so a smaller sample is always
+    Shape (N,). Rows are sampled by taking the smallest (hash, id) first, so a smaller sample is always
     contained in a larger one, whatever the files' layout.
     """
-    return zlib.crc32(identifier.encode())
-
-
-def hash_buckets(ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
-    """`hash_bucket` of every id, shape (N,)."""
     binary = ids.cast(pa.string()).cast(pa.binary())
     return np.fromiter(map(zlib.crc32, binary.to_pylist()), dtype=np.int64, count=len(ids))
 

@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.lines import print_line
+from benchmarks.next_items import print_interval
 from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
-from clicksmith.evaluation import bootstrap, relevance
+from clicksmith.evaluation import relevance
 from clicksmith.recommenders.text import build_search
 from clicksmith.training.search import K, Pairs, make_task
 from clicksmith.training.supervised import fit
@@ -96,8 +97,7 @@ def chorus() -> None:
 
     def line(metric: str, values: Scores, peer: float | None = None) -> None:
         print_line("recommenders", metric, float(values.mean()), "1", peer and "bm25", peer)
-        for end, value in zip(("low", "high"), bootstrap.interval_of_mean(values), strict=True):
-            print_line("recommenders", f"{metric}.{end}", value, "1")
+        print_interval(metric, values)
 
     print_line("recommenders", "chorus.queries", int(judged.sum()), "queries")
     line(f"chorus.bm25.ndcg@{K}", base)

@@ -86,6 +86,15 @@ LOGS: dict[str, tuple[Read, int, int]] = {
 """Data sets, the length of the lists that are judged, and how many later events a target is drawn from."""
 
 
+def windows_of(histories: Sequence[NDArray[np.integer]]) -> Windows:
+    """Of users' items, oldest first, each a moment of its own; users with one item are left out."""
+    kept = [np.asarray(history, np.int64) for history in histories if len(history) > 1]
+    lengths = np.array([len(history) for history in kept], np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    flat = np.concatenate(kept)
+    return Windows(flat, starts, np.arange(1, len(flat) + 1), np.repeat(starts[1:], lengths))
+
+
 @dataclass(frozen=True)
 class BuildTask:
     """The task of a data set, in this process."""
@@ -98,7 +107,7 @@ class BuildTask:
         """Make it."""
         data = self.data
         evaluation = {"validation": data.validation, "test": data.test}
-        windows = Windows.of_histories(data.train)
+        windows = windows_of(data.train)
         return make_task(self.config, windows, data.popularity, evaluation, {}, None, self.seed)
 
 
@@ -229,14 +238,16 @@ def report(prefix: str, judged: Judged, k: int = 10) -> None:
     for figure, value in judged.figures.items():
         peer = PUBLISHED["esasrec"].get(figure) if prefix.startswith("beauty") else None
         print_line("recommenders", f"{prefix}.{figure}", value, "1", peer and "esasrec", peer)
-    _print_interval(f"{prefix}.ndcg@{k}", judged.ndcg)
+    print_interval(f"{prefix}.ndcg@{k}", judged.ndcg)
     if judged.seconds:
         print_line("recommenders", f"{prefix}.train_s", judged.seconds, "s")
 
 
-def _print_interval(metric: str, values: NDArray[np.float64]) -> None:
-    """95 % of the mean over users, by bootstrap."""
-    for end, value in zip(("low", "high"), bootstrap.interval_of_mean(values), strict=True):
+def print_interval(metric: str, values: NDArray[np.float64]) -> None:
+    """95 % of the mean over users (or queries), by bootstrap."""
+    counts = bootstrap.multiplicities(len(values), 1000, seed=0)
+    replicates = bootstrap.mean_replicates(values, np.arange(len(values)), counts)
+    for end, value in zip(("low", "high"), bootstrap.interval(replicates), strict=True):
         print_line("recommenders", f"{metric}.{end}", value, "1")
 
 
@@ -287,7 +298,7 @@ def augmentations(
                 without = ndcg
                 continue
             print_line("recommenders", f"{prefix}.gain", float((ndcg - without).mean()), "1")
-            _print_interval(f"{prefix}.gain", ndcg - without)
+            print_interval(f"{prefix}.gain", ndcg - without)
 
 
 def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS), kinds: Sequence[str] = KINDS) -> None:

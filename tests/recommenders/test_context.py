@@ -130,6 +130,7 @@ def test_a_network_learns_what_a_type_means() -> None:
     model = TrainedSequence(
         network.eval(),
         np.array([f"i{n}" for n in range(1, num_items)], object),
+        np.ones(num_items - 1, np.int64),
         False,
         EventContext(("type",)),
     )

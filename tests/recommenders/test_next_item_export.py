@@ -19,7 +19,8 @@ def test_the_exported_model_gives_the_network_s_scores(kind: Kind, sizes: tuple[
         network.repeat.fill_(0.3)
         if network.contexts is not None:
             network.contexts.table.weight.normal_()
-    model = TrainedSequence(network.eval(), np.array([f"i{n}" for n in range(1, 30)], object), False)
+    ids = np.array([f"i{n}" for n in range(1, 30)], object)
+    model = TrainedSequence(network.eval(), ids, np.arange(29, 0, -1), False)
     session = onnxruntime.InferenceSession(model.export(), providers=["CPUExecutionProvider"])
     histories = [np.array([4]), np.array([1, 2, 1]), np.arange(1, 20)]
     if sizes:

@@ -120,6 +120,15 @@ def test_a_part_of_a_batch_without_targets_gives_gradients_of_nought(loss: Loss)
     assert not any(gradient.any() for gradient in without.values())
 
 
+def test_gbce_of_the_only_item_has_no_negative() -> None:
+    """It is drawn and left out: of beta 1, half the loss of the target alone."""
+    model = SequenceNetwork("sasrec", torch.zeros(2), 4, 8, 1, 1, 0.0, seed=3).eval()
+    only = torch.tensor([[1]])
+    target = model.scores(model(only)[:, -1], only)[0, 1]
+    loss = SequentialObjective(model, torch.zeros(2), "gbce")(only, only, torch.tensor([1]))
+    torch.testing.assert_close(loss, torch.nn.functional.softplus(-target) / 2)
+
+
 def test_gbce_by_hand() -> None:
     """Two negatives of eight items: a = 1/4, beta = 1/4 (3/4 (1 - 4) + 4) = 7/16."""
     positive = -7 / 16 * np.log(1 / (1 + np.exp(-0.3)))

@@ -10,7 +10,7 @@ from clicksmith.errors import TrainingError
 from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.training.checkpoint import dump_state, load_state
-from clicksmith.training.loop import PATIENCE, Plan, Progress, dump, restore, run_loop
+from clicksmith.training.loop import PATIENCE, Plan, Progress, _nats, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
 STEPS = 6
@@ -84,6 +84,14 @@ def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_bes
     assert (progress.best_step, progress.step) == (2, 2 + PATIENCE)
     assert progress.best_loss == 3.0
     assert torch.equal(recipe.sampler.state_dict()["project"], weights[1])
+
+
+@pytest.mark.parametrize("preset", ["tabular_ar", "tvae", "independent"])
+def test_a_rank_without_held_out_rows_adds_nought(preset: str) -> None:
+    recipe, plan = build(preset)
+    one = plan.held_out.head(1)
+    whole, *parts = (_nats(recipe, one, Shard(rank, size)) for rank, size in ((0, 1), (0, 2), (1, 2)))
+    assert parts == [0.0, whole]
 
 
 def test_divergence_is_one_clear_error() -> None:

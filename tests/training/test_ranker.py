@@ -25,7 +25,7 @@ from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.histories import Histories
 from clicksmith.training.inputs import Items, RankerCodec
 from clicksmith.training.ranker import BuildRanker, RankerTask, export_ranker, ranker_run
-from clicksmith.training.runs import Run, Task, train_once
+from clicksmith.training.runs import Run, Task, train_all
 from clicksmith.training.supervised import Batch, fit
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, vocabulary_of
@@ -48,7 +48,7 @@ def test_learns_the_planted_interaction_and_writes_its_folder_once(
 ) -> None:
     config = make_config(*SMALL, "ranker.num_steps=120", "ray.num_workers=0")
     run = _run(config, lake)
-    folder = Path(train_once(run, config.ray, models_root(config)))
+    folder = Path(train_all([run], config.ray, models_root(config))[0])
     assert folder == Path(lake.root) / "_models" / "recommenders" / f"ranker-{run.lineage.run_id}"
     card = json.loads((folder / "card.json").read_text())
     assert card["kind"] == "recommender"
@@ -67,7 +67,7 @@ def test_learns_the_planted_interaction_and_writes_its_folder_once(
     network.load_state_dict(load_file(folder / "weights.safetensors"))
 
     before = (folder / "card.json").stat().st_mtime_ns
-    assert train_once(run, config.ray, models_root(config)) == str(folder)
+    assert train_all([run], config.ray, models_root(config)) == [str(folder)]
     assert (folder / "card.json").stat().st_mtime_ns == before
 
 
@@ -111,7 +111,7 @@ def test_auxiliary_labels_train_heads_that_an_export_does_not_need(
     codes, labels, weights, others = task.batch(0, 0, 1)
     assert (len(codes), labels.shape, others.shape) == (256, (256,), (256, 2))
     assert weights.tolist() == [1.0] * 256
-    folder = Path(train_once(run, config.ray, models_root(config)))
+    folder = Path(train_all([run], config.ray, models_root(config))[0])
     saved = load_file(folder / "weights.safetensors")
     assert saved["auxiliary.weight"].shape[0] == 2
     assert Path(export_ranker(run, config, models_root(config))).is_file()
@@ -185,7 +185,7 @@ def test_two_workers_killed_on_the_way_give_the_undisturbed_model_and_a_lost_fol
 
     results = []
     for root, build in ((models_root(config), run.build), (lake.root + "-killed", build_and_be_killed)):
-        folder = Path(train_once(dataclasses.replace(run, build=build), config.ray, root))
+        folder = Path(train_all([dataclasses.replace(run, build=build)], config.ray, root)[0])
         card = json.loads((folder / "card.json").read_text())
         results.append((load_file(folder / "weights.safetensors"), card["history"], card["metrics"]))
     assert killed.exists()
@@ -195,7 +195,7 @@ def test_two_workers_killed_on_the_way_give_the_undisturbed_model_and_a_lost_fol
 
     # The folder is gone, the finished run is not: it is published again, with its own figures.
     (folder / "card.json").unlink()
-    train_once(run, config.ray, root)
+    train_all([run], config.ray, root)
     assert json.loads((folder / "card.json").read_text())["seconds"] == card["seconds"]
 
 
@@ -266,7 +266,7 @@ def test_din_reads_users_sequences(make_config: Callable[..., Config], lake: Lak
     task = run.build()
     assert task.codes.shape[1] == len(task.network.embedding.offsets) + 5
     assert (task.codes[:, -5:] > 0).sum(1).unique().tolist() == [3]
-    card = json.loads((Path(train_once(run, config.ray, models_root(config))) / "card.json").read_text())
+    card = json.loads((Path(train_all([run], config.ray, models_root(config))[0]) / "card.json").read_text())
     assert card["preset"] == "din"
     uri = export_ranker(run, config, models_root(config))
     assert Path(uri).name == "model.onnx" and Path(uri).stat().st_size > 1000

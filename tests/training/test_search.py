@@ -15,7 +15,7 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.text import WordPieces, network_of
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
-from clicksmith.training.runs import train_once
+from clicksmith.training.runs import train_all
 from clicksmith.training.search import Pairs, make_task, search_run
 from training.toy_lake import write_rows
 
@@ -74,7 +74,9 @@ def test_learns_words_that_bm25_cannot_match(
     rows = [row for split in ("train", "validation", "test") for row in planted(split)]
     pairs = write_rows(lake, SEARCH_PAIRS, rows_of(SEARCH_PAIRS, rows), "f" * 32)
     catalogue = write_rows(lake, BRONZE_ITEMS, items(), "i" * 32)
-    folder = Path(train_once(search_run(config, search, pairs, catalogue), config.ray, models_root(config)))
+    folder = Path(
+        train_all([search_run(config, search, pairs, catalogue)], config.ray, models_root(config))[0]
+    )
     metrics = json.loads((folder / "card.json").read_text())["metrics"]
     assert metrics["test_ndcg@10"] > 0.9 > metrics["bm25_ndcg@10"]
     assert metrics["test_mrr"] > 0.9

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import torch
 
 from builders import rows_of
 from clicksmith.config import Config
@@ -21,12 +22,13 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.baselines import Popularity
 from clicksmith.recommenders.recommend import top
+from clicksmith.recommenders.sequence import SequenceNetwork
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 from clicksmith.training import next_items, runs
 from clicksmith.training.inputs import Items, load_attributes
 from clicksmith.training.next_items import NextItems, recent_counts
-from clicksmith.training.runs import Run, train_once
-from clicksmith.training.sequential import BuildSequential, sequential_run
+from clicksmith.training.runs import Run, train_all
+from clicksmith.training.sequential import BuildSequential, make_task, sequential_run
 from clicksmith.training.windows import Windows
 from training.toy_lake import write_rows
 from training.toy_lift import START, cycle_sequences, vocabulary_of
@@ -125,7 +127,7 @@ def test_trained_models_know_users_as_they_were_trained(
     vocabulary = vocabulary_of(pc.list_flatten(train["item_ids"]).to_pylist())
     tables = {SEQUENCES: rows, VOCABULARY: vocabulary, USER_PROFILES: profiles_of(says)}
     inputs = {table.name.split(".")[1]: write_rows(lake, table, tables[table], "f" * 32) for table in tables}
-    folder = train_once(sequential_run(config, inputs), config.ray, models_root(config))
+    folder = train_all([sequential_run(config, inputs)], config.ray, models_root(config))[0]
     model = TrainedSequence.load(folder)
     assert list(model.context.user_values) == ["gender", "age_band"]
     assert model.context.sizes == model.network.context_sizes == (3, 4)
@@ -153,7 +155,7 @@ def test_learns_the_cycle_beyond_every_popularity(
     make_config: Callable[..., Config], lake: Lake, precision: str
 ) -> None:
     config = make_config(*SMALL, f"ray.mixed_precision={precision}")
-    folder = Path(train_once(sequential_run_of_cycles(config, lake), config.ray, models_root(config)))
+    folder = Path(train_all([sequential_run_of_cycles(config, lake)], config.ray, models_root(config))[0])
     card = json.loads((folder / "card.json").read_text())
     metrics = card["metrics"]
     assert metrics["num_test_users"] == 60
@@ -287,6 +289,28 @@ def test_gbce_needs_negatives_drawn_evenly(make_config: Callable[..., Config], l
             make_config(*settings)
     task = sequential_run_of_cycles(make_config(*SMALL, *evenly), lake).build()
     assert task.rates.tolist() == [0.0] + [1 / 40] * 40
+
+
+@pytest.mark.parametrize(
+    ("exponent", "rates"), [(0.0, [0, 1 / 3, 1 / 3, 1 / 3]), (1.0, [0, 3 / 4, 1 / 4, 0])]
+)
+def test_an_item_shown_but_never_taken_can_be_learnt(
+    make_config: Callable[..., Config], exponent: float, rates: list[float]
+) -> None:
+    """Outcomes of 3, 1 and 0: the last starts as if it had half a one, and is drawn where all are alike."""
+    config = make_config(*SMALL, f"sequential.negatives_exponent={exponent}").sequential
+    windows = Windows(np.array([1, 2]), np.array([0, 2]), np.array([1, 2]), np.array([2, 2]))
+    task = make_task(config, windows, np.array([0.0, 3.0, 1.0, 0.0]), {}, {}, None, seed=1)
+    np.testing.assert_allclose(task.network.bias.exp().tolist(), [0, 3 / 4, 1 / 4, 1 / 8], atol=1e-6)
+    np.testing.assert_allclose(task.rates, rates)
+
+
+def test_cold_users_get_what_was_taken_most_not_what_was_shown_most() -> None:
+    network = SequenceNetwork("sasrec", torch.zeros(5), 4, 8, 1, 1, 0.0, seed=1).eval()
+    model = TrainedSequence(network, np.array(["a", "b", "c", "d"], object), np.array([1, 4, 0, 4]), False)
+    lists, is_cold = model.recommend([[], ["new"]], 3)
+    assert is_cold.all() and lists.tolist() == [["b", "d", "a"]] * 2
+    assert model.recommend([[]], 5)[0].tolist() == [["b", "d", "a", "c", None]]
 
 
 def test_a_batch_of_fewer_rows_than_workers_is_refused(

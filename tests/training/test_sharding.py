@@ -21,7 +21,7 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.sequence import SequenceNetwork
-from clicksmith.training.runs import train_once
+from clicksmith.training.runs import train_all
 from clicksmith.training.sharding import (
     ShardedEmbedding,
     clip_gradients,
@@ -162,7 +162,7 @@ def test_two_workers_on_ray_learn_and_leave_whole_tables(
     make_config: Callable[..., Config], lake: Lake, ray_cluster: None
 ) -> None:
     config = make_config(*SMALL, "ray.num_workers=2", "sequential.shard_items=true")
-    folder = Path(train_once(sequential_run_of_cycles(config, lake), config.ray, models_root(config)))
+    folder = Path(train_all([sequential_run_of_cycles(config, lake)], config.ray, models_root(config))[0])
     metrics = json.loads((folder / "card.json").read_text())["metrics"]
     assert metrics["test_ndcg@10"] > 0.9
     assert load_file(folder / "weights.safetensors")["items.ids.weight"].shape == (41, 16)

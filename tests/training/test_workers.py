@@ -1,13 +1,15 @@
 """Several trainings on one group of workers: one start, each one's own end, and whose error it is."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clicksmith.config import load_config
+from clicksmith.config import RayConfig, load_config
 from clicksmith.errors import TrainingError
+from clicksmith.training import workers
 from clicksmith.training.workers import Training, Worker, run_workers
 
 
@@ -48,19 +50,49 @@ def test_in_this_process(tmp_path: Path) -> None:
     assert [len(starts_of(one)) for one in trainings] == [1, 1, 0]
 
 
+def test_what_has_ended_is_taken_even_where_the_last_look_missed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers have run both, of which the driver has read the first alone."""
+
+    def run_here(trainings: Sequence[Training], config: RayConfig, use_gpu: bool) -> tuple[list[float], None]:
+        for one in trainings:
+            workers._work_here(one, config)
+        return [1.5], None
+
+    monkeypatch.setattr(workers, "_run_on_ray", run_here)
+    config = load_config(None, ["ray.num_workers=1"]).ray
+    states = list(run_workers([training(tmp_path, "first"), training(tmp_path, "second")], config))
+    assert [(state["value"], state["took"]) for state in states] == [(20, 1.5), (20, 0.0)]
+
+
+def test_a_group_may_fail_as_often_as_its_trainings_and_wait_for_a_day(tmp_path: Path) -> None:
+    config = load_config(None, ["ray.num_workers=2"]).ray
+    trainings = [training(tmp_path, name) for name in ("first", "second", "third")]
+    trainer = workers._trainer(trainings, config, False, "attempt")
+    failures = trainer.run_config.failure_config
+    assert failures.max_failures == 6
+    assert failures.controller_failure_limit == 2, "a group that finds no place is told soon"
+    assert trainer.backend_config.timeout_s == 24 * 60 * 60
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_on_ray_one_group_runs_all_and_starts_anew_where_it_failed(
-    tmp_path: Path, ray_cluster: None, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    ray_cluster: None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(workers, "MAX_FAILURES", 1)  # for each of three
     caplog.set_level("INFO", "clicksmith")
     trainings, states = run_three(tmp_path, 1)
     assert [(state["step"], state["value"]) for state in states] == [(2, 20)]
     assert all(state["took"] >= 0 for state in states)
     first, second, third = map(starts_of, trainings)
     assert len(first) == 1, "what has ended is not begun again"
-    assert len(second) == 3, "a group is started three times at most"
-    assert second[0] == first[0] and len(set(second)) == 3, "the same process runs both"
+    assert len(second) == 4, "a group starts anew as often as it has trainings"
+    assert second[0] == first[0] and len(set(second)) == 4, "the same process runs both"
     assert third == []
     lines = [record.getMessage() for record in caplog.records if ": step " in record.getMessage()]
     assert lines == ["first: step 1 of 2", "first: step 2 of 2", "second: step 1 of 2"], "no line is lost"

@@ -47,7 +47,3 @@ class NotFittedError(ClicksmithError):
 
 class TrainingError(ClicksmithError):
     """Training cannot start or go on."""
-
-
-class GateError(ClicksmithError):
-    """Synthetic samples failed the quality or privacy gate."""

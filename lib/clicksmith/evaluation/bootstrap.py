@@ -69,14 +69,6 @@ def mean_replicates(
         return np.asarray(sums / rows)
 
 
-def interval_of_mean(
-    values: NDArray[np.floating], num_replicates: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """The 95 % interval of the mean of a value a user, shape (U,)."""
-    users = np.arange(len(values))
-    return interval(mean_replicates(values, users, multiplicities(len(users), num_replicates, seed)))
-
-
 def interval(replicates: NDArray[np.floating], level: float = 0.95) -> tuple[float, float]:
     """The percentile interval, ignoring NaN replicates; (NaN, NaN) where none is left."""
     known = replicates[~np.isnan(replicates)]

@@ -92,12 +92,14 @@ class TrainedSequence:
     Attributes:
         network: in evaluation mode.
         ids: the item id of index 1, 2, ...
+        num_outcomes: how often each was taken in training.
         filter_viewed: whether users are spared what they took before.
         context: what the network knows of events besides their items.
     """
 
     network: SequenceNetwork
     ids: NDArray[np.object_]
+    num_outcomes: NDArray[np.int64]
     filter_viewed: bool
     context: EventContext = field(default_factory=EventContext)
 
@@ -138,7 +140,8 @@ class TrainedSequence:
                 f"{str(error).splitlines()[-1].strip()}",
                 "Delete the folder and run train_recommender again.",
             ) from error
-        return cls(network.eval(), np.array(ids, object), config.filter_viewed, context)
+        num_outcomes = np.array(codec["items"]["num_outcomes"], np.int64)
+        return cls(network.eval(), np.array(ids, object), num_outcomes, config.filter_viewed, context)
 
     def export(self) -> bytes:
         """As an ONNX model from "events" (rows, L) to "scores" (rows, V); see `export.NextItemScores`.
@@ -177,13 +180,13 @@ class TrainedSequence:
 
         Returns:
             Ids, shape (U, k), None where a list ends early (at once where a user took all items and is
-            spared them); and which users are cold: without any known item, who get the most popular ones.
+            spared them); and which users are cold: without any known item, who get those taken most.
         """
         known = self._events(histories, types, times, users)
         is_cold = np.array([len(history) == 0 for history in known], bool)
         lists = np.zeros((len(known), k), np.int64)
-        # Ids are in the order of their popularity.
-        popular = np.arange(1, min(k, len(self.ids)) + 1)
+        # Ids are in the order in which they were shown most: of those taken as often, the first ones.
+        popular = 1 + np.argsort(-self.num_outcomes, kind="stable")[:k]
         lists[is_cold, : len(popular)] = popular
         can_choose = ~is_cold
         if self.filter_viewed:

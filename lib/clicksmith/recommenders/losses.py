@@ -122,7 +122,8 @@ class SequentialObjective(nn.Module):
             if not len(targets_N):
                 # Nothing, by way of all parameters: other workers wait for their gradients.
                 return target_N.sum() + logits_NK.sum()
-            return gbce(target_N, logits_NK, len(others_K) / (network.num_items - 2))
+            # Of all known items but the target; where it is the only one, no negative counts.
+            return gbce(target_N, logits_NK, len(others_K) / max(1, network.num_items - 2))
         place_of = torch.zeros_like(network.bias, dtype=torch.long)
         place_of[others_K] = torch.arange(len(others_K), device=place_of.device)
         return softmax_loss(

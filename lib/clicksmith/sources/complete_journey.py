@@ -32,9 +32,6 @@ WHEEL = Wheel(
     files=("transactions.parquet", "promotions.parquet", "products.parquet", "demographics.parquet"),
 )
 
-NUM_IMPRESSIONS = 567_375_914
-"""Distinct (basket, product promoted in its store and week), bought or not: what the sample stands for."""
-
 _IMPRESSION_LEAD = "10 minutes"
 
 

@@ -185,7 +185,11 @@ def _nats(recipe: Recipe, rows: Encoded, shard: Shard) -> float | None:
     num_rows = len(rows)
     part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
     nats = recipe.held_out_loss(Encoded(rows.codes[part], rows.positions[part]))
-    return None if nats is None or num_rows == 0 else float(sum_over_ranks(nats)) / num_rows
+    if nats is None or num_rows == 0:
+        return None
+    # Of fewer rows than ranks some have none, whose mean is no number.
+    own = nats if part.start < part.stop else torch.zeros_like(nats)
+    return float(sum_over_ranks(own)) / num_rows
 
 
 def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:

@@ -135,11 +135,6 @@ def train_all(runs: Sequence[Run], config: RayConfig, root: str) -> list[str]:
     return folders
 
 
-def train_once(run: Run, config: RayConfig, root: str) -> str:
-    """`train_all` of one model; returns its folder."""
-    return train_all([run], config, root)[0]
-
-
 def train(build: Callable[[], Task], name: str, folder: str, config: RayConfig) -> State:
     """Train a task to its end, or go on where an earlier run in the folder was cut off.
 

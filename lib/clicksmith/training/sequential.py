@@ -149,7 +149,7 @@ def make_task(
     Args:
         config: the network, its loss and its schedule.
         windows: of the training sequences.
-        popularity: training events of each item, shape (V,), 0 for index 0.
+        popularity: training outcomes of each item, shape (V,), 0 for index 0 and for what was only shown.
         evaluation: see `SequentialTask`.
         baselines: see `SequentialTask`.
         codec: see `runs.Task`.
@@ -157,9 +157,11 @@ def make_task(
         attributes: of the items, or None.
         context: of events with features of users; None: what the configuration says of events alone.
     """
-    tempered = popularity**config.negatives_exponent * (popularity > 0)
+    tempered = popularity**config.negatives_exponent
+    tempered[0] = 0.0
     rates = tempered / tempered.sum()
-    log_popularity = _log(popularity / popularity.sum())
+    # An item that nobody took yet starts as if taken half a time: from a rate of 0 it could never rise.
+    log_popularity = _log(np.append(0.0, np.maximum(popularity[1:], 0.5)) / popularity.sum())
     network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes, context)
     schedule = Schedule.of(config, seed)
     # A target is an item with the item's share of all events (Yi et al. 2019), so a negative of either kind:

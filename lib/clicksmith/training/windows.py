@@ -1,6 +1,5 @@
 """Training windows over users' sequences, with targets that come strictly later in time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,15 +48,6 @@ class Windows:
         ends = np.repeat(starts[1:], np.diff(starts))
         later = np.minimum(np.searchsorted(moment, moment, side="right"), ends)
         return cls(flat, starts, later, ends)
-
-    @classmethod
-    def of_histories(cls, histories: Sequence[NDArray[np.integer]]) -> "Windows":
-        """From users' items, oldest first, each a moment of its own; users with one item are left out."""
-        kept = [np.asarray(history, np.int64) for history in histories if len(history) > 1]
-        lengths = np.array([len(history) for history in kept], np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        flat = np.concatenate(kept) if kept else np.zeros(0, np.int64)
-        return cls(flat, starts, np.arange(1, len(flat) + 1), np.repeat(starts[1:], lengths))
 
     def __len__(self) -> int:
         return len(self.starts) - 1

@@ -19,7 +19,7 @@ from uuid import uuid4
 import ray.train
 import torch
 from ray.train.collective import broadcast_from_rank_zero
-from ray.train.torch import TorchTrainer, get_device, prepare_model
+from ray.train.torch import TorchConfig, TorchTrainer, get_device, prepare_model
 from torch import nn
 
 from clicksmith.config import RayConfig
@@ -33,6 +33,11 @@ from clicksmith.training.progress import Told, describe, watch
 logger = logging.getLogger(__name__)
 
 MAX_FAILURES = 2
+"""Of workers, for each training of a group: they share its life. And as many starts that find no place."""
+
+COLLECTIVE_TIMEOUT_S = 86_400
+"""Workers wait while the first one validates and tests alone, however long. A worker that is lost is not
+noticed by this but by Ray, which starts the group anew; one that never comes, by `RayConfig.start_timeout`."""
 
 
 class Worker(Protocol):
@@ -107,6 +112,8 @@ def run_workers(trainings: Sequence[Training], config: RayConfig, use_gpu: bool 
     if not trainings:
         return
     seconds, error = _run_on_ray(trainings, config, use_gpu)
+    if error is None:  # the last look at how far they are can miss: all have ended, see `_final_state`
+        seconds += [0.0] * (len(trainings) - len(seconds))
     for training, took in zip(trainings, seconds, strict=False):
         yield _final_state(training, config, took)
     if error is not None:
@@ -159,22 +166,9 @@ def _run_on_ray(
         The seconds of each training that has ended, and the error of the next one.
     """
     connect(config)
-    folder, attempt = trainings[0].folder, uuid4().hex
-    root, run_name = folder.rsplit("/", 1)
-    trainer = TorchTrainer(
-        _enter,
-        train_loop_config={"trainings": trainings, "folder": folder, "attempt": attempt},
-        scaling_config=ray.train.ScalingConfig(num_workers=config.num_workers, use_gpu=use_gpu),
-        run_config=ray.train.RunConfig(
-            name=run_name,
-            storage_path=root.replace("s3a://", "s3://", 1),
-            failure_config=ray.train.FailureConfig(
-                max_failures=MAX_FAILURES,
-                controller_failure_limit=MAX_FAILURES,  # type: ignore[call-arg]  # of Ray Train V2
-            ),
-        ),
-    )
-    told = Told(folder, attempt)
+    attempt = uuid4().hex
+    trainer = _trainer(trainings, config, use_gpu, attempt)
+    told = Told(trainings[0].folder, attempt)
     failure: Exception | None = None
     try:
         with watch(told) as started:
@@ -182,6 +176,25 @@ def _run_on_ray(
     except Exception as error:
         failure = _start_failure(error, config, use_gpu) or error
     return told.seconds, failure
+
+
+def _trainer(trainings: Sequence[Training], config: RayConfig, use_gpu: bool, attempt: str) -> TorchTrainer:
+    folder = trainings[0].folder
+    root, run_name = folder.rsplit("/", 1)
+    return TorchTrainer(
+        _enter,
+        train_loop_config={"trainings": trainings, "folder": folder, "attempt": attempt},
+        torch_config=TorchConfig(timeout_s=COLLECTIVE_TIMEOUT_S),
+        scaling_config=ray.train.ScalingConfig(num_workers=config.num_workers, use_gpu=use_gpu),
+        run_config=ray.train.RunConfig(
+            name=run_name,
+            storage_path=root.replace("s3a://", "s3://", 1),
+            failure_config=ray.train.FailureConfig(
+                max_failures=MAX_FAILURES * len(trainings),
+                controller_failure_limit=MAX_FAILURES,  # type: ignore[call-arg]  # of Ray Train V2
+            ),
+        ),
+    )
 
 
 def _work_deterministically(work: Callable[[Worker, Any], None], worker: Worker, argument: Any) -> None:
