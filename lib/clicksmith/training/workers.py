@@ -36,8 +36,8 @@ MAX_FAILURES = 2
 """Of workers, for each training of a group: they share its life. And as many starts that find no place."""
 
 COLLECTIVE_TIMEOUT_S = 86_400
-"""Workers wait while the first one validates and tests alone, however long. A worker that is lost is not
-noticed by this but by Ray, which starts the group anew; one that never comes, by `RayConfig.start_timeout`."""
+"""Workers wait while the first one validates and tests alone, however long. A worker that is lost is noticed
+not by this but by Ray, which starts the group anew; one that never comes, by `RayConfig.start_timeout`."""
 
 
 class Worker(Protocol):
