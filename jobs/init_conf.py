@@ -18,6 +18,8 @@ logger = logging.getLogger("clicksmith.jobs.init_conf")
 
 def run(log: str, out: Path, given: list[str]) -> None:
     """Read a sample of the log and write the draft, unless there is a file already."""
+    if not log.strip():
+        raise ConfigError("LOG is empty.", "Name a file, folder or glob: make init LOG=path.")
     if out.exists():
         raise ConfigError(
             f"{out} is there already.", "Remove it, or name another file with OUT=conf/NAME.yaml."

@@ -212,6 +212,12 @@ def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
     assert load_config(path) == Config()
 
 
+@pytest.mark.parametrize("hours", ["1e8", ".inf", "-1"])
+def test_hours_that_no_date_can_be_added_to(hours: str) -> None:
+    with pytest.raises(ConfigError, match=r"contract\.max_future_hours"):
+        load_config(None, [f"contract.max_future_hours={hours}"])
+
+
 def test_values_never_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Config().lake.root = "elsewhere"  # type: ignore[misc]

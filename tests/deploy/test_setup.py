@@ -1,6 +1,8 @@
 """What `make` uses to find Python and Java passes over those that do not fit."""
 
 import os
+import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from clicksmith.config import load_config
 from clicksmith.lakehouse.session import shared_classes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,6 +74,13 @@ def test_unfit_python_is_passed_over(tmp_path: Path) -> None:
         [found, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=True
     )
     assert version.stdout.split() in (["3", "11"], ["3", "12"])
+
+
+def test_the_archive_may_lie_in_a_folder_of_any_name() -> None:
+    archive = Path("/home/me/my projects: {new}/spark.jsa")
+    setting = runpy.run_path(str(ROOT / "deploy" / "setup" / "share_classes.py"))["leave"](archive)
+    options = load_config(None, [setting]).spark.extra["spark.driver.defaultJavaOptions"]
+    assert f"-XX:ArchiveClassesAtExit={archive}" in shlex.split(options)
 
 
 @pytest.mark.spark

@@ -229,6 +229,20 @@ def test_a_process_that_ends_at_once_is_told_by_its_last_words():
     assert "full Java 17 or 21" in told(ProcessError(boot), "Starting Spark")
 
 
+def test_words_that_more_than_one_kind_of_cause_has():
+    here = told(ModuleNotFoundError("No module named 'pyarrow'"))
+    assert "Install it where this runs" in here and "Spark's workers" not in here
+    kind = type("GetTimeoutError", (Exception,), {"__module__": "ray.exceptions"})
+    assert "address" not in told(kind("Get timed out: some object(s) not ready."))
+    assert "address" in told(java_error("java.net.ConnectException: Connection timed out"))
+    checkpoint = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/runs/gan/checkpoint.pt")
+    gone = told(checkpoint, "Training gan", raises=TrainingError)
+    assert "/runs/gan/checkpoint.pt" in gone and "Put it back" in gone and "source" not in gone
+    of_arrow = "[Errno 2] Failed to open local file '/lake/gold/a/x.parquet'. Detail: No such file"
+    table = told(FileNotFoundError(of_arrow), tables={"/lake/gold/a": "a"})
+    assert "(a file of a)" in table and "RESTORE TABLE" in table
+
+
 @pytest.mark.spark
 def test_a_source_file_cut_off_in_the_middle(spark, tmp_path: Path):
     whole = gzip.compress(os.urandom(100_000))

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import Row
+from pyspark.sql import DataFrame, Row
 
 from clicksmith.config import FilesConfig
 from clicksmith.errors import ConfigError, SourceError
@@ -294,7 +294,7 @@ def test_the_fingerprint_is_of_names_and_content_not_of_the_place(tmp_path: Path
 
 
 def test_missing_values_fallbacks_and_times_since_a_date(spark, tmp_path: Path):
-    write(tmp_path / "a.csv", "who,visit,what,offset,day", "NA,7,i,1500.5,2016-05-09", "u,8,NA,0,no day")
+    write(tmp_path / "a.csv", "who,visit,what,offset,day", "NA,7,i,1500.5,2016-05-09", "u,8,NA,2015,no day")
     found = read(
         spark,
         tmp_path / "a.csv",
@@ -310,7 +310,7 @@ def test_missing_values_fallbacks_and_times_since_a_date(spark, tmp_path: Path):
     assert (known.user_id, known.item_id) == ("session_id:7", "i")
     assert known.event_ts == "2016-05-09 00:00:01.5005"
     assert (unknown.user_id, unknown.item_id) == ("u", None)
-    assert unknown.event_ts == "0", "what cannot be mapped stays, to be rejected with its reason"
+    assert unknown.event_ts == "no date: 2015", "what cannot be mapped is rejected, and is no year"
 
 
 @pytest.mark.parametrize(
@@ -332,6 +332,29 @@ def test_rejected_csv_lines_are_read_again_under_a_header_that_lacks_an_optional
     write(tmp_path / "a.csv", "type,time,user,item", "teleport,2024-01-02T03:04:05Z,u,i")
     columns = {**COLUMNS, "price": "cost"}
     settings = config(tmp_path / "a.csv", "csv", columns=columns, optional=["price"]).events
-    rejected = spark.createDataFrame([("teleport,2024-01-02T03:04:05Z,u,i",)], "raw string")
+    rejected = rejections(spark, ("teleport,2024-01-02T03:04:05Z,u,i", "event_type: not one of click"))
     (row,) = files.reread(settings, rejected).collect()
     assert (row.event_type, row.user_id, row.price) == ("teleport", "u", None)
+    write(tmp_path / "b.csv", "type,time,cost,user,item", "teleport,2024-01-02T03:04:05Z,1,u,i")
+    settings = config(tmp_path, "csv", columns=columns, optional=["price"]).events
+    with pytest.raises(SourceError, match=r"b\.csv and a\.csv have other columns"):
+        files.reread(settings, rejected)
+
+
+def test_the_rest_of_a_broken_record_is_not_read_again_as_an_event(spark, tmp_path: Path):
+    rest = 'x",click,2024-01-02,u,i'
+    write(tmp_path / "a.csv", "id,type,time,user,item", rest)
+    settings = config(tmp_path / "a.csv", "csv", columns={"event_id": "id", **COLUMNS}).events
+    (row,) = files.reread(settings, rejections(spark, (rest, OPEN_QUOTE))).collect()
+    assert (row.event_id, row["_raw"], row["_problem"]) == (None, rest, OPEN_QUOTE)
+
+
+def test_rejected_rows_of_parquet_are_read_again_when_their_files_are_gone(spark, tmp_path: Path):
+    settings = config(tmp_path / "gone", "parquet").events
+    (row,) = files.reread(settings, rejections(spark, (json.dumps(LINE), "user_id: missing"))).collect()
+    assert (row.event_type, row.user_id) == ("click", "u")
+
+
+def rejections(spark, *rows: tuple[str, str]) -> DataFrame:
+    """As bronze.events_rejected holds lines, each with its reason."""
+    return spark.createDataFrame([(raw, [why]) for raw, why in rows], "raw string, reasons array<string>")

@@ -1,5 +1,6 @@
 """A log of one's own to a configuration: what is told by names, by values, and what is missing."""
 
+import gzip
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import init_conf
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, SourceError
+from clicksmith.sources import sample as sample_module
 from clicksmith.sources.draft import draft, label_of, lacks
 from clicksmith.sources.proposal import Proposal, propose
 from clicksmith.sources.sample import read_sample
@@ -121,6 +124,41 @@ def test_a_view_is_a_click_where_nothing_else_is(
     assert propose(read_sample(str(shop(tmp_path, 4, kinds)))).events["event_types"] == types
 
 
+def test_a_time_that_is_none_does_not_end_the_proposal(tmp_path: Path) -> None:
+    second = int(START.timestamp())
+    rows = [f"{second + hour * 3600},u{hour % 5},i{hour % 9}" for hour in range(240)]
+    proposal = of_csv(tmp_path, "\n".join(["ts,uid,item", *rows, "1000000000000,u,i", "inf,u,i"]))
+    assert (proposal.first, proposal.last) == (START, START + timedelta(hours=239))
+    rows = [f"0001-01-01 00:00:00,u{hour % 5},i{hour % 9}" for hour in range(9)]
+    with pytest.raises(SourceError, match="'ts' holds no time between 1995 and 2050"):
+        of_csv(tmp_path, "\n".join(["ts,uid,item", *rows]))
+
+
+def test_dates_stay_beside_their_counts_where_a_count_is_missing(tmp_path: Path) -> None:
+    rows = "\n".join(f"{s};7;{s};{s * 1000};2016-05-{9 + s // 100:02d}" for s in range(1, 300))
+    text = f"session_id;user_id;item_id;timeframe;eventdate\n1;7;1;;2018-01-01\n{rows}\n"
+    proposal = of_csv(tmp_path, text)
+    assert proposal.first == datetime(2016, 5, 9, 0, 0, 1, tzinfo=UTC)
+
+
+def test_a_sample_of_many_and_of_packed_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_module, "_ROWS", 100)
+    text = shop(tmp_path, 4).read_bytes()
+    for name, content in (("a", text), ("b", text), ("packed", gzip.compress(text))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.csv").write_bytes(content)
+    (tmp_path / "a" / "more.csv").write_bytes(text)
+    assert read_sample(str(tmp_path / "a")).num_rows == 100  # 50 of each
+    part = read_sample(str(tmp_path / "b"))
+    assert part.num_rows == 96 and part.share == 1.0
+    monkeypatch.setattr(sample_module, "_ROWS", 10)
+    part = read_sample(str(tmp_path / "b"))
+    assert part.num_rows == 10 and part.share == pytest.approx(0.1, abs=0.02)
+    packed = read_sample(str(tmp_path / "packed"))
+    assert packed.num_rows == 10 and packed.share is None
+    assert "only its first 10 rows" in draft(packed, propose(packed), "log.csv", "log")
+
+
 def test_event_types_without_a_meaning_are_kept(tmp_path: Path) -> None:
     sample = read_sample(str(shop(tmp_path, 4, ("view", "wishlist"))))
     proposal = propose(sample)
@@ -209,7 +247,7 @@ def test_what_is_no_log(tmp_path: Path, content: str, what: str) -> None:
 
 def test_a_line_a_user(tmp_path: Path) -> None:
     path = tmp_path / "sequences.txt"
-    path.write_text("1 10 11 12\n2 10\n")
+    path.write_text("1 10 11 12\n\n2 10\n \n")
     assert is_user_lines(head_of(str(path)))
     assert not is_user_lines(["a b", "c d"]) and not is_user_lines(["a,b c", "d"])
     write_log(str(path), tmp_path / "log" / "events.csv")
@@ -220,6 +258,11 @@ def test_a_line_a_user(tmp_path: Path) -> None:
         "1,12,2000-01-01 12:00:00",
         "2,10,2000-01-01 12:00:00",
     ]
+
+
+def test_without_a_log_no_other_file_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="LOG is empty"):
+        init_conf.run("", tmp_path / "own.yaml", [])
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ _NAME = (
 )
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _IN_TEXT = (
-    # name=value, name: value and "name": "value"; the name may go on after the word, as Azure's keys do
-    re.compile(rf"(?i)([\w.-]*?(?:{_NAME})[\w.-]*[\"']?\s*[=:]\s*[\"']?)(?:Bearer\s+)?[^\s\"',;&)}}\]]+"),
+    # name=value, name: value and "name": "value"; the name may go on after the word, as Azure's keys do, and
+    # what stands before it is not looked at: it would be at each letter of a long word, to the word's end
+    re.compile(rf"(?i)((?:{_NAME})[\w.-]*+[\"']?\s*[=:]\s*[\"']?)(?:Bearer\s+)?[^\s\"',;&)}}\]]+"),
     re.compile(r"(?i)([?&;](?:sig|x-amz-signature|x-goog-signature)=)[^\s&\"']+"),  # of signed addresses
     re.compile(r"(\w://[^\s/:@]*:)[^\s/@]+(?=@)"),  # user:password@host
 )

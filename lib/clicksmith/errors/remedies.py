@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from clicksmith.errors.causes import Cause, root
 
+_RESTORE = (
+    "A data file is damaged or gone. Restore it, or set the table back with RESTORE TABLE ... TO VERSION "
+    "AS OF; then run the job that makes the table again."
+)
+
 
 @dataclass(frozen=True)
 class Remedy:
@@ -16,15 +21,19 @@ class Remedy:
         words: what to do. Settings that it names are told with their values where they are known.
         for_tables: what to do instead where the file that it is about belongs to a table of the lake.
         follows: from most other kinds, so it is the cause only where nothing stands behind it.
+        engine: the class of one of the causes, where the words alone could come from elsewhere.
     """
 
     marks: tuple[str, ...]
     words: str
     for_tables: str | None = None
     follows: bool = False
+    engine: str = ""
 
     def find(self, causes: Sequence[Cause]) -> Cause | None:
         """The innermost cause of this kind."""
+        if not any(re.search(self.engine, cause.kind) for cause in causes):
+            return None
         pattern = re.compile("|".join(self.marks))
         causes = [root(causes)] if self.follows else causes
         matches = [cause for cause in causes if pattern.search(f"{cause.kind}: {cause.words}")]
@@ -118,7 +127,7 @@ REMEDIES = (
             r"SOURCE_NOT_FOUND",
         ),
         "A jar is missing: name it in spark.extra, e.g. spark.jars.packages: "
-        "org.apache.hadoop:hadoop-aws:3.4.2 for s3a://, or put it into Spark's jars folder.",
+        "org.apache.hadoop:hadoop-aws:3.5.0 for s3a://, or put it into Spark's jars folder.",
     ),
     Remedy(
         (r"basedir must be absolute", r"LoginException", r"invalid null input: name", r"getpwuid"),
@@ -139,13 +148,19 @@ REMEDIES = (
         (r"PYTHON_VERSION_MISMATCH", r"No module named '(pyarrow|numpy|pandas|polars|sklearn|pyspark)"),
         "Spark's workers run another Python than this one: set PYSPARK_PYTHON to one of the same version "
         "that has clicksmith's packages, or unset it.",
+        engine=r"^(org\.apache\.spark|pyspark)\.",
     ),
     Remedy(
         (r"ModuleNotFoundError", r"No module named"),
         "Install it where this runs, workers included: `make setup` does, or pip with the right extra.",
     ),
     Remedy(
-        (r"masters are unresponsive", r"UnknownHostException", r"Name or service not known", r"timed out"),
+        (
+            r"masters are unresponsive",
+            r"UnknownHostException",
+            r"Name or service not known",
+            r"[Cc]onnect(ion)? timed out|Read timed out|current node timed out",
+        ),
         "Check that the address is right and can be reached from here (DNS, proxy, firewall).",
     ),
     Remedy(
@@ -157,12 +172,16 @@ REMEDIES = (
             r"ZipException|incorrect (header|data) check|not a gzip file|Codec\w*Exception",
             r"PARQUET_COLUMN_DATA_TYPE_MISMATCH",
             r"Parquet magic bytes not found",
-            r"FileNotFoundException|FileNotFoundError|No such file|PATH_NOT_FOUND|DELTA_FILE_NOT_FOUND",
+            r"FileNotFoundException|PATH_NOT_FOUND|DELTA_FILE_NOT_FOUND",
         ),
         "The file is gone, cut off or damaged, or of another format or compression than its name says. "
         "Put it back whole, or take it out of the source's folder; then run again.",
-        "A data file is damaged or gone. Restore it, or set the table back with RESTORE TABLE ... TO VERSION "
-        "AS OF; then run the job that makes the table again.",
+        _RESTORE,
+    ),
+    Remedy(
+        (r"FileNotFoundError", r"No such file"),  # Python's and the system's: of a program or checkpoint, too
+        "Put it back, or correct the setting that names it; then run again.",
+        _RESTORE,
     ),
     Remedy(
         (

@@ -20,7 +20,6 @@ from clicksmith.lakehouse.traces import note_output, tail
 _SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.sql.parquet.compression.codec": "zstd",
@@ -42,8 +41,8 @@ _JARS_ELSEWHERE = {"spark.jars", "spark.jars.packages", "spark.driver.extraClass
 def open_session(config: Config) -> SparkSession:
     """The running session, or a new one.
 
-    Settings given to ``spark-submit`` win over these. Delta's jars are taken from Spark's own
-    ``jars`` folder when they are there (``make`` puts them there), otherwise fetched.
+    Settings given to ``spark-submit`` win over these, but for the time zone. Delta's jars are taken from
+    Spark's own ``jars`` folder when they are there (``make`` puts them there), otherwise fetched.
 
     Raises:
         LakeError: Spark cannot start: what it lacks, or what stands in its way.
@@ -76,6 +75,8 @@ def open_session(config: Config) -> SparkSession:
         if not given:
             _start_java(builder._options)
         session = builder.getOrCreate()
+    # Whatever others set: sources write times as text in UTC without saying so, which this zone reads.
+    session.conf.set("spark.sql.session.timeZone", "UTC")
     # Failures reach us as exceptions; the stack traces of Spark's own logs would hide our message.
     session.sparkContext.setLogLevel("FATAL")
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):

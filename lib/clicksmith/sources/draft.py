@@ -28,7 +28,7 @@ def lacks(sample: Sample, proposal: Proposal) -> list[str]:
     counts = known_types(proposal.counts)
     outcomes = sum(counts[kind] for kind in OUTCOMES)
     label = label_of(proposal).removeprefix("label_")
-    positives = round(counts[label] / sample.share)
+    positives = round(counts[label] / (sample.share or 1.0))
     found = []
     if outcomes == 0:
         found.append("No event is a click, cart or purchase: there is nothing to learn. See event_types.")
@@ -60,7 +60,8 @@ def lacks(sample: Sample, proposal: Proposal) -> list[str]:
             "up to 90 days before is cut off."
         )
     if positives < _MANY_POSITIVES:
-        found.append(f"Few positives: about {positives:,} {label}s. Intervals will be wide.")
+        told = "about" if sample.share is not None else "in what was read,"
+        found.append(f"Few positives: {told} {positives:,} {label}s. Intervals will be wide.")
     if label != "purchase":
         found.append(f"No or few purchases: {label}s are learnt instead (ranker.label).")
     if proposal.extra_event_types:
@@ -83,10 +84,13 @@ def draft(sample: Sample, proposal: Proposal, path: str, name: str) -> str:
         name: of the configuration: its lake is .lake/NAME.
     """
     label = label_of(proposal)
-    read = "all of it" if sample.share == 1 else f"about {sample.share:.1%} of it"
+    if sample.share is None:
+        read = f"only its first {sample.num_rows:,} rows"
+    else:
+        read = "all of it" if sample.share == 1 else f"about {sample.share:.1%} of it"
     counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(proposal.counts.items()))
     head = [
-        f"Drafted from {path}: {sample.num_files} file(s), {read} was read.",
+        f"Drafted from {path}: {sample.num_files} file(s), read: {read}.",
         f"{sample.num_rows:,} events: {counts}; {proposal.num_users:,} users, {proposal.num_items:,} items,",
         f"{proposal.first:%Y-%m-%d %H:%M} to {proposal.last:%Y-%m-%d %H:%M} UTC. Look at every line, then:",
         f"    make run CONF=conf/{name}.yaml",

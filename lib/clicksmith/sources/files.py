@@ -18,7 +18,7 @@ from clicksmith import tables
 from clicksmith.config import FilesConfig, FilesTableConfig
 from clicksmith.errors import SourceError
 from clicksmith.sources import listing
-from clicksmith.sources.lines import column, parse_json, restore_line
+from clicksmith.sources.lines import OPEN_QUOTE, column, parse_json, restore_line
 from clicksmith.sources.mapping import check_columns, check_mapping, map_columns
 from clicksmith.sources.parquet import check_schema
 from clicksmith.sources.raw import RawTables
@@ -84,24 +84,33 @@ def _read_table(
 
 
 def reread(settings: FilesTableConfig, rejected: DataFrame) -> DataFrame:
-    """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON."""
+    """Rows of bronze.events_rejected mapped once more: lines as lines, Parquet's rows from their JSON.
+
+    Raises:
+        ConfigError: the mapping gives no rows of the contract.
+        SourceError: the rows do not hold all that their files said: columns of folders, or of CSV whose
+            headers differ. Parquet's rows hold it all, so their files may be gone.
+    """
     purpose = "source.events"
     check_mapping(settings, purpose, EVENT_COLUMNS)
+    line = restore_line(F.col("raw")).cast("binary").alias("line")
+    if settings.format == "parquet":
+        parsed = parse_json(rejected.select(line), settings.file_columns)
+        return map_columns(parsed, settings, purpose, EVENT_COLUMNS)
     files = listing.list_files(settings.path, f"{purpose}.path")
     folders = listing.folder_values(files[0].name, settings.file_columns)
-    if folders and settings.format != "parquet":
+    if folders:
         raise SourceError(
             f"{purpose}.columns: {min(folders)!r} is a name of folders, which rejected lines do not hold.",
             "Mend the files, and ingest them under other names.",
         )
-    lines = rejected.select(restore_line(F.col("raw")).cast("binary").alias("line"))
     if settings.format == "csv":
-        found = _first_header(files, settings)
-        if found is None:
-            raise SourceError(f"{purpose}.path: none of {len(files)} files in {settings.path} has a header.")
-        parsed = parse_lines(lines, Scan(settings, purpose, found))
+        # The rest of a broken record may look like a record; only its file could tell that it is none.
+        piece = F.array_contains("reasons", OPEN_QUOTE).alias("piece")
+        header = _only_header(files, settings, purpose)
+        parsed = parse_lines(rejected.select(line, piece), Scan(settings, purpose, header))
     else:
-        parsed = parse_json(lines, settings.file_columns)
+        parsed = parse_json(rejected.select(line), settings.file_columns)
     return map_columns(parsed, settings, purpose, EVENT_COLUMNS)
 
 
@@ -181,6 +190,26 @@ def _first_header(
     """The first that is found, and its file: files of nothing have none."""
     headers = ((_header(file, settings), file.name) for file in files)
     return next(((header, name) for header, name in headers if header is not None), None)
+
+
+def _only_header(
+    files: Sequence[listing.SourceFile], settings: FilesTableConfig, purpose: str
+) -> tuple[Header, str]:
+    """The header of all files, and the first of them: a line does not tell from which file it is."""
+    first = _first_header(files, settings)
+    if first is None:
+        raise SourceError(f"{purpose}.path: none of {len(files)} files in {settings.path} has a header.")
+    if settings.optional:  # without, each file was held to the first one's as it was read
+        with ThreadPoolExecutor(listing.THREADS) as pool:
+            headers = list(pool.map(lambda file: _header(file, settings), files))
+        for header, file in zip(headers, files, strict=True):
+            if header is not None and header.text != first[0].text:
+                raise SourceError(
+                    f"{purpose}.path: {file.name} and {first[1]} have other columns, and rejected lines do "
+                    "not tell from which file they are.",
+                    "Mend the files, and ingest them under other names.",
+                )
+    return first
 
 
 def _check_keys(

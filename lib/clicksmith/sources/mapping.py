@@ -109,10 +109,17 @@ def _whole(value: Column) -> Column:
 
 
 def _from_number(value: Column, settings: FilesTableConfig) -> Column:
-    """Seconds, milliseconds or microseconds since 1970 to a time's text; text that is no number stays."""
+    """Seconds, milliseconds or microseconds since 1970 to a time's text; text that is no number stays.
+
+    A number that counts from a date which is missing becomes text that is no time: alone, ``2015`` would be
+    read as a year.
+    """
     unit = settings.timestamp_unit
-    micros = F.try_multiply(value.try_cast("decimal(38,6)"), F.lit(_MICROS[unit]).cast("decimal(7,0)"))
+    number = value.try_cast("decimal(38,6)")
+    micros = F.try_multiply(number, F.lit(_MICROS[unit]).cast("decimal(7,0)"))
+    rest = value
     if settings.timestamp_date is not None:
         date = F.col(column(settings.file_columns.index(settings.timestamp_date)))
         micros = micros + F.unix_micros(date.try_cast("date").cast("timestamp"))
-    return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), value)
+        rest = F.when(number.isNull(), value).otherwise(F.concat(F.lit("no date: "), value))
+    return F.coalesce(F.timestamp_micros(micros.try_cast("bigint")).cast("string"), rest)

@@ -232,15 +232,26 @@ def _iso(text: str) -> datetime | None:
 
 
 def _moments(sample: Sample, column: str, events: Mapping[str, Any]) -> list[datetime]:
+    """The times of the events, but for those that can be none: a writer's zeros, or dates of its null."""
     unit, values = events["timestamp_unit"], sample.columns[column]
     if unit == "iso":
-        return [moment for value in values if value is not None and (moment := _iso(value)) is not None]
-    seconds = [float(value) / _PER_SECOND[unit] for value in values if value is not None]
-    if "timestamp_date" in events:
-        dates = (_iso(value) if value else None for value in sample.columns[events["timestamp_date"]])
-        starts = [moment.timestamp() if moment else 0.0 for moment in dates]
-        seconds = [start + more for start, more in zip(starts, seconds, strict=False)]
-    return [datetime.fromtimestamp(moment, UTC) for moment in seconds if _FIRST.timestamp() < moment]
+        read = (_iso(value) for value in values if value is not None)
+        found = [moment for moment in read if moment is not None and _FIRST < moment < _LAST]
+    else:
+        starts = [0.0] * len(values)
+        if "timestamp_date" in events:
+            dates = (_iso(value) if value else None for value in sample.columns[events["timestamp_date"]])
+            starts = [moment.timestamp() if moment else 0.0 for moment in dates]
+        counts = zip(starts, values, strict=True)
+        seconds = [start + float(value) / _PER_SECOND[unit] for start, value in counts if value is not None]
+        first, last = _FIRST.timestamp(), _LAST.timestamp()
+        found = [datetime.fromtimestamp(moment, UTC) for moment in seconds if first < moment < last]
+    if not found:
+        raise SourceError(
+            f"LOG: {column!r} holds no time between {_FIRST:%Y} and {_LAST:%Y}.",
+            'Name the column of the times with COLUMNS="event_ts=NAME".',
+        )
+    return found
 
 
 def _check_required(sample: Sample, names: Mapping[str, str]) -> None:

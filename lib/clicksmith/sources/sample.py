@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -22,7 +23,7 @@ Values = list[str | None]
 
 _FILES = 8
 _ROWS = 200_000
-"""Of each file."""
+"""Of all files together: all their columns are held as text."""
 _DELIMITERS = ",\t;|"
 _PARQUET = b"PAR1"
 
@@ -38,7 +39,8 @@ class Sample:
         times: columns that hold timestamps by their type, not as text or numbers.
         num_files: that the path means.
         num_rows: of the sample.
-        share: that the sample is of all files, by bytes; 1 where all of it was read.
+        share: that the sample is of all files, by bytes; 1 where all of it was read, None where that is
+            unknown, since the bytes of packed files do not tell how many rows follow.
     """
 
     format: Format
@@ -47,7 +49,7 @@ class Sample:
     times: frozenset[str]
     num_files: int
     num_rows: int
-    share: float
+    share: float | None
 
 
 def read_sample(path: str) -> Sample:
@@ -64,22 +66,34 @@ def read_sample(path: str) -> Sample:
     kind, delimiter = _kind(chosen[0])
     columns: dict[str, Values] = {}
     times: set[str] = set()
-    num_rows, read = 0, 0.0
+    num_rows, num_wanted = 0, _ROWS // len(chosen)
+    shares: list[float | None] = []
     for file in chosen:
         if kind == "parquet":
-            found, own_times, share = _parquet(file)
+            found, own_times, share = _parquet(file, num_wanted)
             times |= own_times
         else:
-            found, share = _json(file) if kind == "jsonl" else _csv(file, delimiter)
+            read = partial(_csv, delimiter=delimiter) if kind == "csv" else _json
+            found, share = read(file, num_wanted)
         size = max((len(values) for values in found.values()), default=0)
         for name in [*columns, *(name for name in found if name not in columns)]:
             columns.setdefault(name, [None] * num_rows).extend(found.get(name, [None] * size))
         num_rows += size
-        read += share * file.size
+        shares.append(share)
     if not num_rows:
         raise SourceError(f"LOG: {path!r} holds no rows.", "Name a log with at least some days of events.")
-    share = min(1.0, read / sum(file.size for file in files))
-    return Sample(kind, delimiter, columns, frozenset(times), len(files), num_rows, share)
+    total = _share(shares, chosen, files)
+    return Sample(kind, delimiter, columns, frozenset(times), len(files), num_rows, total)
+
+
+def _share(
+    shares: Sequence[float | None], chosen: Sequence[SourceFile], files: Sequence[SourceFile]
+) -> float | None:
+    known = [share for share in shares if share is not None]
+    if len(known) < len(shares):
+        return None
+    read = sum(share * file.size for share, file in zip(known, chosen, strict=True))
+    return min(1.0, read / sum(file.size for file in files))
 
 
 def _kind(file: SourceFile) -> tuple[Format, str]:
@@ -113,7 +127,7 @@ def _lines(text: Text) -> Iterator[str]:
             yield decoded
 
 
-def _csv(file: SourceFile, delimiter: str) -> tuple[dict[str, Values], float]:
+def _csv(file: SourceFile, num_wanted: int, delimiter: str) -> tuple[dict[str, Values], float | None]:
     text = open_text(file.filesystem, file.path)
     records = RecordReader(delimiter).records(text, text.start, None)
     decoded = (record.decode(errors="replace").rstrip("\r") for record, _ in records)
@@ -124,25 +138,26 @@ def _csv(file: SourceFile, delimiter: str) -> tuple[dict[str, Values], float]:
             f"LOG: the first line of {file.path} is no header: it has the fields {names[:5]}.",
             "Add a line with the columns' names before it.",
         )
-    taken = list(islice(rows, _ROWS))
+    taken = list(islice(rows, num_wanted))
     fields = [split_fields(line, delimiter) for line in taken]
     whole = [row for row in fields if len(row) == len(names)]
     columns = {name: [row[i] or None for row in whole] for i, name in enumerate(names)}
-    return columns, _share_read(sum(map(len, taken)), len(taken), file)
+    return columns, _share_read(taken, num_wanted, text, file)
 
 
-def _json(file: SourceFile) -> tuple[dict[str, Values], float]:
-    taken = list(islice(_lines(open_text(file.filesystem, file.path)), _ROWS))
+def _json(file: SourceFile, num_wanted: int) -> tuple[dict[str, Values], float | None]:
+    text = open_text(file.filesystem, file.path)
+    taken = list(islice(_lines(text), num_wanted))
     records = [record for record in map(_object, taken) if record is not None]
     names = dict.fromkeys(name for record in records for name in record)
     columns = {name: [_text(record.get(name)) for record in records] for name in names}
-    return columns, _share_read(sum(map(len, taken)), len(taken), file)
+    return columns, _share_read(taken, num_wanted, text, file)
 
 
-def _parquet(file: SourceFile) -> tuple[dict[str, Values], set[str], float]:
+def _parquet(file: SourceFile, num_wanted: int) -> tuple[dict[str, Values], set[str], float]:
     with file.filesystem.open_input_file(file.path) as source:
         opened = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
-        batch = next(opened.iter_batches(_ROWS), None)
+        batch = next(opened.iter_batches(num_wanted), None)
         total = opened.metadata.num_rows
     if batch is None:
         return {}, set(), 1.0
@@ -156,9 +171,11 @@ def _parquet(file: SourceFile) -> tuple[dict[str, Values], set[str], float]:
     return columns, times, batch.num_rows / total
 
 
-def _share_read(num_characters: int, num_rows: int, file: SourceFile) -> float:
-    """Of a file that may be compressed: its whole where it ended within the sample."""
-    return 1.0 if num_rows < _ROWS else min(1.0, num_characters / file.size)
+def _share_read(lines: Sequence[str], num_wanted: int, text: Text, file: SourceFile) -> float | None:
+    """Of a file: its whole where it ended within the sample."""
+    if len(lines) < num_wanted:
+        return 1.0
+    return min(1.0, sum(map(len, lines)) / file.size) if text.can_be_cut else None
 
 
 def _object(line: str) -> dict[str, Any] | None:

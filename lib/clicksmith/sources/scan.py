@@ -85,7 +85,12 @@ def scan(spark: SparkSession, files: Sequence[SourceFile], table: Scan) -> DataF
 
 
 def parse_lines(lines: DataFrame, table: Scan) -> DataFrame:
-    """CSV records under the table's header, from a column ``line`` of bytes, to what `scan` returns."""
+    """CSV records under the table's header to what `scan` returns.
+
+    Args:
+        lines: ``line``, the bytes of a record, and ``piece``, whether it is one of a broken record.
+        table: with its header.
+    """
     return lines.mapInArrow(partial(_parse, table=table), _schema(table.settings))
 
 
@@ -93,9 +98,8 @@ def _parse(batches: Iterator[pa.RecordBatch], table: Scan) -> Iterator[pa.Record
     assert table.header is not None
     settings, (header, _) = table.settings, table.header
     for batch in batches:
-        records = batch.column(0).to_pylist()
-        whole = [False] * len(records)
-        columns, raw, problem = parse(records, whole, header, settings.file_columns, settings.delimiter, {})
+        records, pieces = (batch[name].to_pylist() for name in ("line", "piece"))
+        columns, raw, problem = parse(records, pieces, header, settings.file_columns, settings.delimiter, {})
         yield _batch(["_raw", "_problem"], [raw, problem], columns)
 
 

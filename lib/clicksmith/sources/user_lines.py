@@ -50,6 +50,7 @@ def write_log(path: str, out: Path) -> None:
         for file in list_files(path, "LOG"):
             text = open_text(file.filesystem, file.path)
             for line in lines(text, text.start, None):
-                user, *items = line.decode(errors="replace").split()
+                words = line.decode(errors="replace").split()
+                user, items = words[:1], words[1:]  # none of a blank line
                 for back, item in zip(range(len(items) - 1, -1, -1), items, strict=True):
-                    log.write(f"{user},{item},{_LAST_DAY - back * _DAY:%Y-%m-%d %H:%M:%S}\n")
+                    log.write(f"{user[0]},{item},{_LAST_DAY - back * _DAY:%Y-%m-%d %H:%M:%S}\n")
