@@ -82,6 +82,7 @@ def shrunk(folder: Path) -> Config:
         "ray={num_workers: 0}",
         f"source.events.path={folder / 'source' / 'log' / 'table=events'}",
         f"source.items.path={folder / 'source' / 'items'}",
+        "source.settle_seconds=0",
     )
     small = (
         *(f"generators.{name}.num_steps=2" for name in ("autoregressive", "gan")),

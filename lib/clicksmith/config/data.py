@@ -123,7 +123,10 @@ class ContractConfig(Section):
     earliest_date: date = Field(default=date(1995, 1, 1), description="events before it are rejected")
     latest_date: date = Field(default=date(2050, 1, 1), description="events on or after it are rejected")
     max_future_hours: float = Field(
-        default=24.0, ge=0, description="an event so much later than the moment of its ingest is rejected"
+        default=24.0,
+        ge=0,
+        le=1_000_000,
+        description="an event so much later than the moment of its ingest is rejected",
     )
     extra_event_types: tuple[str, ...] = ()
     max_price: float = Field(
