@@ -37,6 +37,7 @@ def run(config: Config) -> None:
     spark = open_session(config)
     events, items, users = (read(spark, inputs[name]) for name in ("events", "items", "users"))
     cut = find_cut(events, config.features)
+    events = cut.believed(events)
     commit(user_profiles(events, items, users, cut.cut_ts), USER_PROFILES, lake, lineage)
     commit(item_profiles(events, items, cut.cut_ts), ITEM_PROFILES, lake, lineage)
 

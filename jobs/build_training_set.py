@@ -44,7 +44,7 @@ def run(config: Config) -> None:
     events, items, users = (read(spark, inputs[name]) for name in ("events", "items", "users"))
     cut = find_cut(events, config.features)
     logger.info("train before %s, test from %s", cut.cut_ts.date(), cut.test_ts.date())
-    settings = config.features
+    settings, events = config.features, cut.believed(events)
     commit(sequences(events, cut, settings), SEQUENCES, lake, lineage)
     commit(search_pairs(events, cut), SEARCH_PAIRS, lake, lineage)
     words = commit(vocabulary(events, cut, settings), VOCABULARY, lake, lineage)

@@ -41,6 +41,12 @@ def run(config: Config) -> None:
         batches = next_batches(open_session(config), lake, event_files(source), source)
         for batch in batches:
             _ingest(config, lake, _trace(config, batch.fingerprint), batch)
+        if not batches and lake.find(BRONZE_EVENTS) is None:
+            raise SourceError(
+                f"All files in {source.events.path} are empty or younger than source.settle_seconds "
+                f"({source.settle_seconds:g} s), and may yet be written to.",
+                "Run again once they are older, or lower source.settle_seconds.",
+            )
         if not batches:
             logger.info("no new files")
         return

@@ -3,14 +3,17 @@
 import logging
 import sys
 from dataclasses import replace
+from functools import reduce
+
+from pyspark.sql import DataFrame
 
 from clicksmith.config import Config
 from clicksmith.events.contract import check, ruleset_version
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import began_of, trace
-from clicksmith.lakehouse.replay import next_replay, replay
+from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.replay import by_ingest, next_replay, replay
 from clicksmith.lakehouse.session import open_session
 from clicksmith.sources.read import reread_events, source_settings
 from clicksmith.tables.bronze import EVENT_COLUMNS
@@ -24,18 +27,23 @@ def run(config: Config) -> None:
     """Check bronze.events_rejected again, unless these rules have already been tried on these rows."""
     lake = Lake.of(config)
     sections = {"source": source_settings(config), "contract": config.contract}
-    rules = ruleset_version(EVENT_COLUMNS, config.contract)
     config_hash = trace(NAME, config, sections).config_hash
     # A replay that was killed is ended first, then the rows that have come since are tried.
     while (what := next_replay(lake, config_hash)) is not None:
         spark = open_session(config)
-        # Rows are held against the moment of their ingest, not of their replay.
-        lineage = replace(
-            trace(NAME, config, sections, {"rejected": what.source}), began=began_of(what.source)
+        # Rows are held against the moment of their own ingest, not of their replay.
+        batches = by_ingest(lake, read(spark, what.source))
+        checked = [
+            check(reread_events(config, rows), EVENT_COLUMNS, config.contract, began)
+            for rows, began in batches
+        ]
+        lineage = trace(NAME, config, sections, {"rejected": what.source})
+        # What is left of all of them becomes one batch, as new as the newest.
+        lineage = replace(lineage, began=max((began for _, began in batches if began), default=None))
+        rules = ruleset_version(EVENT_COLUMNS, config.contract)
+        counts = replay(
+            spark, what, reduce(DataFrame.unionAll, checked), lake, lineage, config.source.name, rules
         )
-        raw = reread_events(config, read(spark, what.source))
-        checked = check(raw, EVENT_COLUMNS, config.contract, lineage.began)
-        counts = replay(spark, what, checked, lake, lineage, config.source.name, rules)
         logger.info("%s", ", ".join(f"{key}={value:,}" for key, value in counts.as_dict().items()))
     logger.info("these rules have been tried on all rejected events")
 

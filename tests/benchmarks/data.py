@@ -175,6 +175,7 @@ def features(config: Config) -> dict[str, float]:
     spark = open_session(config)
     events, items, users = (read(spark, lake.get(t)) for t in (SILVER_EVENTS, BRONZE_ITEMS, BRONZE_USERS))
     cut = find_cut(events, config.features)
+    events = cut.believed(events)
     with watch_memory() as peak:
         started = time.perf_counter()
         examples = training_examples(

@@ -82,6 +82,7 @@ def shrunk(folder: Path) -> Config:
         "ray={num_workers: 0}",
         f"source.events.path={folder / 'source' / 'log' / 'table=events'}",
         f"source.items.path={folder / 'source' / 'items'}",
+        "source.settle_seconds=0",
     )
     small = (
         *(f"generators.{name}.num_steps=2" for name in ("autoregressive", "gan")),
@@ -98,6 +99,7 @@ def shrunk(folder: Path) -> Config:
     return load_config(ROOT / "conf" / "cluster.yaml", [*here, *small, f"gate={json.dumps(gate)}"])
 
 
+@pytest.mark.soak
 @pytest.mark.spark
 def test_the_cluster_shrunk(spark, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """The road of the cluster on simulated events, which have the columns that it expects."""

@@ -76,6 +76,11 @@ def test_wrong_key_names_the_nearest_right_one(override: str, where: str, neares
     assert f"did you mean {nearest!r}?" in text
 
 
+@pytest.mark.parametrize("hours", ["1.0e+8", ".inf", ".nan", "-1"])
+def test_hours_that_are_no_span_of_time(hours: str) -> None:
+    assert "contract.max_future_hours" in explain(f"contract.max_future_hours={hours}")
+
+
 def test_wrong_key_inside_a_named_section() -> None:
     text = explain("generators.mine={preset: ctgan, num_step: 3}")
     assert "generators.mine.num_step" in text

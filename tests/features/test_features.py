@@ -26,7 +26,7 @@ from clicksmith.tables import (
 
 pytestmark = pytest.mark.spark
 
-CUT = Cut(at(40), at(50))
+CUT = Cut(at(0), at(40), at(50))
 EVENTS = [
     event("p1", "purchase", at(0), item="a", price=2.0, quantity=3, session_id="u/1"),
     event("p2", "purchase", at(10), item="b", price=5.0, quantity=1, session_id="u/2"),
@@ -215,11 +215,14 @@ def test_events_decades_off_move_nothing(spark):
     rows = [event(str(n), "click", at(n / 10), session_id="s") for n in range(600)]
     right = spark.createDataFrame(rows_of(SILVER_EVENTS, rows))
     cut = find_cut(right, FeaturesConfig())
-    assert cut == Cut(at(47), at(50)), "0.8 of 59.9 days, then 0.3 of the rest"
+    assert cut == Cut(at(0), at(47), at(50)), "0.8 of 59.9 days, then 0.3 of the rest"
     wrong = [event("2049", "click", at(25 * 365), session_id="t")]
     wrong += [event(f"old-{n}", "click", at(-n * 365), session_id="t") for n in range(1, 6)]
     both = spark.createDataFrame(rows_of(SILVER_EVENTS, [*rows, *wrong]))
     assert find_cut(both, FeaturesConfig()) == cut
+    slow = {f"old-{n}" for n in range(1, 6)}
+    believed = {row.event_id for row in cut.believed(both).select("event_id").collect()}
+    assert believed == {row["event_id"] for row in [*rows, *wrong]} - slow, "nobody's first event is of them"
 
 
 def test_sums_of_huge_amounts(spark, frames):
@@ -237,7 +240,7 @@ def test_sums_of_huge_amounts(spark, frames):
     item = item_profiles(events, items, at(50)).filter("item_id = 'a'").first()
     assert item["mean_price"] == pytest.approx(price)
     example = training_examples(
-        events, items, users, Cut(at(41), at(45)), FeaturesConfig(), num_partitions=1, max_rows=100
+        events, items, users, Cut(at(0), at(41), at(45)), FeaturesConfig(), num_partitions=1, max_rows=100
     ).first()
     assert (example["user_mean_price"], example["item_price"]) == pytest.approx((price, price))
 

@@ -80,7 +80,7 @@ def test_labels_of_drawn_examples(spark, events, words):
     few = events.where(F.col("user_id").isin("u0", "u30", "u45"))
     shown = with_drawn_impressions(few, words, 2, seed=1)
     settings = FeaturesConfig(num_negatives=2)
-    cut = Cut(at(20), at(40))
+    cut = Cut(at(0), at(20), at(40))
     examples = training_examples(shown, *empty, cut, settings, num_partitions=2, max_rows=100)
     rows = conform(examples, TRAINING_EXAMPLES).collect()
     assert len(rows) > 6

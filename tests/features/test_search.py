@@ -30,7 +30,7 @@ EVENTS = [
 
 def test_shown_clicked_and_bought(spark):
     events = spark.createDataFrame(rows_of(SILVER_EVENTS, EVENTS))
-    rows = conform(search_pairs(events, Cut(at(40), at(50))), SEARCH_PAIRS).collect()
+    rows = conform(search_pairs(events, Cut(at(0), at(40), at(50))), SEARCH_PAIRS).collect()
     found = {(row.item_id, row.split): row.asDict() for row in rows}
     assert {row.query for row in rows} == {"red shoes"}
     assert found.keys() == {("a", "train"), ("b", "train"), ("a", "validation")}

@@ -176,6 +176,15 @@ def test_an_empty_source_is_one_clear_error(
     assert versions(lake)["bronze.events"] is None
 
 
+def test_a_first_run_whose_files_are_all_too_young_says_so(
+    spark, tmp_path: Path, make_config: Build, lake: Lake
+):
+    write(tmp_path / "a.jsonl", [event(0)])
+    config = make_config(*source(tmp_path / "a.jsonl", incremental=True, settle_seconds=3600))
+    with pytest.raises(SourceError, match=r"younger than source\.settle_seconds \(3600 s\).* lower"):
+        ingest_events.run(config)
+
+
 def test_a_missing_column_stops_before_anything_is_written(
     spark, tmp_path: Path, make_config: Build, lake: Lake
 ):

@@ -32,6 +32,7 @@ from clicksmith.tables import (
     BRONZE_ITEMS,
     BRONZE_USERS,
     EVENTS_REJECTED,
+    ITEM_PROFILES,
     SILVER_EVENTS,
     TRAINING_EXAMPLES,
     VOCABULARY,
@@ -81,6 +82,9 @@ def test_plans_and_clocks_of_the_jobs(spark: SparkSession, config: Config) -> No
     cut = find_cut(silver, config.features)
     right = find_cut(silver.where(F.col("event_ts").between(begin, end)), config.features)
     assert begin < cut.cut_ts < end and cut == right
+    oldest = examples.agg(F.max("item_days_since_first")).collect()[0][0]
+    oldest_profile = read(spark, lake.get(ITEM_PROFILES)).agg(F.max("days_since_first")).collect()[0][0]
+    assert max(oldest, oldest_profile) < 2 * (end - begin).days
 
     # Done again, whenever that is, the ingest holds times against the moment that it wrote down.
     began = lake.get(EVENTS_REJECTED).metadata["began"]
@@ -93,7 +97,7 @@ def test_plans_of_the_features(spark: SparkSession, tmp_path: Path) -> None:
     for table in tables:
         pq.write_table(table.arrow_schema.empty_table(), tmp_path / f"{table.name}.parquet")
     events, items, users, words = (spark.read.parquet(f"{tmp_path}/{table.name}.parquet") for table in tables)
-    cut, settings = Cut(at(40), at(50)), FeaturesConfig()
+    cut, settings = Cut(at(0), at(40), at(50)), FeaturesConfig()
     frames = {
         "user_profiles": user_profiles(events, items, users, at(40)),
         "item_profiles": item_profiles(events, items, at(40)),

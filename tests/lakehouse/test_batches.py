@@ -173,6 +173,8 @@ def test_a_file_that_was_copied_anew_is_the_same(spark, lake: Lake, folder: Path
     for name in "ab":
         later(folder / name)
     assert next_batches(spark, lake, folder) == []
+    times = {name: (folder / name).stat().st_mtime_ns for name in "ab"}
+    assert {name: row["modified_ns"] for name, row in known_files(lake).items()} == times, "not read again"
     with (folder / "b").open("r+") as file:  # one block in the middle
         file.seek(500_000)
         file.write("y" * 70_000)
@@ -193,6 +195,13 @@ def test_files_that_are_being_written_wait(spark, lake: Lake, folder: Path):
     arrive(folder, empty="3")
     (batch,) = next_batches(spark, lake, folder)
     assert batch.files == ("empty", "new")
+
+
+def test_a_file_of_the_future_does_not_wait_for_it(spark, lake: Lake, folder: Path):
+    arrive(folder, future="1", new="2")
+    os.utime(folder / "future", (time.time() + 86_400, time.time() + 86_400))
+    (batch,) = next_batches(spark, lake, folder, settle_seconds=3600)
+    assert batch.files == ("future",)
 
 
 def test_a_lake_of_before_gains_what_it_lacks(spark, lake: Lake, folder: Path):

@@ -16,6 +16,7 @@ from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, conform, read, spark_schema
 from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.lakehouse.maintenance import maintain
 from clicksmith.tables import ALL_TABLES, Column, Table
 from clicksmith.tables.schema import TIMESTAMP
 
@@ -221,7 +222,7 @@ def test_a_run_killed_after_a_void_commit_has_published_nothing(
 ) -> None:
     commit(first, TOY, lake, run("toy"))
     with monkeypatch.context() as killed:
-        killed.setattr("clicksmith.lakehouse.commit._set_back", lambda *_: False)
+        killed.setattr("clicksmith.lakehouse.commit.set_back", lambda *_: False)
         with pytest.raises(LakeError, match="superseded"):
             commit(short_of_a_row(spark), TOY, lake, run("toy", seed=1), expected_rows=2)
     assert version(lake, TOY) == 1, "it is on top of the table"
@@ -229,6 +230,44 @@ def test_a_run_killed_after_a_void_commit_has_published_nothing(
     assert rows(spark, lake, TOY) == {("a", 1.0), ("b", None)}
     commit(second, TOY, lake, run("toy", seed=1), expected_rows=1)
     assert rows(spark, lake, TOY) == {("c", 3.0)}
+
+
+@pytest.mark.parametrize("how", ["by others", "by ours"])
+def test_a_void_commit_that_was_compacted_stays_void(
+    spark: SparkSession,
+    lake: Lake,
+    first: DataFrame,
+    second: DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    commit(first, TOY, lake, run("toy"))
+    void = short_of_a_row(spark).union(second)  # as two files, which can be compacted
+    with monkeypatch.context() as killed:
+        killed.setattr("clicksmith.lakehouse.commit.set_back", lambda *_: False)
+        with pytest.raises(LakeError, match="superseded"):
+            commit(void, TOY, lake, run("toy", seed=1), expected_rows=3)
+    if how == "by ours":
+        maintain(spark, lake, TOY, Config().maintenance, {})
+        delta = lake.open(TOY)
+        assert delta is not None and set(delta.to_pyarrow_table()["id"].to_pylist()) == {"a", "b"}
+    else:
+        spark.sql(f"OPTIMIZE delta.`{lake.uri(TOY)}`").collect()
+        assert (version(lake, TOY), lake.get(TOY).version) == (2, 0)
+    assert run("toy").is_committed(lake, TOY)
+    assert rows(spark, lake, TOY) == {("a", 1.0), ("b", None)}
+
+
+def test_a_first_commit_that_was_void_leaves_nothing_beside_other_parts(
+    spark: SparkSession, lake: Lake
+) -> None:
+    void = spark.createDataFrame([("1", "x")], "id string, kind string")
+    with pytest.raises(ContractError, match="are not the 2 that"):
+        commit(void, PARTED, lake, run("x"), "kind=x", expected_rows=2)
+    commit(spark.createDataFrame([("2", "y")], "id string, kind string"), PARTED, lake, run("y"), "kind=y")
+    assert rows(spark, lake, PARTED) == {("2", "y")}
+    commit(void, PARTED, lake, run("x"), "kind=x", expected_rows=1)
+    assert rows(spark, lake, PARTED) == {("1", "x"), ("2", "y")}
 
 
 def test_rows_of_other_parts_that_were_put_into_the_same_file_are_not_counted(

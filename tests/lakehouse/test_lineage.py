@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
 
@@ -15,7 +16,7 @@ from clicksmith.errors import LakeError
 from clicksmith.lakehouse import lineage
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, began_of, digest, trace
-from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, SILVER_EVENTS
+from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, SILVER_EVENTS, Column
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,6 +56,10 @@ def test_settings_of_other_jobs_do_not_matter() -> None:
 def test_input_job_and_its_revision_matter_and_the_release_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     base = clean(Config(), snapshot()).fingerprint
     assert clean(Config(), snapshot("e" * 32)).fingerprint != base
+    wider = replace(
+        BRONZE_EVENTS, columns=(*BRONZE_EVENTS.columns, Column("new", pa.string(), nullable=True))
+    )
+    assert clean(Config(), replace(snapshot(), table=wider)).fingerprint != base, "a new column is read, too"
     renamed = trace("other", Config(), {"cleaning": Config().cleaning}, {"events": snapshot()})
     assert renamed.fingerprint != base
     extra = trace(
@@ -124,9 +129,6 @@ def test_a_broken_table_is_one_clear_error(lake: Lake) -> None:
 
 
 def test_commits_of_others_are_not_runs_of_ours(lake: Lake) -> None:
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
     write_deltalake(lake.uri(SILVER_EVENTS), pa.table({"a": [1]}))
     assert lake.open(SILVER_EVENTS) is not None
     assert lake.find(SILVER_EVENTS) is None

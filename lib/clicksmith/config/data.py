@@ -125,7 +125,7 @@ class ContractConfig(Section):
     max_future_hours: float = Field(
         default=24.0,
         ge=0,
-        le=1e6,
+        le=1_000_000,
         description="an event so much later than the moment of its ingest is rejected",
     )
     extra_event_types: tuple[str, ...] = ()

@@ -19,8 +19,12 @@ _MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Cut:
-    """Train is before `cut_ts`, validation from it to before `test_ts`, test from there; UTC midnights."""
+    """Train is before `cut_ts`, validation from it to before `test_ts`, test from there; UTC midnights.
 
+    An event before `first_ts` tells a wrong time: as the first of a user or an item it would make them old.
+    """
+
+    first_ts: datetime
     cut_ts: datetime
     test_ts: datetime
 
@@ -31,6 +35,10 @@ class Cut:
             .when(event_ts < F.lit(self.test_ts), "validation")
             .otherwise("test")
         )
+
+    def believed(self, events: DataFrame) -> DataFrame:
+        """The events that tell no time before the log's first."""
+        return events.where(F.col("event_ts") >= F.lit(self.first_ts))
 
 
 @dataclass(frozen=True)
@@ -76,15 +84,16 @@ def find_cut(events: DataFrame, settings: FeaturesConfig) -> Cut:
             f"which span {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}.",
             "Set features.cut_date inside the span, at least two days before its end.",
         )
-    return Cut(cut, test)
+    return Cut(first, cut, test)
 
 
 def time_span(days: Sequence[Day]) -> tuple[datetime, datetime]:
     """The first and the last moment of a log, but for those that wrong clocks tell.
 
     The days on which all but a hundredth of the events at either end lie are believed, and what is less than
-    a tenth of their span away from them. A log whose clocks are right keeps its least and greatest time;
-    fewer than a hundredth of its events, whatever time they tell, move neither beyond that.
+    a tenth of their span away from them: fewer than a hundredth of the events, whatever time they tell, move
+    neither end beyond that. A log whose clocks are right keeps its least and greatest time, but where it
+    begins or ends so thinly that a hundredth of its events take more than that tenth.
 
     Args:
         days: in any order, at least one.

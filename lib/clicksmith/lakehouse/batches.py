@@ -198,10 +198,18 @@ def _describe(file: SourceFile, content_hash: str) -> File:
 
 
 def _settled(files: Mapping[str, SourceFile], known: Mapping[str, File], seconds: float) -> list[str]:
-    """Names of files of no batch that nobody seems to be writing to; empty ones may yet be filled."""
-    latest = time.time_ns() - int(seconds * 1e9)
-    new = sorted(name for name in files.keys() - known.keys() if files[name].size)
-    settled = [name for name in new if not seconds or (files[name].modified_ns or 0) <= latest]
+    """Names of files of no batch that nobody seems to be writing to; empty ones may yet be filled.
+
+    A file whose time lies in the future has it from elsewhere: to wait for that tells nothing.
+    """
+    now, wait = time.time_ns(), int(seconds * 1e9)
+    new = {name: files[name].modified_ns or 0 for name in files.keys() - known.keys() if files[name].size}
+    future = [name for name, modified in new.items() if modified > now + wait]
+    if future:
+        logger.warning(
+            "%d files say that they are written to in the future, and are not waited for", len(future)
+        )
+    settled = sorted(name for name, modified in new.items() if not now - wait < modified <= now + wait)
     if len(settled) < len(new):
         left = len(new) - len(settled)
         logger.warning("%d files written to in the last %g s are left for the next run", left, seconds)
@@ -215,23 +223,24 @@ def _accept(
     files: Mapping[str, SourceFile],
     accepted: Collection[str],
 ) -> dict[str, File]:
-    """The known files, those that changed as they are now, provided that this is accepted."""
-    changed = _changed(known, files)
+    """The known files, those that were written to as they are now, provided that changes are accepted."""
+    now = _written_to(known, files)
+    changed = {name: row for name, row in now.items() if row["content_hash"] != known[name]["content_hash"]}
     refused = [name for name in changed if not any(fnmatchcase(name, one) for one in accepted)]
     if refused:
         raise _refusal(known, changed, refused)
-    rows = {name: {**row, **changed.get(name, {})} for name, row in known.items()}
+    if len(changed) < len(now):
+        logger.warning("%d files were written anew with the content they had", len(now) - len(changed))
     for number in sorted({known[name]["batch"] for name in changed}):
         logger.warning("batch %d: files that have changed are accepted as they are", number)
+    rows = {name: {**row, **now.get(name, {})} for name, row in known.items()}
+    for number in sorted({known[name]["batch"] for name in now}):
         _write_down(spark, lake, [row for row in rows.values() if row["batch"] == number])
     return rows
 
 
-def _changed(known: Mapping[str, File], files: Mapping[str, SourceFile]) -> dict[str, File]:
-    """What those known files are like now whose size or content is another; names of equal ones are left out.
-
-    Only files that were written to since are read.
-    """
+def _written_to(known: Mapping[str, File], files: Mapping[str, SourceFile]) -> dict[str, File]:
+    """What those known files are like now that were written to since; no others are read."""
     touched = [
         file
         for name, file in files.items()
@@ -241,11 +250,7 @@ def _changed(known: Mapping[str, File], files: Mapping[str, SourceFile]) -> dict
             or (known[name]["content_hash"] is not None and file.modified_ns != known[name]["modified_ns"])
         )
     ]
-    now = {name: _describe(files[name], hashed) for name, hashed in content_hashes(touched).items()}
-    changed = {name: row for name, row in now.items() if row["content_hash"] != known[name]["content_hash"]}
-    if len(changed) < len(now):
-        logger.warning("%d files were written anew with the content they had", len(now) - len(changed))
-    return changed
+    return {name: _describe(files[name], hashed) for name, hashed in content_hashes(touched).items()}
 
 
 def _refusal(known: Mapping[str, File], changed: Mapping[str, File], refused: list[str]) -> SourceError:
@@ -267,7 +272,8 @@ def _refusal(known: Mapping[str, File], changed: Mapping[str, File], refused: li
 def _write_down(spark: SparkSession, lake: Lake, rows: list[File]) -> None:
     """A batch's files; it replaces what was known of that batch."""
     (batch,) = _batches({row["file"]: row for row in rows})
-    ordered = [[row[name] for name in EVENT_FILES.column_names] for row in rows]
+    ordered = sorted([row[name] for name in EVENT_FILES.column_names] for row in rows)
     frame = spark.createDataFrame(ordered, spark_schema(EVENT_FILES))
     # Two runs that race claim the same part: the later one's files are refused, not ingested twice.
-    commit(frame, EVENT_FILES, lake, Lineage("ingest_events", batch.fingerprint, ""), f"batch={batch.number}")
+    lineage = Lineage("ingest_events", digest(ordered), "")  # the files' times count as well
+    commit(frame, EVENT_FILES, lake, lineage, f"batch={batch.number}")

@@ -261,12 +261,16 @@ def _unknown_restore(delta: DeltaTable, commit: dict[str, Any]) -> LakeError:
 
 
 def sound_version(delta: DeltaTable) -> int:
-    """A table's version, or the one before void commits on top of it: -1 where there are no others."""
-    version = delta.version()
+    """A table's version, or the one before void commits on top of it: -1 where there are no others.
+
+    Maintenance of a void commit makes it no better.
+    """
+    version: int = delta.version()
     for commit in _log(delta):
-        if commit["version"] != version or not _is_void(commit):
+        if _is_void(commit):
+            version = commit["version"] - 1
+        elif _user_metadata(commit) is not None or commit.get("operation") in (*_WRITES, "RESTORE"):
             break
-        version -= 1
     return version
 
 

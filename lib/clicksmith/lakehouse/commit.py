@@ -99,22 +99,24 @@ def commit(
         logger.info("%s: version %d is already of this run, nothing written", table.name, before.version)
         return before
     spark = df.sparkSession
-    _set_back(spark, lake, table)
+    set_back(spark, lake, table)
     metadata = {
         **lineage.metadata(part, counts),
         "schema": schema_hash(table),
         "expected_rows": expected_rows,
     }
     existing = lake.open(table)
+    # Where all commits are void there are no other parts: what lies there goes as a whole.
+    replaced = part if existing is None or sound_version(existing) >= 0 else None
     writer = (
-        _writer(conform(df, table), table, existing, part, replaces)
+        _writer(conform(df, table), table, existing, replaced, replaces)
         .option("txnAppId", f"clicksmith/{lineage.job}/{part or 'all'}")
         .option("txnVersion", 0 if existing is None else existing.version() + 1)
         .option("userMetadata", json.dumps(metadata, sort_keys=True))
     )
     with doing(f"Writing {table.name}", tables=lake.places):
         writer.save(lake.uri(table))
-    if _set_back(spark, lake, table):
+    if set_back(spark, lake, table):
         raise ContractError(
             f"{table.name}: the rows written are not the {expected_rows:,} that were counted, and none "
             "of them stays.",
@@ -151,10 +153,11 @@ def _writer(
     return writer
 
 
-def _set_back(spark: SparkSession, lake: Lake, table: Table) -> bool:
+def set_back(spark: SparkSession, lake: Lake, table: Table) -> bool:
     """Undo void commits on top of a table, a killed run's included; whether there were any.
 
-    A table that has nothing else stays as it is: to the lake it does not exist.
+    A table that has nothing else stays as it is: to the lake it does not exist, and the next commit replaces
+    all of it.
     """
     delta = lake.open(table)
     if delta is None or (version := sound_version(delta)) == delta.version():

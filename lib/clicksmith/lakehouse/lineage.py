@@ -1,7 +1,7 @@
 """What a job reads, writes and depends on, as one fingerprint. Needs no Spark.
 
 A fingerprint is a hash over the job's name and revision, the sections of the
-configuration that it reads, and the fingerprints of its inputs. It does not depend
+configuration that it reads, and the fingerprints and columns of its inputs. It does not depend
 on paths, times or version numbers, the library's included, so the same inputs and
 configuration give the same ids and rows in any lake, and a new release repeats only
 the jobs whose rows it changes.
@@ -152,7 +152,7 @@ def trace(
         job,
         REVISIONS.get(job.split("/")[0], 0),
         config_hash,
-        {name: snapshot.fingerprint for name, snapshot in inputs.items()},
+        {name: [snapshot.fingerprint, schema_hash(snapshot.table)] for name, snapshot in inputs.items()},
         dict(extra_inputs or {}),
     ]
     return Lineage(job, digest(content), config_hash, inputs, settings)

@@ -16,7 +16,8 @@ from pyspark.sql import SparkSession
 
 from clicksmith.config import Config, MaintenanceConfig
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lakehouse.catalog import Lake, models_root, sound_version
+from clicksmith.lakehouse.commit import set_back
 from clicksmith.tables import ALL_TABLES, JOB_RUNS, Table
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ def maintain(
 ) -> Care | None:
     """Compact a table, and remove what is too old; None where it does not exist.
 
+    Void commits on top of it are set back first: their rows are not to be kept.
+
     Args:
         spark: the session.
         lake: the lake.
@@ -52,8 +55,9 @@ def maintain(
         settings: file sizes and retention.
         pinned: see `pinned_versions`.
     """
+    set_back(spark, lake, table)
     before = lake.open(table)
-    if before is None:
+    if before is None or sound_version(before) < 0:
         return None
     oldest = pinned.get(table.name)
     hours = _retention_hours(before, settings.retention_days, oldest)

@@ -6,9 +6,11 @@ between is ended by the next one, from the same version of the rejected rows, un
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from clicksmith.errors import LakeError
 from clicksmith.events import contract
@@ -16,7 +18,7 @@ from clicksmith.lakehouse.batches import known_files, missing_batches, replays
 from clicksmith.lakehouse.catalog import Commits, Lake, Snapshot
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.intake import Counts, count
-from clicksmith.lakehouse.lineage import Lineage, digest
+from clicksmith.lakehouse.lineage import Lineage, began_of, digest
 from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED
 
 
@@ -65,6 +67,25 @@ def next_replay(lake: Lake, config_hash: str) -> Replay | None:
     if _is_tried(rejected, config_hash):
         return None
     return Replay(source, digest(["replay_rejected", source.fingerprint])[:16])
+
+
+def by_ingest(lake: Lake, rejected: DataFrame) -> list[tuple[DataFrame, datetime | None]]:
+    """Rejected events, parted by the moment at which their ingest began.
+
+    Args:
+        lake: the lake.
+        rejected: rows of bronze.events_rejected.
+
+    Returns:
+        Rows and that moment, at least once; None where no commit of a batch tells it any more.
+    """
+    commits = lake.commits(EVENTS_REJECTED).standing
+    moments = {one.part: began_of(one) for one in reversed(commits)}
+    batches: dict[datetime | None, list[str]] = {}
+    for row in rejected.select("ingest_id").distinct().sort("ingest_id").collect():
+        batches.setdefault(moments.get(f"ingest_id={row.ingest_id}"), []).append(row.ingest_id)
+    parts = [(rejected.where(F.col("ingest_id").isin(ids)), began) for began, ids in batches.items()]
+    return parts or [(rejected, None)]
 
 
 def replay(
