@@ -67,6 +67,7 @@ def read_sample(path: str) -> Sample:
     columns: dict[str, Values] = {}
     times: set[str] = set()
     num_rows, num_wanted = 0, _ROWS // len(chosen)
+    share: float | None
     shares: list[float | None] = []
     for file in chosen:
         if kind == "parquet":
