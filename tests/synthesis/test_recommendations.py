@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> str:
     network = build_network(CONFIG, torch.linspace(0, -2, len(IDS) + 1), seed=1)
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
     codec = {
-        "items": {"ids": IDS},
+        "items": {"ids": IDS, "num_outcomes": list(range(len(IDS), 0, -1))},
         "sequential": CONFIG.model_dump(mode="json"),
         "cardinalities": [],
         "user_values": {},
@@ -78,7 +78,7 @@ def test_what_profiles_say_reaches_the_model(spark, tmp_path: Path) -> None:
         network.contexts.table.weight.normal_()
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
     codec = {
-        "items": {"ids": IDS},
+        "items": {"ids": IDS, "num_outcomes": list(range(len(IDS), 0, -1))},
         "sequential": config.model_dump(mode="json"),
         "cardinalities": [],
         "user_values": context.user_values,
