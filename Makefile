@@ -50,7 +50,7 @@ report: ## where the demo's report is; opens it where there is a desktop
 	elif [ -n "$$DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $$report; fi
 
 .PHONY: test
-test: setup $(VENV)/.dev ## all tests but the long ones (15 minutes; ARGS="-k name" selects some)
+test: setup $(VENV)/.dev ## all tests but the long ones (up to half an hour; ARGS="-k name" selects some)
 	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not soak' $(ARGS)
 
 .PHONY: soak

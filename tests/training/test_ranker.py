@@ -161,7 +161,7 @@ def test_an_empty_test_split_is_an_error_that_says_so(make_config: Callable[...,
         BuildRanker(build.config, build.seed, write_examples(lake, rows), build.vocabulary)()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.ray
 def test_two_workers_killed_on_the_way_give_the_undisturbed_model_and_a_lost_folder_comes_back(
     make_config: Callable[..., Config], lake: Lake, ray_cluster: None

@@ -76,7 +76,7 @@ def test_a_group_may_fail_as_often_as_its_trainings_and_wait_for_a_day(tmp_path:
     assert trainer.backend_config.timeout_s == 24 * 60 * 60
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.ray
 def test_on_ray_one_group_runs_all_and_starts_anew_where_it_failed(
     tmp_path: Path,
