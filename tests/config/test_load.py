@@ -76,7 +76,7 @@ def test_wrong_key_names_the_nearest_right_one(override: str, where: str, neares
     assert f"did you mean {nearest!r}?" in text
 
 
-@pytest.mark.parametrize("hours", ["1.0e+8", ".inf", ".nan", "-1"])
+@pytest.mark.parametrize("hours", ["1.0e+8", "1e8", ".inf", ".nan", "-1"])
 def test_hours_that_are_no_span_of_time(hours: str) -> None:
     assert "contract.max_future_hours" in explain(f"contract.max_future_hours={hours}")
 
@@ -215,12 +215,6 @@ def test_empty_file_is_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("")
     assert load_config(path) == Config()
-
-
-@pytest.mark.parametrize("hours", ["1e8", ".inf", "-1"])
-def test_hours_that_no_date_can_be_added_to(hours: str) -> None:
-    with pytest.raises(ConfigError, match=r"contract\.max_future_hours"):
-        load_config(None, [f"contract.max_future_hours={hours}"])
 
 
 def test_values_never_change() -> None:

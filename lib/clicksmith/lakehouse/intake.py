@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clicksmith.errors import ContractError, SourceError
@@ -118,22 +118,14 @@ def ingest(
 
 def count(checked: DataFrame) -> Counts:
     """What becomes of checked records."""
-    return _counts(checked.agg(*_metrics()).collect()[0].asDict())
+    rows_in, num_rejected = checked.agg(F.count(F.lit(1)), F.count_if(F.size("reasons") > 0)).collect()[0]
+    return Counts(rows_in, rows_in - num_rejected, num_rejected)
 
 
 def _is_empty(intake: Intake, lake: Lake) -> bool:
     """Both tables are there, without a row."""
     found = [lake.find(table) for table in (intake.table, intake.rejected_table)]
     return all(snapshot is not None and lake.count_rows(snapshot) == 0 for snapshot in found)
-
-
-def _metrics() -> list[Column]:
-    rejected = F.sum((F.size("reasons") > 0).cast("long"))
-    return [F.count(F.lit(1)).alias("rows_in"), F.coalesce(rejected, F.lit(0)).alias("rejected")]
-
-
-def _counts(row: dict[str, int]) -> Counts:
-    return Counts(row["rows_in"], row["rows_in"] - row["rejected"], row["rejected"])
 
 
 def _commit_rejected(
