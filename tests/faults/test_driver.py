@@ -1,7 +1,7 @@
 """The driver's end before and after commits of the data jobs: run again, every table is the same.
 
-In `make test` an error that nothing catches ends the run, in the tests' own session, at a commit; in `make
-soak` at every commit, and kill -9 ends processes.
+An error that nothing catches ends the run, in the tests' own session, at every commit; kill -9 ends
+processes, at every third.
 """
 
 import os
@@ -15,7 +15,7 @@ import pytest
 
 from faults import clicks, driver
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark]
+pytestmark = [pytest.mark.soak, pytest.mark.spark]
 
 ROOT = Path(__file__).resolve().parents[2]
 KILL_AT = 2
@@ -71,15 +71,9 @@ def end_again_and_again(tmp_path: Path, drive: Drive, kill_at: int) -> None:
         assert clicks.rows(tmp_path / "killed", table) == clicks.rows(tmp_path / "whole", table), table.name
 
 
-def test_ended_again_and_again(spark, tmp_path: Path):
-    end_again_and_again(tmp_path, drive_here, KILL_AT)
-
-
-@pytest.mark.soak
 def test_ended_at_every_commit(spark, tmp_path: Path):
     end_again_and_again(tmp_path, drive_here, 0)
 
 
-@pytest.mark.soak
 def test_killed_again_and_again(tmp_path: Path):
     end_again_and_again(tmp_path, drive_process, KILL_AT)

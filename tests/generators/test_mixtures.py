@@ -35,7 +35,9 @@ def test_positives_are_the_odd_modes(mixture: str, num_modes: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mixture", "num_modes"), [("ring", 8), ("grid", 25)])
+@pytest.mark.parametrize(
+    ("mixture", "num_modes"), [("ring", 8), pytest.param("grid", 25, marks=pytest.mark.soak)]
+)
 def test_a_plain_gan_loses_modes_and_a_packed_one_with_averaged_weights_covers_all(
     mixture: str, num_modes: int
 ) -> None:

@@ -192,14 +192,13 @@ def test_candidates_of_another_training_table_are_not_judged(spark, prepared):
 
 
 def test_figures_do_not_depend_on_partitions(spark, prepared, make_config, tmp_path):
+    alone = f"generators={json.dumps({'good': GENERATORS['good']})}"
+    prepared = make_config(*SETTINGS, alone)
     lake = Lake.of(prepared)
     evaluate_synthetic.run(prepared)
     one = figures(lake)
-    other = make_config(*SETTINGS, f"lake.root={tmp_path / 'other'}")
-    for table, part in [
-        (TRAINING_EXAMPLES, None),
-        *((SYNTHETIC_CANDIDATES, f"generator={g}") for g in GENERATORS),
-    ]:
+    other = make_config(*SETTINGS, alone, f"lake.root={tmp_path / 'other'}")
+    for table, part in [(TRAINING_EXAMPLES, None), (SYNTHETIC_CANDIDATES, "generator=good")]:
         rows = lake.open(table).to_pyarrow_table()
         if part:
             rows = rows.filter(pc.equal(rows["generator"].cast("string"), part.partition("=")[2]))

@@ -27,7 +27,7 @@ from clicksmith.tables import (
     VOCABULARY,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.spark, pytest.mark.ray]
+pytestmark = [pytest.mark.soak, pytest.mark.spark, pytest.mark.ray]
 
 
 def test_every_table_exists_with_its_contract(finished_lake: Path):

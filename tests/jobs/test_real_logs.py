@@ -139,8 +139,6 @@ def from_lake(lake: Lake) -> dict[str, Any]:
     ("name", "one_in"),
     [
         ("retailrocket", 40),
-        ("yoochoose", 40),
-        ("diginetica", 8),
         pytest.param("retailrocket", 3, marks=pytest.mark.soak),
         pytest.param("yoochoose", 3, marks=pytest.mark.soak),
         pytest.param("diginetica", 1, marks=pytest.mark.soak),

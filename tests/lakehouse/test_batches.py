@@ -76,7 +76,11 @@ def test_a_batch_that_was_begun_is_done_again_whatever_has_arrived_since(spark, 
     assert later.files == ("b",)
 
 
-@pytest.mark.parametrize("table", [BRONZE_EVENTS, EVENTS_REJECTED], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table",
+    [BRONZE_EVENTS, pytest.param(EVENTS_REJECTED, marks=pytest.mark.soak)],
+    ids=lambda table: table.name,
+)
 def test_all_batches_that_a_restore_undid_are_done_again_oldest_first(spark, lake: Lake, folder: Path, table):
     done = []
     for name in "abc":

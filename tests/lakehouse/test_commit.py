@@ -232,7 +232,7 @@ def test_a_run_killed_after_a_void_commit_has_published_nothing(
     assert rows(spark, lake, TOY) == {("c", 3.0)}
 
 
-@pytest.mark.parametrize("how", ["by others", "by ours"])
+@pytest.mark.parametrize("how", ["by others", pytest.param("by ours", marks=pytest.mark.soak)])
 def test_a_void_commit_that_was_compacted_stays_void(
     spark: SparkSession,
     lake: Lake,

@@ -88,7 +88,7 @@ def test_a_locale_that_can_is_left():
     assert os.environ["LC_ALL"] == "C.utf8"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.spark
 def test_a_job_amid_all_of_it(tmp_path: Path):
     """In the C locale a file is named in other letters; another Python, no Spark, a long TMPDIR, a proxy."""

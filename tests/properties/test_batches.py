@@ -173,6 +173,7 @@ def assert_nothing_is_lost_or_doubled(lake: Lake) -> None:
     assert len(rows_of(lake, EVENTS_REJECTED)) == 10
 
 
+@pytest.mark.soak
 def test_a_batch_that_comes_during_a_replay_keeps_its_rejected_rows(
     replaying: Config, tmp_path: Path, make_config: Build, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
@@ -190,6 +191,7 @@ def test_a_batch_that_comes_during_a_replay_keeps_its_rejected_rows(
     assert_nothing_is_lost_or_doubled(lake)
 
 
+@pytest.mark.soak
 def test_a_replay_that_was_killed_before_a_batch_came_is_ended(
     replaying: Config, tmp_path: Path, make_config: Build, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ):
@@ -214,6 +216,7 @@ def test_a_replay_that_was_killed_before_a_batch_came_is_ended(
     assert lake.get(BRONZE_EVENTS).version == version
 
 
+@pytest.mark.soak
 def test_tables_that_were_set_back_are_caught_up_with(
     replaying: Config, tmp_path: Path, make_config: Build, lake: Lake, spark
 ):

@@ -81,26 +81,28 @@ def with_mix(config: Config, *groups: dict[str, Any]) -> Config:
     )
 
 
-def test_rows_are_re_weighted_on_demand(config: Config, spark: SparkSession) -> None:
-    """60 % purchases of rarely bought goods, exactly, whatever the preset."""
-    wanted = {
-        "label_purchase": True,
-        "item_category": ["DAIRY", "GROCERY"],
-        "item_num_purchases": {"max": 60},
-    }
-    changed = with_mix(config, {"share": 0.6, "where": wanted})
+@pytest.mark.parametrize(("name", "most"), [("ar", 60), ("gan", None)])
+def test_rows_are_re_weighted_on_demand(
+    config: Config, spark: SparkSession, name: str, most: int | None
+) -> None:
+    """60 % purchases of (rarely bought) goods, of a preset that is given them and of one that draws."""
+    one = config.model_copy(update={"generators": {name: config.generators[name]}})
+    wanted = {"label_purchase": True, "item_category": ["DAIRY", "GROCERY"]}
+    if most is not None:
+        wanted["item_num_purchases"] = {"max": most}
+    changed = with_mix(one, {"share": 0.6, "where": wanted})
     job.run(changed)
     rows = candidates(changed)[1].to_pandas()
-    for name, mine in rows.groupby("generator"):
-        found = (
-            mine.label_purchase
-            & mine.item_category.isin(wanted["item_category"])
-            & (mine.item_num_purchases <= 60)
-        )
+    assert set(rows.generator) == {name}
+    found = rows.label_purchase & rows.item_category.isin(wanted["item_category"])
+    if most is not None:
+        found &= rows.item_num_purchases <= most
         # Purchases that straddle the border of a bin are left to the rest.
-        assert found.sum() == pytest.approx(0.6 * len(mine), abs=0.02 * len(mine)), name
+        assert found.sum() == pytest.approx(0.6 * len(rows), abs=0.02 * len(rows))
+    else:
+        assert found.sum() == pytest.approx(0.6 * len(rows), abs=3)
     with pytest.raises(ConfigError, match="which the generator has not learnt"):
-        job.run(with_mix(config, {"share": 0.6, "where": {"item_category": "PRODUCTS"}}))
+        job.run(with_mix(one, {"share": 0.6, "where": {"item_category": "PRODUCTS"}}))
 
 
 def test_a_generator_that_is_not_trained_is_a_clear_error(config: Config) -> None:

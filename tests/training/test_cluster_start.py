@@ -51,7 +51,7 @@ def test_what_is_no_address_is_told():
         cluster.connect(RayConfig(address="nonsense"))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_port_of_another_service_is_told_within_a_minute():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

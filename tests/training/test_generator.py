@@ -215,7 +215,7 @@ def test_workers_that_never_can_start_are_an_error_at_once(config: Config, ray_c
     assert "num_workers is 3" in str(_start_failure(error, three.ray, use_gpu=False))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.ray
 def test_two_workers_repeat_exactly_and_a_killed_worker_costs_nothing(
     make_config: Callable[..., Config], tmp_path: Path, ray_cluster: None

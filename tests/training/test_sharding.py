@@ -157,6 +157,7 @@ def test_a_checkpoint_holds_whole_moments_and_goes_on_to_the_bit(found: list[dic
         assert moments["exp_avg_sq"].shape == of_whole[number]["exp_avg_sq"].shape
 
 
+@pytest.mark.soak
 @pytest.mark.ray
 def test_two_workers_on_ray_learn_and_leave_whole_tables(
     make_config: Callable[..., Config], lake: Lake, ray_cluster: None
