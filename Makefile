@@ -51,8 +51,7 @@ report: ## where the demo's report is; opens it where there is a desktop
 
 .PHONY: test
 test: setup $(VENV)/.dev ## all tests but the long ones (up to half an hour; ARGS="-k name" selects some)
-	@$(WITH_JAVA) SPARK_CONF_DIR=tests/quick $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		-m 'not soak' $(ARGS)
+	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not soak' $(ARGS)
 
 .PHONY: soak
 soak: setup $(VENV)/.dev ## the long tests: kills, clusters of several nodes, submitted jobs, whole logs

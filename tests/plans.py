@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -81,15 +82,15 @@ class Plans:
     def __init__(self, spark: SparkSession) -> None:
         self._store = spark._jsparkSession.sharedState().statusStore()
         self._bus = spark.sparkContext._jsc.sc().listenerBus()
-        self._before = {number for number, _ in self._all()}
+        self._before = {each.executionId() for each in self._all()}
 
     def executed(self) -> list[str]:
         """Each plan's text, but for those by which Delta reads its own log."""
-        plans = [plan for number, plan in self._all() if number not in self._before]
+        executed = [each for each in self._all() if each.executionId() not in self._before]
+        plans = [str(each.physicalPlanDescription()) for each in executed]
         return [plan for plan in plans if "_delta_log" not in plan and "[txn#" not in plan]
 
-    def _all(self) -> list[tuple[int, str]]:
+    def _all(self) -> list[Any]:
         self._bus.waitUntilEmpty()
         found = self._store.executionsList()
-        executions = [found.apply(number) for number in range(found.size())]
-        return [(each.executionId(), each.physicalPlanDescription()) for each in executions]
+        return [found.apply(number) for number in range(found.size())]

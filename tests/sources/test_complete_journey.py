@@ -15,7 +15,7 @@ from clicksmith.events.contract import check
 from clicksmith.sources import complete_journey
 from clicksmith.tables.bronze import EVENT_COLUMNS
 
-pytestmark = [pytest.mark.spark]
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("compiled")]
 
 SMALL = CompleteJourneyConfig(household_fraction=0.03)
 SEED = 7
