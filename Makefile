@@ -25,7 +25,7 @@ demo: setup ## real data through the whole pipeline to a verdict and a report (1
 	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/local.yaml $(ARGS)
 
 .PHONY: smoke
-smoke: setup ## the same road on a tiny slice (under 4 minutes)
+smoke: setup ## the same road on a tiny slice (some five minutes)
 	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/smoke.yaml $(ARGS)
 
 .PHONY: simulated
@@ -50,7 +50,7 @@ report: ## where the demo's report is; opens it where there is a desktop
 	elif [ -n "$$DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $$report; fi
 
 .PHONY: test
-test: setup $(VENV)/.dev ## all tests but the long ones (up to half an hour; ARGS="-k name" selects some)
+test: setup $(VENV)/.dev ## all tests but the long ones (at most 15 minutes; ARGS="-k name" selects some)
 	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not soak' $(ARGS)
 
 .PHONY: soak

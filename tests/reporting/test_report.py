@@ -87,6 +87,28 @@ def test_segments_of_too_few_users_are_not_passed_over_in_silence():
     )
 
 
+def test_no_gain_is_told_with_its_correction():
+    """A filled dot of one segment may stand beside it."""
+    verdict = {"segments": [], "evidence": {}}
+    assert words.segments_sentence(verdict) == (
+        "In no single segment of users or items is a gain certain, corrected for how many there are."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"name": "complete_journey"}, "complete_journey"),
+        ({"name": "files", "events": {"path": "../logs/shop.csv"}}, "shop.csv"),
+        ({"name": "files", "events": {"path": "s3://bucket/clicks/day=*/*.parquet"}}, "clicks"),
+        ({"name": "files", "events": {"path": "*.csv"}}, "files"),
+        ({}, "unknown"),
+    ],
+)
+def test_logs_of_one_s_own_are_named(source, told):
+    assert words.source_words(source) == told
+
+
 def test_a_refusal_says_why(config):
     toy_report.fill(config, "do_not_augment")
     line = verdict_line(gather(config))

@@ -41,7 +41,7 @@ def render(data: ReportData) -> str:
         versions=data.versions,
         config=json.dumps(data.config, indent=2, sort_keys=True),
         seed=data.config.get("seed"),
-        source=data.config.get("source", {}).get("name", "unknown"),
+        source=words.source_words(data.config.get("source", {})),
     )
 
 

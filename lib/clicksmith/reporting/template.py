@@ -72,7 +72,8 @@ TEMPLATE = """<!doctype html>
 {% if lift %}
 <p>Difference in AUC to training on real rows alone (arm <b>{{ lift.control }}</b>{% if lift.control_auc %},
 AUC {{ "%.4f" | format(lift.control_auc) }}{% endif %}), with 95 % intervals. Right of the line is better. A
-filled dot: the interval excludes zero. Arms in grey are controls: they repeat real rows and need no generator, so a
+filled dot: the interval, taken alone, excludes zero; of many some do so by chance, and what is said above of gains
+is corrected for that. Arms in grey are controls: they repeat real rows and need no generator, so a
 generator has to beat them.</p>
 <div class="scroll wide"><figure><figcaption><b>All test rows</b></figcaption>{{ lift.overall }}</figure></div>
 <h3>By the user's history and the item's popularity</h3>

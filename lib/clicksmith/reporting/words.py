@@ -21,6 +21,14 @@ _IMPRESSIONS = {
 _SEGMENTS = {"history": "users with {} earlier events", "popularity": "items bought {} times before"}
 
 
+def source_words(source: Mapping[str, Any]) -> str:
+    """What a lake was filled from: a data set by its name, logs of one's own by their file or folder."""
+    if source.get("name") != "files":
+        return str(source.get("name", "unknown"))
+    parts = [part for part in str(source["events"]["path"]).split("/") if part and "*" not in part]
+    return parts[-1] if parts else "files"
+
+
 def verdict_headline(verdict: Mapping[str, Any] | None) -> str:
     """The decision in a few words."""
     if verdict is None:
@@ -70,7 +78,7 @@ def segments_sentence(verdict: Mapping[str, Any]) -> str:
     gain = (
         f"A gain is certain for {join_words(segments)}."
         if segments
-        else "In no single segment of users or items is a gain certain."
+        else "In no single segment of users or items is a gain certain, corrected for how many there are."
     )
     few = [segment_words(name) for name in verdict["evidence"].get("undecidable", {}) if name != "all"]
     if not few:
