@@ -55,6 +55,15 @@ def test_does_not_augment_where_the_lift_may_be_zero() -> None:
     assert "its lift over none may be zero: +0.0010 [-0.0029, +0.0049]" in verdict.evidence["reasons"][0]
 
 
+def test_what_is_worse_is_called_worse() -> None:
+    verdict = _decide({"ar": -0.010, "gan": -0.020, "duplicate": 0.001})
+    assert verdict.evidence["best_arm"] == "ar"
+    assert [reason.split(":")[0] for reason in verdict.evidence["reasons"][:2]] == [
+        "it is worse than none",
+        "it is worse than the cheap arm duplicate",
+    ]
+
+
 def test_does_not_augment_where_copies_do_as_well() -> None:
     verdict = _decide({"ar": 0.010, "gan": 0.008, "duplicate": 0.009})
     assert verdict.decision == "do_not_augment"

@@ -1,4 +1,5 @@
 import math
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -91,3 +92,16 @@ def test_joining_words():
     assert words.join_words([]) == ""
     assert words.join_words(["a"]) == "a"
     assert words.join_words(["a", "b", "c"]) == "a, b and c"
+
+
+def test_names_of_curves_stay_inside_the_plot():
+    names = ["coverage", "diversity", "duplicate rate", "entropy ratio", "held-out nats"]
+    svg = plots.lines("figures", {name: [(1, 0.5), (2, 0.6)] for name in names})
+    placed = {}
+    for across, down, name in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]+)</text>', svg):
+        if name in names:
+            placed[name] = (float(across), float(down))
+    assert placed.keys() == set(names)
+    assert all(across + 6 * len(name) < 340 for name, (across, _) in placed.items())
+    assert len({down for _, down in placed.values()}) == 2, "they take two lines"
+    assert len(set(placed.values())) == len(names)

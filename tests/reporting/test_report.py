@@ -95,6 +95,18 @@ def test_no_gain_is_told_with_its_correction():
     )
 
 
+def test_reasons_name_segments_in_words():
+    reasons = [
+        "it harms the segment history=0-49: -0.0069 [-0.0134, -0.0017] AUC",
+        "it harms the segment history=50+, too small",
+    ]
+    found = words.reasons({"decision": "do_not_augment", "evidence": {"reasons": reasons}})
+    assert found == [
+        "It harms users with 0 to 49 earlier events: -0.0069 [-0.0134, -0.0017] AUC.",
+        "It harms users with 50 or more earlier events, too small.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [

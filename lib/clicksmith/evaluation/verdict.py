@@ -122,12 +122,14 @@ def _examine(name: str, control: str, cheap: list[str], told: Differ, adjusted: 
     against = {other: _figure(told(name, other, ALL_ROWS), adjusted) for other in cheap}
     reasons = []
     if not lift["ci_low"] > 0:
-        reasons.append(f"its lift over {control} may be zero: {_text(lift)}")
-    reasons += [
-        f"it may be no better than the cheap arm {other}: {_text(figure)}"
-        for other, figure in against.items()
-        if not figure["ci_low"] > 0
-    ]
+        what = (
+            f"it is worse than {control}" if lift["ci_high"] < 0 else f"its lift over {control} may be zero"
+        )
+        reasons.append(f"{what}: {_text(lift)}")
+    for other, figure in against.items():
+        if not figure["ci_low"] > 0:
+            how = "is worse than" if figure["ci_high"] < 0 else "may be no better than"
+            reasons.append(f"it {how} the cheap arm {other}: {_text(figure)}")
     return {"lift": lift, "against": against, "reasons": reasons}
 
 

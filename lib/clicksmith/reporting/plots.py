@@ -75,7 +75,11 @@ def forest(
 
 def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """Curves over training steps, each named at the top."""
-    width, height, left, right, top, bottom = 340, 190, 46, 330, 26, 166
+    width, left, right = 340, 46, 330
+    names = [name for name, curve in series.items() if any(math.isfinite(value) for _, value in curve)]
+    places = _key_places(names, left, right)
+    top = 26 + max((y for _, y in places.values()), default=0)
+    bottom, height = top + 140, top + 164
     points = [point for curve in series.values() for point in curve if math.isfinite(point[1])]
     if not points:
         return _svg(title, "nothing was recorded", width, 40, [_text(10, 24, "nothing was recorded")])
@@ -89,7 +93,7 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> st
     for tick in ticks(points[0][0], max(p[0] for p in points), count=4):
         if x(tick) >= left and tick == int(tick):
             parts.append(_text(x(tick), bottom + 15, f"{tick:g}", "middle", "tick"))
-    described, cursor = [], left
+    described = []
     for index, (name, curve) in enumerate(series.items()):
         finite = [point for point in curve if math.isfinite(point[1])]
         if not finite:
@@ -101,11 +105,23 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> st
                 f'<circle cx="{x(finite[0][0]):.1f}" cy="{y(finite[0][1]):.1f}" r="3" fill="{colour}"/>'
             )
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-        parts.append(f'<rect x="{cursor}" y="6" width="10" height="3" fill="{colour}"/>')
-        parts.append(_text(cursor + 14, 12, name, "start", "tick"))
-        cursor += 24 + round(6.2 * len(name))
+        across, down = places[name]
+        parts.append(f'<rect x="{across}" y="{6 + down}" width="10" height="3" fill="{colour}"/>')
+        parts.append(_text(across + 14, 12 + down, name, "start", "tick"))
         described.append(f"{name} from {finite[0][1]:.4g} to {finite[-1][1]:.4g}")
     return _svg(title, "; ".join(described), width, height, parts)
+
+
+def _key_places(names: Sequence[str], left: int, right: int) -> dict[str, tuple[int, int]]:
+    """Where the name of each curve stands: side by side, in a further line where the width is used up."""
+    places, across, down = {}, left, 0
+    for name in names:
+        width = 24 + round(6.2 * len(name))
+        if across > left and across + width > right:
+            across, down = left, down + 14
+        places[name] = (across, down)
+        across += width
+    return places
 
 
 def bars(

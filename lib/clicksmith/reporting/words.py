@@ -1,6 +1,7 @@
 """Plain English for figures and decisions."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,11 @@ def reasons(verdict: Mapping[str, Any] | None) -> list[str]:
     """Why the best arm did not pass, one sentence a reason."""
     if verdict is None or verdict["decision"] == "augment":
         return []
-    return [sentence(reason) for reason in verdict["evidence"].get("reasons", [])]
+    found = verdict["evidence"].get("reasons", [])
+    return [
+        sentence(re.sub(r"the segment (\w+=[\d.+-]+)", lambda m: segment_words(m[1]), reason))
+        for reason in found
+    ]
 
 
 def segments_sentence(verdict: Mapping[str, Any]) -> str:
