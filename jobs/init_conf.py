@@ -8,7 +8,8 @@ from pathlib import Path
 from clicksmith.config import load_config
 from clicksmith.errors import ConfigError
 from clicksmith.lakehouse.job import run_command
-from clicksmith.sources.draft import draft, lacks
+from clicksmith.sources.draft import draft
+from clicksmith.sources.lacks import lacks
 from clicksmith.sources.proposal import propose
 from clicksmith.sources.sample import read_sample
 from clicksmith.sources.user_lines import TIMES, head_of, is_user_lines, write_log

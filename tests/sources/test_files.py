@@ -316,7 +316,7 @@ def test_missing_values_fallbacks_and_times_since_a_date(spark, tmp_path: Path):
 @pytest.mark.parametrize(
     ("more", "found"),
     [
-        ({"timestamp_date": "day"}, "timestamp_unit is iso"),
+        ({"timestamp_format": "d.M.yyyy", "timestamp_unit": "s"}, "timestamp_unit is s"),
         ({"fallbacks": {"user_id": "session_id"}}, "falls back to 'session_id'"),
     ],
 )

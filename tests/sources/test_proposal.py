@@ -14,7 +14,8 @@ import init_conf
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, SourceError
 from clicksmith.sources import sample as sample_module
-from clicksmith.sources.draft import draft, label_of, lacks
+from clicksmith.sources.draft import draft
+from clicksmith.sources.lacks import label_of, lacks
 from clicksmith.sources.proposal import Proposal, propose
 from clicksmith.sources.sample import read_sample
 from clicksmith.sources.user_lines import head_of, is_user_lines, write_log
@@ -178,6 +179,7 @@ def test_what_sessions_one_week_and_no_impressions_mean(tmp_path: Path) -> None:
     proposal = propose(sample)
     assert proposal.events["columns"]["user_id"] == proposal.events["columns"]["session_id"] == "SessionId"
     assert [sentence.split(":")[0].split(" (")[0] for sentence in lacks(sample, proposal)] == [
+        "No event types",
         "No impressions",
         "No users",
         "One month only",
@@ -219,7 +221,9 @@ def test_json_lines_and_parquet(tmp_path: Path) -> None:
 def test_columns_that_are_named(tmp_path: Path) -> None:
     rows = "\n".join(f"a{h % 3},b{h % 4},{START + timedelta(hours=h):%Y-%m-%d %H:%M}" for h in range(99))
     text = f"who,what,moment\n{rows}\n"
-    with pytest.raises(SourceError, match=r'no column tells which item it was.*COLUMNS="item_id=NAME"'):
+    with pytest.raises(
+        SourceError, match=r'no column tells which item it was.*COLUMNS="item_id=NAME user_id=NAME"'
+    ):
         of_csv(tmp_path, text)
     given = {"item_id": "what", "user_id": "who"}
     assert of_csv(tmp_path, text, **given).events["columns"] == {**given, "event_ts": "moment"}

@@ -1,11 +1,14 @@
 """The sections of a configuration about data: sources, the contract, cleaning, features, table care."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from clicksmith.config.section import Section
+
+_PATTERN = re.compile(r"(?:[yMdHhmsSaX]+|'T'|[ .,:/_-])+")
 
 
 class CompleteJourneyConfig(Section):
@@ -62,7 +65,16 @@ class FilesTableConfig(Section):
     timestamp_unit: Literal["iso", "s", "ms", "us"] = "iso"
     timestamp_date: str | None = Field(
         default=None,
-        description="the file's column with a date, from whose midnight (UTC) event_ts counts in its unit",
+        description="the file's column with a date, from whose midnight (UTC) event_ts counts in its unit; "
+        "with iso, event_ts is the time of that day",
+    )
+    timestamp_format: str | None = Field(
+        default=None,
+        description="how event_ts is written where it is no ISO time: a pattern of Spark's, such as "
+        "d.M.yyyy H:m:s; UTC",
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="the sign before fractions of numbers; with a comma, points part thousands"
     )
     delimiter: str = Field(default=",", description='of CSV: one character, such as a tab as "\\t"')
 
@@ -72,6 +84,16 @@ class FilesTableConfig(Section):
         if len(value) != 1 or value in '"\r\n':
             raise ValueError(
                 'a delimiter is one character, and neither a quote nor a line break; a tab is "\\t" in YAML'
+            )
+        return value
+
+    @field_validator("timestamp_format")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        if value is not None and not (_PATTERN.fullmatch(value) and all(part in value for part in "yMd")):
+            raise ValueError(
+                "a pattern has year, month and day as yyyy, M and d, and H (or h with a), m, s and S for the "
+                "time, with signs between them: d.M.yyyy H:m:s"
             )
         return value
 

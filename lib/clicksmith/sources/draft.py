@@ -1,4 +1,4 @@
-"""From a proposed mapping to a configuration with comments, and what the log lacks. Needs no Spark."""
+"""From a proposed mapping to a configuration with comments. Needs no Spark."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,72 +6,9 @@ from typing import Any
 
 import yaml
 
-from clicksmith.sources.proposal import Proposal, known_types
+from clicksmith.sources.lacks import NUM_DRAWN, label_of, lacks
+from clicksmith.sources.proposal import Proposal
 from clicksmith.sources.sample import Sample
-from clicksmith.tables import OUTCOMES
-
-_FEW_POSITIVES = 200
-_MANY_POSITIVES = 2_000
-_DRAWN = 4
-
-
-def label_of(proposal: Proposal) -> str:
-    """The rarest outcome of which there are enough to learn from, else the most frequent one."""
-    counts = known_types(proposal.counts)
-    enough = [kind for kind in reversed(OUTCOMES) if counts[kind] >= _FEW_POSITIVES]
-    chosen = enough[0] if enough else max(OUTCOMES, key=lambda kind: counts[kind])
-    return f"label_{chosen}"
-
-
-def lacks(sample: Sample, proposal: Proposal) -> list[str]:
-    """What a verdict on this log will lack, a sentence each."""
-    counts = known_types(proposal.counts)
-    outcomes = sum(counts[kind] for kind in OUTCOMES)
-    label = label_of(proposal).removeprefix("label_")
-    positives = round(counts[label] / (sample.share or 1.0))
-    found = []
-    if outcomes == 0:
-        found.append("No event is a click, cart or purchase: there is nothing to learn. See event_types.")
-    if not counts["impression"]:
-        found.append(
-            f"No impressions: {_DRAWN} items are drawn beside each outcome (features.num_negatives), and "
-            "figures say how well taken items are told from drawn ones, not from those passed over."
-        )
-    elif counts["impression"] < 2 * outcomes:
-        found.append(
-            f"Few impressions: {counts['impression']:,} beside {outcomes:,} outcomes were read. Most of "
-            "these follow none that was logged."
-        )
-    if proposal.events["columns"].get("session_id") == proposal.events["columns"]["user_id"]:
-        found.append("No users: a session stands for a user, and nothing is known of earlier visits.")
-    elif proposal.user_share < 0.5:
-        found.append(
-            f"Few users: {proposal.user_share:.0%} of the events say who it was. Sessions stand in for the "
-            "others where there are sessions, else those events are rejected."
-        )
-    if proposal.cut_date is None:
-        found.append(
-            f"Too short: {proposal.days:.1f} days. Training, validation and test need a day each at least, "
-            "and a verdict needs weeks."
-        )
-    elif proposal.days < 45:
-        found.append(
-            f"One month only ({proposal.days:.0f} days): other seasons are not seen, and what users did "
-            "up to 90 days before is cut off."
-        )
-    if positives < _MANY_POSITIVES:
-        told = "about" if sample.share is not None else "in what was read,"
-        found.append(f"Few positives: {told} {positives:,} {label}s. Intervals will be wide.")
-    if label != "purchase":
-        found.append(f"No or few purchases: {label}s are learnt instead (ranker.label).")
-    if proposal.extra_event_types:
-        found.append(
-            f"Event types without a meaning here: {', '.join(proposal.extra_event_types)}. They are kept, "
-            "and count in no feature; map those in event_types that are clicks, carts or the like."
-        )
-    if "price" not in proposal.events["columns"]:
-        found.append("No prices: spend and price bands stay empty.")
-    return found
 
 
 def draft(sample: Sample, proposal: Proposal, path: str, name: str) -> str:
@@ -107,7 +44,7 @@ def _body(sample: Sample, proposal: Proposal, path: str, name: str, label: str) 
     drawn = (
         []
         if proposal.counts.get("impression")
-        else [f"  num_negatives: {_DRAWN}             # the log has no impressions"]
+        else [f"  num_negatives: {NUM_DRAWN}             # the log has no impressions"]
     )
     cut = (
         []
@@ -163,4 +100,4 @@ def _dumped(values: dict[str, Any], indent: int = 0) -> list[str]:
 
 
 def _comment(lines: Sequence[str]) -> list[str]:
-    return [f"# {line}".rstrip() for line in lines]
+    return [f"# {part}".rstrip() for line in lines for part in line.splitlines() or [""]]

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Collection, Sequence
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -12,6 +13,7 @@ from clicksmith.errors import ConfigError, SourceError
 from clicksmith.sources.lines import column
 
 _MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_WITH_COMMA = r"^[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?$"
 _WRITTEN_AS_FLOAT = r"^-?(?:(?:0|[1-9][0-9]*)\.0+|[1-9]\.[0-9]+[eE]\+?[0-9]+|[1-9](?:\.[0-9]+)?[eE]\+[0-9]+)$"
 """Numbers as languages print floats: no text such as 1E5 or 007.0, which may be a name."""
 
@@ -19,10 +21,11 @@ _WRITTEN_AS_FLOAT = r"^-?(?:(?:0|[1-9][0-9]*)\.0+|[1-9]\.[0-9]+[eE]\+?[0-9]+|[1-
 def check_mapping(settings: FilesTableConfig, purpose: str, columns: Sequence[tables.Column]) -> None:
     """Refuse a mapping that cannot give rows of the contract. Raises `ConfigError`."""
     known = [c.name for c in columns]
-    if settings.timestamp_date is not None and settings.timestamp_unit == "iso":
+    if settings.timestamp_format is not None and settings.timestamp_unit != "iso":
         raise ConfigError(
-            f"{purpose}.timestamp_date is {settings.timestamp_date!r}, but {purpose}.timestamp_unit is iso.",
-            "Set the unit in which event_ts counts from the date: s, ms or us.",
+            f"{purpose}.timestamp_format is {settings.timestamp_format!r}, but {purpose}.timestamp_unit is "
+            f"{settings.timestamp_unit}.",
+            "Numbers have a unit and texts a format: take one of the two out.",
         )
     given = {*settings.columns, *settings.constants}
     for name, other in settings.fallbacks.items():
@@ -71,6 +74,7 @@ def map_columns(
 ) -> DataFrame:
     """The files' columns, all text, under the contract's names, in the contract's words and times."""
     sources = settings.file_columns
+    numbers = {c.name for c in columns if pa.types.is_integer(c.type) or pa.types.is_floating(c.type)}
     mapped: dict[str, Column] = {name: F.lit(value) for name, value in settings.constants.items()}
     for name, source in settings.columns.items():
         value = F.col(column(sources.index(source)))
@@ -80,8 +84,14 @@ def map_columns(
             value = _whole(value)
         if name == "event_type" and settings.event_types:
             value = _translate(value, settings.event_types)
-        if name == "event_ts" and settings.timestamp_unit != "iso":
-            value = _from_number(value, settings)
+        if name == "event_ts":
+            value = (
+                _from_text(value, settings)
+                if settings.timestamp_unit == "iso"
+                else _from_number(value, settings)
+            )
+        if settings.decimal == "," and name in numbers:
+            value = _with_point(value)
         mapped[name] = value
     for name, other in settings.fallbacks.items():
         mapped[name] = F.coalesce(mapped[name], F.concat(F.lit(f"{other}:"), mapped[other]))
@@ -106,6 +116,25 @@ def _whole(value: Column) -> Column:
     return F.when(
         (value.contains(".") | value.contains("+")) & is_whole, F.coalesce(digits, value)
     ).otherwise(value)
+
+
+def _with_point(value: Column) -> Column:
+    """A number with a decimal comma, whose points part thousands, as others write it; other text stays."""
+    number = F.trim(value)
+    return F.when(number.rlike(_WITH_COMMA), F.translate(F.translate(number, ".", ""), ",", ".")).otherwise(
+        value
+    )
+
+
+def _from_text(value: Column, settings: FilesTableConfig) -> Column:
+    """A time of day with its date, and one of a format of its own, as ISO text; what is none stays none."""
+    if settings.timestamp_date is not None:
+        date = F.col(column(settings.file_columns.index(settings.timestamp_date)))
+        value = F.concat(date, F.lit(" "), value)
+    if settings.timestamp_format is None:
+        return value
+    read = F.try_to_timestamp(value, F.lit(settings.timestamp_format))
+    return F.coalesce(read.cast("string"), F.concat(F.lit("not by timestamp_format: "), value))
 
 
 def _from_number(value: Column, settings: FilesTableConfig) -> Column:

@@ -1,10 +1,9 @@
 """A sample of log files, whatever their format: columns of text. Needs no Spark."""
 
-import csv
 import json
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
@@ -26,6 +25,9 @@ _ROWS = 200_000
 """Of all files together: all their columns are held as text."""
 _DELIMITERS = ",\t;|"
 _PARQUET = b"PAR1"
+_MOST_UNREAD = 0.05
+_HEAD = 50
+_TAIL_BYTES, _TAIL_ROWS = 2**18, 2_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Sample:
         num_rows: of the sample.
         share: that the sample is of all files, by bytes; 1 where all of it was read, None where that is
             unknown, since the bytes of packed files do not tell how many rows follow.
+        tail: the same columns of the log's last rows, where they can be reached without reading it all.
+        nested: columns whose values are lists or objects, which are not read.
+        num_unread: lines of the sample that hold no record.
     """
 
     format: Format
@@ -50,6 +55,24 @@ class Sample:
     num_files: int
     num_rows: int
     share: float | None
+    tail: dict[str, Values] = field(default_factory=dict)
+    nested: frozenset[str] = frozenset()
+    num_unread: int = 0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The first rows of one file; as in `Sample`."""
+
+    columns: dict[str, Values]
+    share: float | None
+    times: frozenset[str] = frozenset()
+    nested: frozenset[str] = frozenset()
+    num_unread: int = 0
+
+    @property
+    def num_rows(self) -> int:
+        return max((len(values) for values in self.columns.values()), default=0)
 
 
 def read_sample(path: str) -> Sample:
@@ -64,27 +87,62 @@ def read_sample(path: str) -> Sample:
     files = [file for file in list_files(path, "LOG") if file.size]
     chosen = [files[i * len(files) // _FILES] for i in range(_FILES)] if len(files) > _FILES else files
     kind, delimiter = _kind(chosen[0])
-    columns: dict[str, Values] = {}
-    times: set[str] = set()
-    num_rows, num_wanted = 0, _ROWS // len(chosen)
-    share: float | None
-    shares: list[float | None] = []
-    for file in chosen:
-        if kind == "parquet":
-            found, own_times, share = _parquet(file, num_wanted)
-            times |= own_times
-        else:
-            read = partial(_csv, delimiter=delimiter) if kind == "csv" else _json
-            found, share = read(file, num_wanted)
-        size = max((len(values) for values in found.values()), default=0)
-        for name in [*columns, *(name for name in found if name not in columns)]:
-            columns.setdefault(name, [None] * num_rows).extend(found.get(name, [None] * size))
-        num_rows += size
-        shares.append(share)
+    num_wanted = _ROWS // len(chosen)
+    parts = [_first_rows(file, kind, delimiter, num_wanted) for file in chosen]
+    num_rows, num_unread = sum(part.num_rows for part in parts), sum(part.num_unread for part in parts)
+    if num_unread > _MOST_UNREAD * (num_rows + num_unread):
+        raise SourceError(
+            f"LOG: {num_unread:,} of {num_rows + num_unread:,} lines of {path!r} hold no record: no JSON "
+            "object that ends on its line, or not as many fields as the header.",
+            "Write one event a line, and files of one kind: `jq -c . FILE > LOG` writes JSON objects so.",
+        )
     if not num_rows:
         raise SourceError(f"LOG: {path!r} holds no rows.", "Name a log with at least some days of events.")
-    total = _share(shares, chosen, files)
-    return Sample(kind, delimiter, columns, frozenset(times), len(files), num_rows, total)
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    columns = {
+        name: [value for part in parts for value in part.columns.get(name, [None] * part.num_rows)]
+        for name in names
+    }
+    share = _share([part.share for part in parts], chosen, files)
+    tail = _last_rows(files[-1], kind, delimiter, list(names)) if share is not None and share < 1 else {}
+    return Sample(
+        format=kind,
+        delimiter=delimiter,
+        columns=columns,
+        times=frozenset().union(*(part.times for part in parts)),
+        num_files=len(files),
+        num_rows=num_rows,
+        share=share,
+        tail=tail,
+        nested=frozenset().union(*(part.nested for part in parts)),
+        num_unread=num_unread,
+    )
+
+
+def _first_rows(file: SourceFile, kind: Format, delimiter: str, num_wanted: int) -> _Part:
+    if kind == "parquet":
+        return _parquet(file, num_wanted)
+    return _csv(file, num_wanted, delimiter) if kind == "csv" else _json(file, num_wanted)
+
+
+def _last_rows(file: SourceFile, kind: Format, delimiter: str, names: Sequence[str]) -> dict[str, Values]:
+    """Of the last file's end: a log is mostly written in the order of time."""
+    if kind == "parquet":
+        with file.filesystem.open_input_file(file.path) as source:
+            opened = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
+            table = opened.read_row_group(opened.num_row_groups - 1)
+        return _columns_as_text(table.slice(max(0, table.num_rows - _TAIL_ROWS)))[0]
+    text = open_text(file.filesystem, file.path)
+    with file.filesystem.open_input_file(file.path) as source:
+        source.seek(max(text.start, file.size - _TAIL_BYTES))
+        lines = source.read().decode(errors="replace").splitlines()[1:]
+    if kind == "jsonl":
+        records = [record for record in map(_object, lines) if record is not None]
+        return {name: [_text(record.get(name)) for record in records] for name in names}
+    header = split_fields(next(_lines(text), ""), delimiter)
+    fields = [split_fields(line, delimiter) for line in lines]
+    whole = [row for row in fields if len(row) == len(header)]
+    return {name: [row[i] or None for row in whole] for i, name in enumerate(header)}
 
 
 def _share(
@@ -101,7 +159,7 @@ def _kind(file: SourceFile) -> tuple[Format, str]:
     """The format and delimiter of a file, by its content."""
     if is_parquet(file):
         return "parquet", ","
-    head = list(islice(_lines(open_text(file.filesystem, file.path)), 50))
+    head = list(islice(_lines(open_text(file.filesystem, file.path)), _HEAD))
     if not head:
         raise SourceError(f"LOG: {file.path} holds no line of text.", "Name a log of events.")
     if head[0].lstrip().startswith("{"):
@@ -110,15 +168,23 @@ def _kind(file: SourceFile) -> tuple[Format, str]:
         raise SourceError(
             f"LOG: {file.path} is one JSON array.", "Write one JSON object a line: `jq -c '.[]' FILE > LOG`."
         )
-    widths = {mark: [len(next(csv.reader([line], delimiter=mark))) for line in head] for mark in _DELIMITERS}
-    fitting = {mark: found[0] for mark, found in widths.items() if found[0] > 1 and len(set(found)) == 1}
+    fitting = {mark: width for mark in _DELIMITERS if (width := _width(file, mark)) > 1}
     if not fitting:
         raise SourceError(
             f"LOG: {file.path} is no log of events that can be read: its lines are no JSON objects, and "
             f"{_DELIMITERS!r} do not cut them into equally many fields. The first is {head[0][:80]!r}.",
-            "Write one event a line, as JSON or as CSV with a header: who, what, when.",
+            "Write one event a line, as JSON or as CSV that begins with a header: who, what, when.",
         )
     return "csv", max(fitting, key=lambda mark: fitting[mark])
+
+
+def _width(file: SourceFile, delimiter: str) -> int:
+    """Fields of the first record, if nearly all of the next ones have as many, and else none."""
+    text = open_text(file.filesystem, file.path)
+    records = (record for record, _ in RecordReader(delimiter).records(text, text.start, None))
+    head = (record.decode(errors="replace").strip() for record in islice(records, _HEAD))
+    widths = [len(split_fields(record, delimiter)) for record in head if record]
+    return widths[0] if widths and widths.count(widths[0]) >= (1 - _MOST_UNREAD) * len(widths) else 0
 
 
 def _lines(text: Text) -> Iterator[str]:
@@ -128,7 +194,7 @@ def _lines(text: Text) -> Iterator[str]:
             yield decoded
 
 
-def _csv(file: SourceFile, num_wanted: int, delimiter: str) -> tuple[dict[str, Values], float | None]:
+def _csv(file: SourceFile, num_wanted: int, delimiter: str) -> _Part:
     text = open_text(file.filesystem, file.path)
     records = RecordReader(delimiter).records(text, text.start, None)
     decoded = (record.decode(errors="replace").rstrip("\r") for record, _ in records)
@@ -139,37 +205,54 @@ def _csv(file: SourceFile, num_wanted: int, delimiter: str) -> tuple[dict[str, V
             f"LOG: the first line of {file.path} is no header: it has the fields {names[:5]}.",
             "Add a line with the columns' names before it.",
         )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(
+            f"LOG: the header of {file.path} names {twice!r} twice.", "Give each column a name of its own."
+        )
     taken = list(islice(rows, num_wanted))
     fields = [split_fields(line, delimiter) for line in taken]
     whole = [row for row in fields if len(row) == len(names)]
     columns = {name: [row[i] or None for row in whole] for i, name in enumerate(names)}
-    return columns, _share_read(taken, num_wanted, text, file)
+    share = _share_read(taken, num_wanted, text, file)
+    return _Part(columns, share, num_unread=len(fields) - len(whole))
 
 
-def _json(file: SourceFile, num_wanted: int) -> tuple[dict[str, Values], float | None]:
+def _json(file: SourceFile, num_wanted: int) -> _Part:
     text = open_text(file.filesystem, file.path)
     taken = list(islice(_lines(text), num_wanted))
     records = [record for record in map(_object, taken) if record is not None]
-    names = dict.fromkeys(name for record in records for name in record)
+    nested = {name for record in records for name, value in record.items() if isinstance(value, dict | list)}
+    names = dict.fromkeys(name for record in records for name in record if name not in nested)
     columns = {name: [_text(record.get(name)) for record in records] for name in names}
-    return columns, _share_read(taken, num_wanted, text, file)
+    share = _share_read(taken, num_wanted, text, file)
+    return _Part(columns, share, nested=frozenset(nested), num_unread=len(taken) - len(records))
 
 
-def _parquet(file: SourceFile, num_wanted: int) -> tuple[dict[str, Values], set[str], float]:
+def _parquet(file: SourceFile, num_wanted: int) -> _Part:
     with file.filesystem.open_input_file(file.path) as source:
         opened = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
         batch = next(opened.iter_batches(num_wanted), None)
         total = opened.metadata.num_rows
     if batch is None:
-        return {}, set(), 1.0
+        return _Part({}, 1.0)
+    columns, nested = _columns_as_text(batch)
+    times = frozenset(field.name for field in batch.schema if is_time(field.type))
+    return _Part(columns, batch.num_rows / total, times, nested)
+
+
+def _columns_as_text(rows: pa.RecordBatch | pa.Table) -> tuple[dict[str, Values], frozenset[str]]:
     columns: dict[str, Values] = {}
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+    nested = {item.name for item in rows.schema if pa.types.is_nested(item.type)}
+    for name, column in zip(rows.schema.names, rows.columns, strict=True):
+        if name in nested:
+            continue
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         try:
-            columns[name] = to_text(column, False)[0].to_pylist()
+            columns[name] = to_text(whole, False)[0].to_pylist()
         except (TypeError, pa.ArrowException):
             continue  # of a type that has no text: nothing of the contract
-    times = {field.name for field in batch.schema if is_time(field.type)}
-    return columns, times, batch.num_rows / total
+    return columns, frozenset(nested)
 
 
 def _share_read(lines: Sequence[str], num_wanted: int, text: Text, file: SourceFile) -> float | None:
@@ -195,10 +278,9 @@ def _text(value: Any) -> str | None:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def is_parquet(file: SourceFile) -> bool:

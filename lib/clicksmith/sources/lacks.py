@@ -1,0 +1,121 @@
+"""What a log lacks for a verdict, and what of it will be refused, a sentence each. Needs no Spark."""
+
+from clicksmith.sources.proposal import Proposal, known_types
+from clicksmith.sources.sample import Sample
+from clicksmith.tables import OUTCOMES
+
+NUM_DRAWN = 4
+"""Impressions that are drawn beside each outcome where the log has none."""
+
+_FEW_POSITIVES = 200
+_MANY_POSITIVES = 2_000
+_DAYS_OF_A_SEASON = 45
+
+
+def label_of(proposal: Proposal) -> str:
+    """The rarest outcome of which there are enough to learn from, else the most frequent one."""
+    counts = known_types(proposal.counts)
+    enough = [kind for kind in reversed(OUTCOMES) if counts[kind] >= _FEW_POSITIVES]
+    chosen = enough[0] if enough else max(OUTCOMES, key=lambda kind: counts[kind])
+    return f"label_{chosen}"
+
+
+def lacks(sample: Sample, proposal: Proposal) -> list[str]:
+    """What a verdict on this log will lack."""
+    return [
+        *_of_types(proposal),
+        *_of_users(proposal),
+        *_of_days(proposal),
+        *_of_outcomes(sample, proposal),
+        *_of_rows(sample, proposal),
+        *_of_prices(proposal),
+    ]
+
+
+def _of_types(proposal: Proposal) -> list[str]:
+    counts, found = known_types(proposal.counts), []
+    outcomes = sum(counts[kind] for kind in OUTCOMES)
+    if "constants" in proposal.events:
+        misfit = proposal.misfits.get("event_type")
+        told = "" if misfit is None else f": {misfit} has no words that are known"
+        unused = f" Not used are {', '.join(proposal.unused)}." if proposal.unused else ""
+        found.append(
+            f"No event types{told}: every row counts as a {proposal.events['constants']['event_type']}. If a "
+            f'column tells them, name it with COLUMNS="event_type=NAME".{unused}'
+        )
+    if outcomes == 0:
+        found.append("No event is a click, cart or purchase: there is nothing to learn. See event_types.")
+    if not counts["impression"]:
+        found.append(
+            f"No impressions: {NUM_DRAWN} items are drawn beside each outcome (features.num_negatives), and "
+            "figures say how well taken items are told from drawn ones, not from those passed over."
+        )
+    elif counts["impression"] < 2 * outcomes:
+        found.append(
+            f"Few impressions: {counts['impression']:,} beside {outcomes:,} outcomes were read. Most of "
+            "these follow none that was logged."
+        )
+    return found
+
+
+def _of_users(proposal: Proposal) -> list[str]:
+    if proposal.events["columns"].get("session_id") == proposal.events["columns"]["user_id"]:
+        return ["No users: a session stands for a user, and nothing is known of earlier visits."]
+    if proposal.user_share < 0.5 and "fallbacks" in proposal.events:
+        known = f"{proposal.user_share:.0%} of the events say who it was"
+        return [f"Few users: {known}. Sessions stand in for the others."]
+    return []
+
+
+def _of_days(proposal: Proposal) -> list[str]:
+    if proposal.cut_date is None:
+        return [
+            f"Too short: {proposal.days:.1f} days. Training, validation and test need a day each at least, "
+            "and a verdict needs weeks."
+        ]
+    if proposal.days < _DAYS_OF_A_SEASON:
+        return [
+            f"One month only ({proposal.days:.0f} days): other seasons are not seen, and what users did "
+            "up to 90 days before is cut off."
+        ]
+    return []
+
+
+def _of_outcomes(sample: Sample, proposal: Proposal) -> list[str]:
+    label, found = label_of(proposal).removeprefix("label_"), []
+    positives = round(known_types(proposal.counts)[label] / (sample.share or 1.0))
+    if positives < _MANY_POSITIVES:
+        told = "about" if sample.share is not None else "in what was read,"
+        found.append(f"Few positives: {told} {positives:,} {label}s. Intervals will be wide.")
+    if label != "purchase":
+        found.append(f"No or few purchases: {label}s are learnt instead (ranker.label).")
+    if proposal.extra_event_types:
+        found.append(
+            f"Event types without a meaning here: {', '.join(proposal.extra_event_types)}. They are kept, "
+            "and count in no feature; map those in event_types that are clicks, carts or the like."
+        )
+    return found
+
+
+def _of_rows(sample: Sample, proposal: Proposal) -> list[str]:
+    found = [
+        f"Refused: {share:.1%} of the rows {why}. ingest_events keeps them apart, and stops where more than "
+        "contract.max_rejected_fraction of all rows are (5 % by default)."
+        for why, share in proposal.refused.items()
+    ]
+    if any("\ufffd" in value for values in sample.columns.values() for value in values if value is not None):
+        found.append(
+            "Not UTF-8: ingest_events rejects such lines. `iconv -f WINDOWS-1252 -t UTF-8 LOG` writes most "
+            "old exports anew."
+        )
+    if sample.num_unread:
+        found.append(f"Unreadable: {sample.num_unread:,} lines of the sample hold no record.")
+    return found
+
+
+def _of_prices(proposal: Proposal) -> list[str]:
+    if "price" in proposal.events["columns"]:
+        return []
+    misfit = proposal.misfits.get("price")
+    why = "" if misfit is None else f": {misfit} holds no numbers"
+    return [f"No prices{why}: spend and price bands stay empty."]
