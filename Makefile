@@ -35,7 +35,8 @@ simulated: setup ## a simulated click stream with a known truth, up to training 
 
 .PHONY: init
 init: setup ## a configuration for a log of your own: make init LOG=path [OUT=conf/NAME.yaml]
-	@$(PY) jobs/init_conf.py "$(LOG)" $(if $(OUT),--out "$(OUT)") $(if $(COLUMNS),--columns $(COLUMNS))
+	@$(PY) jobs/init_conf.py "$(LOG)" $(if $(OUT),--out "$(OUT)") $(if $(COLUMNS),--columns $(COLUMNS)) \
+		$(if $(TYPES),--types $(TYPES))
 
 .PHONY: run
 run: setup ## the whole pipeline by a configuration: make run CONF=conf/NAME.yaml

@@ -243,3 +243,23 @@ def test_other_encodings_are_said(tmp_path: Path) -> None:
 def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r'nor who did it.*COLUMNS="item_id=NAME user_id=NAME"'):
         log(tmp_path, "a,b,ts", "1,2,2025-10-01 08:00:00")
+
+
+def test_types_in_words_of_its_own_are_named(tmp_path: Path) -> None:
+    kinds = ("gesehen", "Klick", "Kauf")
+    rows = [f"u{n % 7},i{n % 5},{moment(n):%Y-%m-%d %H:%M:%S},{kinds[n % 3]}" for n in range(900)]
+    sample, proposal = log(tmp_path, "user,item,ts,event", *rows)
+    assert proposal.extra_event_types == ("Kauf", "Klick", "gesehen")
+    assert 'TYPES="NAME=click"' in told(
+        sample, proposal, "Event types without a meaning here: Kauf, Klick, gesehen"
+    )
+    given = {"gesehen": "impression", "Klick": "click", "Kauf": "purchase"}
+    proposal = propose(sample, None, given)
+    assert proposal.events["event_types"] == given and proposal.extra_event_types == ()
+    assert proposal.counts == {"impression": 300, "click": 300, "purchase": 300}
+    with pytest.raises(
+        ConfigError, match=r"TYPES: Kauf=sale .*The log has Kauf, Klick, gesehen; the contract"
+    ):
+        propose(sample, None, {"Kauf": "sale"})
+    with pytest.raises(ConfigError, match="TYPES: kauf=purchase"):
+        propose(sample, None, {"kauf": "purchase"})

@@ -266,7 +266,7 @@ def test_a_line_a_user(tmp_path: Path) -> None:
 
 def test_without_a_log_no_other_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="LOG is empty"):
-        init_conf.run("", tmp_path / "own.yaml", [])
+        init_conf.run("", tmp_path / "own.yaml", [], [])
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,9 @@ def _of_types(proposal: Proposal) -> list[str]:
             f'column tells them, name it with COLUMNS="event_type=NAME".{unused}'
         )
     if outcomes == 0:
-        found.append("No event is a click, cart or purchase: there is nothing to learn. See event_types.")
+        found.append(
+            "No event is a click, cart or purchase: there is nothing to learn until its types are named."
+        )
     if not counts["impression"]:
         found.append(
             f"No impressions: {NUM_DRAWN} items are drawn beside each outcome (features.num_negatives), and "
@@ -92,7 +94,8 @@ def _of_outcomes(sample: Sample, proposal: Proposal) -> list[str]:
     if proposal.extra_event_types:
         found.append(
             f"Event types without a meaning here: {', '.join(proposal.extra_event_types)}. They are kept, "
-            "and count in no feature; map those in event_types that are clicks, carts or the like."
+            'and count in no feature. Say which are clicks, carts or the like with TYPES="NAME=click", or in '
+            "event_types."
         )
     return found
 

@@ -101,15 +101,18 @@ class Proposal:
         return day if day > first else None
 
 
-def propose(sample: Sample, given: Mapping[str, str] | None = None) -> Proposal:
+def propose(
+    sample: Sample, given: Mapping[str, str] | None = None, given_types: Mapping[str, str] | None = None
+) -> Proposal:
     """Guess a mapping.
 
     Args:
         sample: of the log.
         given: contract column -> column of the log, where the user knows better.
+        given_types: the log's event type -> the contract's, likewise.
 
     Raises:
-        ConfigError: `given` names what is not there.
+        ConfigError: one of them names what is not there.
         SourceError: no column tells when something happened, or to which item, or who did it.
     """
     given = given or {}
@@ -120,7 +123,7 @@ def propose(sample: Sample, given: Mapping[str, str] | None = None) -> Proposal:
         names["user_id"] = names["session_id"]
     _check_required(sample, names)
     events: dict[str, Any] = {"columns": _ordered(names), **time}
-    types, unknown, constant = _event_types(sample, names)
+    types, unknown, constant = _event_types(sample, names, given_types or {})
     events |= {"event_types": types} if types else {}
     events |= {"constants": {"event_type": constant}} if constant else {}
     missing = _missing(sample, names)
@@ -249,15 +252,24 @@ def _check_required(sample: Sample, names: Mapping[str, str]) -> None:
         )
 
 
-def _event_types(sample: Sample, names: Mapping[str, str]) -> tuple[dict[str, str], list[str], str | None]:
+def _event_types(
+    sample: Sample, names: Mapping[str, str], given: Mapping[str, str]
+) -> tuple[dict[str, str], list[str], str | None]:
     """The log's types in the contract's words, those that have none, or the one type of all events."""
-    if "event_type" not in names:
+    known = set(_known(sample.columns[names["event_type"]])) if "event_type" in names else set()
+    for value, kind in given.items():
+        if value not in known or kind not in EVENT_TYPES:
+            raise ConfigError(
+                f"TYPES: {value}={kind} is no type of the log's and one of the contract's.",
+                f"The log has {', '.join(sorted(known)) or 'no column of them'}; the contract has "
+                f"{', '.join(EVENT_TYPES)}.",
+            )
+    if not known:
         bought = {"quantity", "price"} & names.keys()
         return {}, [], "purchase" if bought else "click"
-    known = set(_known(sample.columns[names["event_type"]]))
-    types = _meanings(known)
+    types = {**_meanings(known), **given}
     unknown = sorted(known - types.keys())
-    return {value: kind for value, kind in types.items() if value != kind}, unknown, None
+    return {value: kind for value, kind in sorted(types.items()) if value != kind}, unknown, None
 
 
 def _meanings(values: Collection[str]) -> dict[str, str]:
