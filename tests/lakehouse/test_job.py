@@ -86,6 +86,19 @@ def test_an_interruption(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     assert code == EXIT_INTERRUPTED and line.endswith("test_job was interrupted. Run it again to go on.")
 
 
+def test_an_interruption_that_an_engine_makes_an_error_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def run(config: Config) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise BrokenPipeError("Broken pipe")  # noqa: B904  # as they do
+
+    code, (line,), _ = end(run, tmp_path, capfd)
+    assert code == EXIT_INTERRUPTED and line.endswith("test_job was interrupted. Run it again to go on.")
+
+
 def test_arrow_and_delta_rs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     def arrow(config: Config) -> None:
         pa.parquet.read_table(bad)

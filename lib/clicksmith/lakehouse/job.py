@@ -12,6 +12,7 @@ from pathlib import Path
 
 from clicksmith.config.load import parse_arguments
 from clicksmith.config.models import Config
+from clicksmith.errors.causes import exceptions
 from clicksmith.errors.explain import explain
 from clicksmith.errors.redact import redact_text, secrets_in
 from clicksmith.lakehouse.catalog import Lake
@@ -96,10 +97,11 @@ def _run(job: str, body: Callable[[_Formatter], None]) -> int:
     logger, started = logging.getLogger("clicksmith"), time.monotonic()
     try:
         body(formatter)
-    except KeyboardInterrupt:
-        logger.error("%s was interrupted. Run it again to go on.", job)
-        return EXIT_INTERRUPTED
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        # An engine that is interrupted may end in an error of its own, such as a broken pipe.
+        if any(isinstance(one, KeyboardInterrupt) for one in exceptions(error)):
+            logger.error("%s was interrupted. Run it again to go on.", job)
+            return EXIT_INTERRUPTED
         ours = explain(error, job)
         where = ""
         if ours is None or ours is not error or ours.__cause__ is not None:
