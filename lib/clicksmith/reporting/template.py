@@ -71,9 +71,9 @@ TEMPLATE = """<!doctype html>
 <h2>What each arm gives</h2>
 {% if lift %}
 <p>Difference in AUC to training on real rows alone (arm <b>{{ lift.control }}</b>{% if lift.control_auc %},
-AUC {{ "%.4f" | format(lift.control_auc) }}{% endif %}), with 95 % intervals. Right of the line is better. A
-filled dot: the interval, taken alone, excludes zero; of many some do so by chance, and what is said above of gains
-is corrected for that. Arms in grey are controls: they repeat real rows and need no generator, so a
+AUC {{ "%.4f" | format(lift.control_auc) }}{% endif %}), with 95 % intervals, each taken alone: those of the verdict
+above are wider, corrected for how many arms and segments there are. Right of the line is better. A filled dot: the
+interval excludes zero. Arms in grey are controls: they repeat real rows and need no generator, so a
 generator has to beat them.</p>
 <div class="scroll wide"><figure><figcaption><b>All test rows</b></figcaption>{{ lift.overall }}</figure></div>
 <h3>By the user's history and the item's popularity</h3>
@@ -94,7 +94,7 @@ generator has to beat them.</p>
 <h2>Generated rows: quality and privacy</h2>
 {% if quality %}
 <p>Measured on {{ quality.sizes | join(" or ") }} rows a side. Below each figure stands the same figure for real
-rows that no generator saw: nothing can look more real than that. {{ quality.holdout }}</p>
+rows that no generator saw: no generator need look more real than that. {{ quality.holdout }}</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Figure</th>
 {% for name in quality.generators %}
