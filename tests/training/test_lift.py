@@ -1,6 +1,7 @@
 """A planted lift is found, noise gives none, and synthetic rows never reach the test rows."""
 
 import json
+import logging
 import re
 from collections.abc import Callable
 
@@ -231,10 +232,14 @@ def test_a_weight_and_a_curriculum_let_real_rows_decide() -> None:
 @pytest.mark.slow
 @pytest.mark.ray
 def test_ray_tasks_give_the_same_figures(
-    make_config: Callable[..., Config], lake: Lake, ray_cluster: None
+    make_config: Callable[..., Config], lake: Lake, ray_cluster: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     few = (*SMALL, "lift.num_steps=5", "lift.num_bootstrap=20")
+    caplog.set_level(logging.INFO, "clicksmith")
     local = _measure(make_config(ARMS, *few), lake, "interaction")
     remote = _measure(make_config(ARMS, *few, "ray.num_workers=2"), Lake(lake.root + "2"), "interaction")
     assert local.metrics.equals(remote.metrics)
     assert local.verdict.equals(remote.verdict)
+    (last,) = {line for line in caplog.messages if re.fullmatch(r"(\d+) of \1 trainings done", line)}
+    counted = [line for line in caplog.messages if line.endswith("trainings done")]
+    assert len(counted) == int(last.split()[0]) > 1

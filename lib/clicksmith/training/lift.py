@@ -59,11 +59,8 @@ def measure(
         int(data.users.max()) + 1, config.lift.num_bootstrap, derive_seed(config.seed, "lift", "bootstrap")
     )
     shared = (data.test.labels, data.users, data.slices, counts)
-    figures = dict(
-        zip(
-            data.arms, _map(config, measure_arm, [(scores[name],) for name in data.arms], shared), strict=True
-        )
-    )
+    calls = [(scores[name],) for name in data.arms]
+    figures = dict(zip(data.arms, _map(config, "arms measured", measure_arm, calls, shared), strict=True))
 
     def differ(arm: str, against: str, slice_name: str, metric: Metric = "auc") -> Difference:
         return difference(figures, metric, arm, against, slice_name, config.seed)
@@ -98,7 +95,7 @@ def _train(config: Config, data: Data) -> dict[str, NDArray[np.float32]]:
         f"{len(data.real.labels):,}", f"{len(data.test.labels):,}",
     )  # fmt: skip
     shared = (data.real, data.tail, data.extra, data.test.codes)
-    scores = _map(config, _train_one, [(task,) for task in tasks], shared)
+    scores = _map(config, "trainings done", _train_one, [(task,) for task in tasks], shared)
     return {
         name: np.stack([s for task, s in zip(tasks, scores, strict=True) if task.name == name])
         for name in data.arms
@@ -117,14 +114,28 @@ def _train_one(
 
 def _map(
     config: Config,
+    what: str,
     function: Callable[..., Any],
     calls: Sequence[tuple[Any, ...]],
     shared: Sequence[Any],
 ) -> list[Any]:
-    """``function(*call, *shared)`` for every call: as Ray tasks of one CPU each, or here without workers."""
+    """``function(*call, *shared)`` for every call: as Ray tasks of one CPU each, or here without workers.
+
+    Args:
+        config: of the run.
+        what: a finished call is, for the log.
+        function: of one call.
+        calls: its own arguments.
+        shared: what every call gets as well.
+    """
     if config.ray.num_workers == 0:
         return [function(*call, *shared) for call in calls]
     connect(config.ray)
     remote = ray.remote(num_cpus=1)(function)
     references = [ray.put(value) for value in shared]  # once, however many tasks read it
-    return list(ray.get([remote.remote(*call, *references) for call in calls]))
+    results = waiting = [remote.remote(*call, *references) for call in calls]
+    while waiting:
+        ready, waiting = ray.wait(waiting)
+        ray.get(ready)  # one that failed ends the rest
+        logger.info("%d of %d %s", len(calls) - len(waiting), len(calls), what)
+    return list(ray.get(results))
