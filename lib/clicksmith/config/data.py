@@ -10,6 +10,9 @@ from clicksmith.config.section import Section
 
 _PATTERN = re.compile(r"(?:[yMdHhmsSaX]+|'T'|[ .,:/_-])+")
 
+DECIMAL_COMMA = r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?"
+"""Numbers that ``decimal: ","`` reads, as Java and Python both write the pattern."""
+
 
 class CompleteJourneyConfig(Section):
     """dunnhumby's The Complete Journey, from a PyPI wheel."""

@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 
 from clicksmith import tables
 from clicksmith.config import FilesTableConfig
+from clicksmith.config.data import DECIMAL_COMMA
 from clicksmith.errors import ConfigError, SourceError
 from clicksmith.sources.lines import column
 
 _MICROS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-_WITH_COMMA = r"^[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?$"
 _WRITTEN_AS_FLOAT = r"^-?(?:(?:0|[1-9][0-9]*)\.0+|[1-9]\.[0-9]+[eE]\+?[0-9]+|[1-9](?:\.[0-9]+)?[eE]\+[0-9]+)$"
 """Numbers as languages print floats: no text such as 1E5 or 007.0, which may be a name."""
 
@@ -121,9 +121,9 @@ def _whole(value: Column) -> Column:
 def _with_point(value: Column) -> Column:
     """A number with a decimal comma, whose points part thousands, as others write it; other text stays."""
     number = F.trim(value)
-    return F.when(number.rlike(_WITH_COMMA), F.translate(F.translate(number, ".", ""), ",", ".")).otherwise(
-        value
-    )
+    return F.when(
+        number.rlike(f"^{DECIMAL_COMMA}$"), F.translate(F.translate(number, ".", ""), ",", ".")
+    ).otherwise(value)
 
 
 def _from_text(value: Column, settings: FilesTableConfig) -> Column:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from clicksmith.config.data import DECIMAL_COMMA
 from clicksmith.errors import ConfigError, SourceError
 from clicksmith.sources.sample import Sample, Values, is_numeric
 from clicksmith.sources.times import find_times, last_moments, moments
@@ -54,7 +55,6 @@ _OF_NESTED = (
     "Nested fields are not read: write them on the first level, as `jq -c '. + {item_id: .item.id}'` does."
 )
 _NUMBERS = ("position", "price", "quantity", "propensity")
-_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Proposal:
     @property
     def days(self) -> float:
         """From the first event to the last."""
-        return (self.last - self.first).total_seconds() / 86_400
+        return (self.last - self.first) / _DAY
 
     @property
     def cut_date(self) -> date | None:
@@ -237,7 +237,9 @@ def _known(values: Values) -> list[str]:
 
 def _has_commas(known: list[str]) -> bool:
     """Whether numbers are written with a decimal comma, all of them."""
-    return any("," in value for value in known) and all(_COMMA.fullmatch(value.strip()) for value in known)
+    return any("," in value for value in known) and all(
+        re.fullmatch(DECIMAL_COMMA, value.strip()) for value in known
+    )
 
 
 def _check_required(sample: Sample, names: Mapping[str, str]) -> None:
