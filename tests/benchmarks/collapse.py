@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from benchmarks.lines import print_line
-from clicksmith.generators.fixing import TooRareError
 from clicksmith.generators.recipe import Shard
+from clicksmith.generators.tabular.fixing import TooRareError
 from clicksmith.training.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
 from generators.toy_joint import toy_recipe

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from clicksmith.evaluation.sample import columns_of
-from clicksmith.generators.example_codec import GENERATED_COLUMNS, MAX_BINS
+from clicksmith.generators.tabular.example_codec import GENERATED_COLUMNS, MAX_BINS
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.seeds import Holdout
 from clicksmith.tables import TRAINING_EXAMPLES, Column

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from clicksmith.config import GeneratorConfig
 from clicksmith.errors import TrainingError
 from clicksmith.generators.balance import LOWEST, RateBalance, critic_advantage
-from clicksmith.generators.conditions import BalancedRows, Conditions
-from clicksmith.generators.gan import Adversarial
-from clicksmith.generators.gan_shapes import SHAPES, WEIGHT_LIMIT
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.presets import check_config, shape_of
 from clicksmith.generators.recipe import Shard
+from clicksmith.generators.tabular.conditions import BalancedRows, Conditions
+from clicksmith.generators.tabular.gan import Adversarial
+from clicksmith.generators.tabular.gan_shapes import SHAPES, WEIGHT_LIMIT
+from clicksmith.generators.tabular.layout import Layout
 from generators.toy_joint import toy_data, toy_recipe, train
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from clicksmith.encoding.table import Encoded
-from clicksmith.generators.gan import Adversarial
 from clicksmith.generators.recipe import Shard
+from clicksmith.generators.tabular.gan import Adversarial
 from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.collapse import is_collapse, sample_figures
 from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from clicksmith.generators.ranks import rows_of_ranks
+from clicksmith.ranks import rows_of_ranks
 from clicksmith.recommenders.losses import Loss, RankerObjective, SequentialObjective
 from clicksmith.recommenders.ranker import build_ranker
 from clicksmith.recommenders.search_losses import PairsObjective, TowersObjective

@@ -17,12 +17,12 @@ from safetensors.torch import save as save_weights
 from clicksmith.config import Config
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ContractError, LakeError, NotFittedError
-from clicksmith.generators.example_codec import ExampleCodec
-from clicksmith.generators.fixing import TooRareError
-from clicksmith.generators.mix import Mix
 from clicksmith.generators.model_card import model_card
 from clicksmith.generators.presets import build_sampler
 from clicksmith.generators.recipe import BLOCK_ROWS, Sampler
+from clicksmith.generators.tabular.example_codec import ExampleCodec
+from clicksmith.generators.tabular.fixing import TooRareError
+from clicksmith.generators.tabular.mix import Mix
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace

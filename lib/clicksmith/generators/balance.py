@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clicksmith.generators.ranks import num_ranks, sum_over_ranks
+from clicksmith.ranks import num_ranks, sum_over_ranks
 
 SMOOTHING = 0.9
 CRITIC_WINS = 0.75

@@ -7,11 +7,19 @@ from typing import get_args
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import TrainingError
-from clicksmith.generators import autoregressive, gan, gan_networks, independent, smote, tabular_gan, tvae
-from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
-from clicksmith.generators.gan_shapes import AVERAGE_DECAY, SHAPES, Shape
 from clicksmith.generators.recipe import Recipe, Sampler, StepSettings
-from clicksmith.generators.rows import MemoryRows, Rows
+from clicksmith.generators.tabular import (
+    autoregressive,
+    gan,
+    gan_networks,
+    independent,
+    smote,
+    tabular_gan,
+    tvae,
+)
+from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
+from clicksmith.generators.tabular.gan_shapes import AVERAGE_DECAY, SHAPES, Shape
+from clicksmith.generators.tabular.rows import MemoryRows, Rows
 
 PRESETS: tuple[str, ...] = get_args(GeneratorConfig.model_fields["preset"].annotation)
 

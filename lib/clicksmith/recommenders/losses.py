@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clicksmith.generators.ranks import mean_over_ranks
+from clicksmith.ranks import mean_over_ranks
 from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.sequence import SequenceNetwork
 from clicksmith.recommenders.softmax import softmax_loss

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from clicksmith.generators.ranks import mean_over_ranks, rows_of_ranks
+from clicksmith.ranks import mean_over_ranks, rows_of_ranks
 from clicksmith.recommenders.text import SearchNetwork, Tokens
 
 TEMPERATURE = 0.05

@@ -11,7 +11,7 @@ from pyspark.sql.types import ArrayType, LongType, StructField, StructType
 from clicksmith.config import MixConfig
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError
-from clicksmith.generators.mix import Mix, encode_columns, mix_columns
+from clicksmith.generators.tabular.mix import Mix, encode_columns, mix_columns
 from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.seeds import Holdout
 

@@ -14,9 +14,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from clicksmith.generators.artefact import Generator
-from clicksmith.generators.example_codec import INPUT_COLUMNS
-from clicksmith.generators.mix import Mix
 from clicksmith.generators.recipe import BLOCK_ROWS
+from clicksmith.generators.tabular.example_codec import INPUT_COLUMNS
+from clicksmith.generators.tabular.mix import Mix
 from clicksmith.lakehouse.commit import spark_schema
 from clicksmith.tables import SYNTHETIC_CANDIDATES
 

@@ -17,9 +17,9 @@ from clicksmith.generators.artefact import (
     save_codec,
     save_generator,
 )
-from clicksmith.generators.example_codec import INPUT_COLUMNS, USER_COLUMN, ExampleCodec
 from clicksmith.generators.presets import build_recipe, build_sampler, build_streamed, check_config
 from clicksmith.generators.recipe import Recipe
+from clicksmith.generators.tabular.example_codec import INPUT_COLUMNS, USER_COLUMN, ExampleCodec
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage

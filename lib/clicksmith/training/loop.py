@@ -15,8 +15,8 @@ from torch import Tensor
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
-from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.ranks import num_ranks, sum_over_ranks
 from clicksmith.training.checkpoint import State, damaged
 from clicksmith.training.collapse import is_collapse, sample_figures
 

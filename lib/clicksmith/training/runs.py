@@ -12,10 +12,10 @@ from torch import nn
 
 from clicksmith.config import RayConfig
 from clicksmith.errors import TrainingError
-from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import Lineage
+from clicksmith.ranks import num_ranks, sum_over_ranks
 from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.checkpoint import State, damaged

@@ -22,7 +22,7 @@ from torch.distributed.nn.functional import all_to_all_single
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from clicksmith.generators.ranks import num_ranks, sum_over_ranks
+from clicksmith.ranks import num_ranks, sum_over_ranks
 
 
 class ShardedEmbedding(nn.Module):

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.autoregressive_network import EMBEDDING, AutoregressiveNetwork
 from clicksmith.generators.recipe import (
     Recipe,
     Shard,
@@ -18,7 +17,8 @@ from clicksmith.generators.recipe import (
     one_cycle,
     step_generator,
 )
-from clicksmith.generators.rows import Rows, first_rows
+from clicksmith.generators.tabular.autoregressive_network import EMBEDDING, AutoregressiveNetwork
+from clicksmith.generators.tabular.rows import Rows, first_rows
 from clicksmith.seeds import derive_seed
 
 GRADIENT_NORM = 1.0

@@ -14,16 +14,16 @@ from torch.nn.parallel import DistributedDataParallel
 
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators import autoregressive_network, tabular_gan
-from clicksmith.generators.autoregressive_network import (
+from clicksmith.generators.presets import build_recipe
+from clicksmith.generators.recipe import Recipe, Shard, one_cycle
+from clicksmith.generators.tabular import autoregressive_network, tabular_gan
+from clicksmith.generators.tabular.autoregressive_network import (
     EMBEDDING,
     NUM_KNOTS,
     AutoregressiveNetwork,
     hat_functions,
 )
-from clicksmith.generators.presets import build_recipe
-from clicksmith.generators.recipe import Recipe, Shard, one_cycle
-from clicksmith.generators.rows import MemoryRows
+from clicksmith.generators.tabular.rows import MemoryRows
 from clicksmith.training.checkpoint import dump_state, load_state
 from clicksmith.training.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data

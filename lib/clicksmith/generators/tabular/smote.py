@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import Fixed, check_fixed, redraw, require
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Recipe, Sampler, Shard, Wrap
+from clicksmith.generators.tabular.fixing import Fixed, check_fixed, redraw, require
+from clicksmith.generators.tabular.layout import Layout
 from clicksmith.seeds import counter_uniform
 
 NEIGHBOURS = 5

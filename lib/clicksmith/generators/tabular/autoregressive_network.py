@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import check_codes
-from clicksmith.generators.ranks import sum_over_ranks
 from clicksmith.generators.recipe import Sampler
+from clicksmith.generators.tabular.fixing import check_codes
+from clicksmith.ranks import sum_over_ranks
 from clicksmith.seeds import counter_uniform
 
 EMBEDDING = 16

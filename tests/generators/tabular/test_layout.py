@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from clicksmith.generators.conditions import Conditions
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import mode_figures
+from clicksmith.generators.tabular.conditions import Conditions
+from clicksmith.generators.tabular.layout import Layout
 from generators.toy_joint import toy_data
 
 

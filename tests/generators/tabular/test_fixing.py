@@ -12,9 +12,9 @@ from clicksmith.config import MixConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ConfigError
 from clicksmith.generators.artefact import MAX_TRIES, Generator
-from clicksmith.generators.fixing import QUIET_ROUNDS, TooRareError, redraw, require
-from clicksmith.generators.mix import Mix, encode_columns, mix_columns
 from clicksmith.generators.recipe import Sampler
+from clicksmith.generators.tabular.fixing import QUIET_ROUNDS, TooRareError, redraw, require
+from clicksmith.generators.tabular.mix import Mix, encode_columns, mix_columns
 from clicksmith.seeds import counter_uniform
 from generators.toy_joint import toy_data, toy_recipe, toy_rows, train
 
@@ -252,7 +252,7 @@ def test_a_fixed_bin_is_filled_evenly() -> None:
 
 def test_neighbours_keep_the_columns_of_one_row_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows between plums and pears have a price between; rows that are asked to be plums must not."""
-    monkeypatch.setattr("clicksmith.generators.smote.MAX_ROWS", 300)
+    monkeypatch.setattr("clicksmith.generators.tabular.smote.MAX_ROWS", 300)
     codec, data = toy_data(3000)
     sampler = toy_recipe(codec, data, preset="smote").sampler
     fixed = {1: np.full(1000, 1 + codec.columns[1].values.index("plum")), 3: np.full(1000, 3)}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from clicksmith.config import MixConfig
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError
-from clicksmith.generators.fixing import Fixed
-from clicksmith.generators.mix import Mix, encode_columns, mix_columns
+from clicksmith.generators.tabular.fixing import Fixed
+from clicksmith.generators.tabular.mix import Mix, encode_columns, mix_columns
 from generators.toy_joint import COLUMNS, joint_distance, toy_data, toy_recipe, toy_rows, train
 
 ROWS = toy_rows(5000)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from clicksmith.generators import autoregressive_network
+from clicksmith.generators.tabular import autoregressive_network
 from generators.toy_joint import toy_data, toy_recipe, toy_rows, train
 
 STEPS = 200

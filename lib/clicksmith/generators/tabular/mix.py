@@ -21,7 +21,7 @@ from clicksmith.encoding.number_statistics import to_numbers
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ConfigError
-from clicksmith.generators.fixing import REMEDY, Fixed
+from clicksmith.generators.tabular.fixing import REMEDY, Fixed
 from clicksmith.seeds import counter_uniform, derive_seed
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -7,10 +7,10 @@ import pyarrow.compute as pc
 import pytest
 
 from clicksmith.encoding.table import Encoded
-from clicksmith.generators import smote
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.presets import build_sampler
 from clicksmith.generators.recipe import Shard
+from clicksmith.generators.tabular import smote
+from clicksmith.generators.tabular.layout import Layout
 from generators.mixtures import mixture_data
 from generators.toy_joint import joint_distance, toy_data, toy_recipe, toy_rows, train
 

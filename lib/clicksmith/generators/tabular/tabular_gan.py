@@ -17,15 +17,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.autoregressive import (
-    GRADIENT_NORM,
-    Autoregressive,
-    draw_dropout,
-    draw_order,
-    make_optimizer,
-)
-from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
-from clicksmith.generators.ranks import num_ranks, sum_over_ranks
 from clicksmith.generators.recipe import (
     Recipe,
     Shard,
@@ -35,7 +26,16 @@ from clicksmith.generators.recipe import (
     follow,
     step_generator,
 )
-from clicksmith.generators.rows import Rows
+from clicksmith.generators.tabular.autoregressive import (
+    GRADIENT_NORM,
+    Autoregressive,
+    draw_dropout,
+    draw_order,
+    make_optimizer,
+)
+from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
+from clicksmith.generators.tabular.rows import Rows
+from clicksmith.ranks import num_ranks, sum_over_ranks
 from clicksmith.seeds import derive_seed
 
 LIKELIHOOD_SHARE = 0.9

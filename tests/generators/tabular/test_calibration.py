@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.recipe import Shard
-from clicksmith.generators.rows import MemoryRows, first_rows
+from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
+from clicksmith.generators.tabular.rows import MemoryRows, first_rows
 from clicksmith.tables import Column
 from clicksmith.training.loop import Plan, Progress, run_loop
 from generators.toy_joint import toy_data, toy_recipe

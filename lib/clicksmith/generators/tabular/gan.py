@@ -15,9 +15,6 @@ from torch import Tensor, nn
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import losses
 from clicksmith.generators.balance import RateBalance, critic_advantage
-from clicksmith.generators.conditions import BalancedRows, Conditions
-from clicksmith.generators.gan_networks import Critic, GeneratorNetwork, Scorer
-from clicksmith.generators.gan_shapes import WEIGHT_LIMIT, Loss, Shape
 from clicksmith.generators.recipe import (
     Recipe,
     RowOrder,
@@ -27,6 +24,9 @@ from clicksmith.generators.recipe import (
     follow,
     step_generator,
 )
+from clicksmith.generators.tabular.conditions import BalancedRows, Conditions
+from clicksmith.generators.tabular.gan_networks import Critic, GeneratorNetwork, Scorer
+from clicksmith.generators.tabular.gan_shapes import WEIGHT_LIMIT, Loss, Shape
 from clicksmith.seeds import derive_seed
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import check_fixed
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Recipe, Sampler, Shard, Wrap
+from clicksmith.generators.tabular.fixing import check_fixed
+from clicksmith.generators.tabular.layout import Layout
 from clicksmith.seeds import counter_uniform
 
 

@@ -7,9 +7,9 @@ import pytest
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import NotFittedError, TrainingError
-from clicksmith.generators.fixing import TooRareError
 from clicksmith.generators.presets import PRESETS, build_recipe
 from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.generators.tabular.fixing import TooRareError
 from generators.toy_joint import COLUMNS, toy_data, toy_recipe, toy_rows, train
 
 

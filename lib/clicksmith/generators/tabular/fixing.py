@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.errors import ConfigError, NotFittedError
-from clicksmith.generators.layout import Layout
+from clicksmith.generators.tabular.layout import Layout
 from clicksmith.seeds import derive_seed
 
 QUIET_ROUNDS = 32

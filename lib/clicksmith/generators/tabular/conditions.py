@@ -7,7 +7,7 @@ mode are found by a flat index with offsets: no search and no loop while trainin
 import torch
 from torch import Tensor
 
-from clicksmith.generators.layout import Layout
+from clicksmith.generators.tabular.layout import Layout
 
 
 class Conditions:

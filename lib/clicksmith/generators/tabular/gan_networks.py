@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators import losses
-from clicksmith.generators.fixing import Fixed, check_fixed, redraw, require
-from clicksmith.generators.gan_shapes import Loss, Shape
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Sampler
+from clicksmith.generators.tabular.fixing import Fixed, check_fixed, redraw, require
+from clicksmith.generators.tabular.gan_shapes import Loss, Shape
+from clicksmith.generators.tabular.layout import Layout
 from clicksmith.seeds import counter_normal, counter_uniform, derive_seed
 
 TEMPERATURE = 0.2

@@ -10,9 +10,9 @@ import torch
 from clicksmith.encoding.options import MIN_USERS, Options
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ContractError
-from clicksmith.generators.example_codec import GENERATED_COLUMNS, ExampleCodec
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.presets import build_sampler
+from clicksmith.generators.tabular.example_codec import GENERATED_COLUMNS, ExampleCodec
+from clicksmith.generators.tabular.layout import Layout
 from clicksmith.tables import Column
 from generators.toy_joint import toy_recipe, train
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.generators.fixing import check_fixed, redraw, require
-from clicksmith.generators.layout import Layout
 from clicksmith.generators.recipe import Recipe, RowOrder, Sampler, Shard, StepSettings, Wrap, step_generator
+from clicksmith.generators.tabular.fixing import check_fixed, redraw, require
+from clicksmith.generators.tabular.layout import Layout
 from clicksmith.seeds import counter_normal, counter_uniform, derive_seed
 
 LATENT = 128

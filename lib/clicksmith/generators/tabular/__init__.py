@@ -1,0 +1,1 @@
+"""Generators of rows of one table: presets, networks, conditions, the codec of training examples."""
