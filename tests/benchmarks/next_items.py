@@ -30,14 +30,14 @@ from benchmarks.public_logs import (
 )
 from clicksmith.config import Augmentation, RayConfig, SequentialConfig
 from clicksmith.evaluation import bootstrap
+from clicksmith.reading.next_items import NextItems
+from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import build_network
 from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.ease import ease
 from clicksmith.recommenders.recommend import NextItemModel
-from clicksmith.training.next_items import NextItems
 from clicksmith.training.runs import train
 from clicksmith.training.sequential import SequentialTask, make_task
-from clicksmith.training.windows import Windows
 
 PUBLISHED = {
     "sasrec_first_reported": {"recall@10": 0.0605, "ndcg@10": 0.0318},

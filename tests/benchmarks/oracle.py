@@ -22,16 +22,16 @@ from benchmarks.lines import print_line
 from clicksmith.config import Config, RankerConfig, RayConfig, SequentialConfig, load_config
 from clicksmith.evaluation import ranking
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.reading.inputs import ID, ITEM, USER
+from clicksmith.reading.snapshot import load_examples
 from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.recommenders.ranker import score
 from clicksmith.recommenders.recommend import NextItemModel, top
 from clicksmith.simulation.truth import affinity, relevance
 from clicksmith.tables import TRAINING_EXAMPLES
-from clicksmith.training.inputs import ID, ITEM, USER
 from clicksmith.training.ranker import ranker_run
 from clicksmith.training.runs import Run, train
 from clicksmith.training.sequential import SequentialTask, sequential_run
-from clicksmith.training.snapshot import load_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("simulate_events", "ingest_events", "clean_events", "build_profiles", "build_training_set")

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clicksmith.reading.next_items import NextItems
 from clicksmith.sources.complete_journey import WHEEL as GROCERIES
 from clicksmith.sources.movielens import WHEEL
 from clicksmith.sources.wheels import data_folder
-from clicksmith.training.next_items import NextItems
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 CUTS = (0.8, 0.9)

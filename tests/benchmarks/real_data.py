@@ -14,9 +14,9 @@ import pyarrow.csv
 from clicksmith.evaluation.sample import columns_of
 from clicksmith.generators.tabular.example_codec import GENERATED_COLUMNS, MAX_BINS
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.reading.snapshot import load_shown
 from clicksmith.seeds import Holdout
 from clicksmith.tables import TRAINING_EXAMPLES, Column
-from clicksmith.training.snapshot import load_shown
 
 ADULT_SEED = 0
 ADULT_BINS = 256

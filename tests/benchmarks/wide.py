@@ -22,10 +22,10 @@ from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_streamed
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.row_index import HASH_END, RowIndex, scan_trained
+from clicksmith.reading.stream import StreamedRows
 from clicksmith.seeds import Holdout
 from clicksmith.tables import Column, Table
-from clicksmith.training.row_index import HASH_END, RowIndex, scan_trained
-from clicksmith.training.stream import StreamedRows
 
 NUM_COLUMNS, CHUNK_ROWS = 100, 50_000
 BATCH_SIZE, STEPS = 512, 200

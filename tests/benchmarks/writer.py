@@ -15,8 +15,8 @@ from clicksmith.config import Config, load_config
 from clicksmith.generators.artefact import generator_folder, read_card, trace_generator
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.session import open_session
+from clicksmith.reading.snapshot import load_examples
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
-from clicksmith.training.snapshot import load_examples
 from training.toy_lake import toy_examples, write_examples
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))

@@ -11,6 +11,7 @@ import train_recommender
 from clicksmith.config import Config
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.reading.snapshot import load_table
 from clicksmith.tables import (
     EVALUATION_METRICS,
     SEQUENCES,
@@ -19,7 +20,6 @@ from clicksmith.tables import (
     VERDICTS,
     VOCABULARY,
 )
-from clicksmith.training.snapshot import load_table
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
 

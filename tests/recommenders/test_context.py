@@ -7,13 +7,13 @@ import torch
 
 from clicksmith.config import SequentialConfig
 from clicksmith.errors import ContractError
+from clicksmith.reading.next_items import NextItems
 from clicksmith.recommenders.artefact import TrainedSequence, build_network
 from clicksmith.recommenders.baselines import Popularity
 from clicksmith.recommenders.context import SIZES, EventContext
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Kind, SequenceNetwork
-from clicksmith.training.next_items import NextItems
 from clicksmith.training.supervised import Schedule, fit
 
 SECOND = 1_000_000

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from clicksmith.reading.windows import masked
 from clicksmith.recommenders.losses import Loss, SequentialObjective, drawn, gbce
 from clicksmith.recommenders.recommend import recommend
 from clicksmith.recommenders.sequence import Attributes, Kind, SequenceNetwork
 from clicksmith.recommenders.softmax import softmax_loss
 from clicksmith.training.supervised import Schedule, fit
-from clicksmith.training.windows import masked
 
 
 def _model(dropout: float = 0.0, kind: Kind = "sasrec") -> SequenceNetwork:

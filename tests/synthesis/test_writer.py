@@ -14,8 +14,8 @@ from clicksmith.config import Config, SynthesisConfig
 from clicksmith.errors import ConfigError, NotFittedError
 from clicksmith.generators.artefact import Generator, generator_folder, trace_generator
 from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.reading.snapshot import load_table
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
-from clicksmith.training.snapshot import load_table
 from training.toy_lake import toy_examples, write_examples
 
 pytestmark = pytest.mark.spark

@@ -20,10 +20,10 @@ from clicksmith.errors import ConfigError, NotFittedError, TrainingError
 from clicksmith.evaluation import ranking
 from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.reading.histories import Histories
+from clicksmith.reading.inputs import Items, RankerCodec
 from clicksmith.recommenders.ranker import build_ranker, score
 from clicksmith.tables import SEQUENCES, VOCABULARY
-from clicksmith.training.histories import Histories
-from clicksmith.training.inputs import Items, RankerCodec
 from clicksmith.training.ranker import BuildRanker, RankerTask, export_ranker, ranker_run
 from clicksmith.training.runs import Run, Task, train_all
 from clicksmith.training.supervised import Batch, fit

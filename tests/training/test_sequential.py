@@ -19,17 +19,18 @@ from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.reading import next_items
+from clicksmith.reading.inputs import Items, load_attributes
+from clicksmith.reading.next_items import NextItems, recent_counts
+from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.baselines import Popularity
 from clicksmith.recommenders.recommend import top
 from clicksmith.recommenders.sequence import SequenceNetwork
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
-from clicksmith.training import next_items, runs
-from clicksmith.training.inputs import Items, load_attributes
-from clicksmith.training.next_items import NextItems, recent_counts
+from clicksmith.training import runs
 from clicksmith.training.runs import Run, train_all
 from clicksmith.training.sequential import BuildSequential, make_task, sequential_run
-from clicksmith.training.windows import Windows
 from training.toy_lake import write_rows
 from training.toy_lift import START, cycle_sequences, vocabulary_of
 

@@ -23,14 +23,14 @@ from clicksmith.generators.tabular.example_codec import INPUT_COLUMNS, USER_COLU
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage
+from clicksmith.reading.row_index import RowIndex, scan_trained
+from clicksmith.reading.snapshot import load_shown
+from clicksmith.reading.stream import StreamedRows
 from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.checkpoint import State
 from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop
-from clicksmith.training.row_index import RowIndex, scan_trained
-from clicksmith.training.snapshot import load_shown
-from clicksmith.training.stream import StreamedRows
 from clicksmith.training.workers import Training, Worker, run_workers
 
 logger = logging.getLogger(__name__)

@@ -15,15 +15,14 @@ from clicksmith.evaluation.provenance import require_current
 from clicksmith.evaluation.verdict import ALL_ROWS, Arm
 from clicksmith.generators.artefact import generator_id, trace_generator
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.training.arms import Rows
-from clicksmith.training.guards import (
+from clicksmith.reading.guards import (
     require_both_classes,
     require_no_oracle,
     require_real,
     require_same_run,
     require_train_split,
 )
-from clicksmith.training.inputs import (
+from clicksmith.reading.inputs import (
     FEATURES,
     ID,
     ITEM,
@@ -33,8 +32,9 @@ from clicksmith.training.inputs import (
     require_rows,
     user_numbers,
 )
+from clicksmith.reading.snapshot import load_examples, load_table
+from clicksmith.training.arms import Rows
 from clicksmith.training.ranker import MAX_VALIDATION_ROWS
-from clicksmith.training.snapshot import load_examples, load_table
 
 HISTORY, POPULARITY = "user_num_events", "item_num_purchases"
 

@@ -17,20 +17,14 @@ from clicksmith.evaluation.platt import Platt
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
-from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder, trained_folder
-from clicksmith.recommenders.export import CHECKED_ROWS, MODEL, to_onnx
-from clicksmith.recommenders.layers import Ranker
-from clicksmith.recommenders.losses import RankerObjective
-from clicksmith.recommenders.ranker import build_ranker, score
-from clicksmith.seeds import derive_seed
-from clicksmith.training.guards import (
+from clicksmith.reading.guards import (
     require_both_classes,
     require_no_oracle,
     require_real,
     require_same_run,
 )
-from clicksmith.training.histories import Histories
-from clicksmith.training.inputs import (
+from clicksmith.reading.histories import Histories
+from clicksmith.reading.inputs import (
     FEATURES,
     ID,
     ITEM,
@@ -40,8 +34,14 @@ from clicksmith.training.inputs import (
     require_rows,
     user_numbers,
 )
+from clicksmith.reading.snapshot import load_examples
+from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder, trained_folder
+from clicksmith.recommenders.export import CHECKED_ROWS, MODEL, to_onnx
+from clicksmith.recommenders.layers import Ranker
+from clicksmith.recommenders.losses import RankerObjective
+from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.seeds import derive_seed
 from clicksmith.training.runs import Run
-from clicksmith.training.snapshot import load_examples
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step
 
 NAME = "ranker"

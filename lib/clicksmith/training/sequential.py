@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 from clicksmith.config import Config, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
-from clicksmith.recommenders.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
-from clicksmith.recommenders.context import EventContext
-from clicksmith.recommenders.losses import SequentialObjective
-from clicksmith.recommenders.recommend import NextItemModel
-from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
-from clicksmith.seeds import derive_seed
-from clicksmith.training.guards import require_same_run
-from clicksmith.training.inputs import (
+from clicksmith.reading.guards import require_same_run
+from clicksmith.reading.inputs import (
     USER,
     Items,
     distinct,
@@ -30,11 +23,18 @@ from clicksmith.training.inputs import (
     require_rows,
     with_attributes,
 )
-from clicksmith.training.next_items import K, NextItems, baselines, popularity_scores
+from clicksmith.reading.next_items import K, NextItems, baselines, popularity_scores
+from clicksmith.reading.snapshot import load_table
+from clicksmith.reading.windows import Windows, masked
+from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
+from clicksmith.recommenders.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
+from clicksmith.recommenders.context import EventContext
+from clicksmith.recommenders.losses import SequentialObjective
+from clicksmith.recommenders.recommend import NextItemModel
+from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
+from clicksmith.seeds import derive_seed
 from clicksmith.training.runs import Run
-from clicksmith.training.snapshot import load_table
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step
-from clicksmith.training.windows import Windows, masked
 
 MAX_USERS = 500_000
 """Users trained on, and as many tested with, by hash of their id: bounds the memory."""

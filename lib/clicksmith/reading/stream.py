@@ -22,9 +22,9 @@ from torch import Tensor
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.row_index import RowIndex, read_trained
+from clicksmith.reading.snapshot import data_files
 from clicksmith.seeds import derive_seed
-from clicksmith.training.row_index import RowIndex, read_trained
-from clicksmith.training.snapshot import data_files
 
 MAX_LANES = 8
 """Each is a file being read: a page of every column is in memory. With more ranks, some share a lane."""

@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.snapshot import BATCH_ROWS, DataFile, data_files, read_file
 from clicksmith.seeds import Holdout, hash_buckets
-from clicksmith.training.snapshot import BATCH_ROWS, DataFile, data_files, read_file
 
 HASH_END = 1 << 32
 _BUCKET_BITS = 12

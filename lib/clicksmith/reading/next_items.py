@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.evaluation.recommendations import Recommended
+from clicksmith.reading.inputs import Items
 from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.ease import ease
 from clicksmith.recommenders.recommend import NextItemModel, recommend
-from clicksmith.training.inputs import Items
 
 logger = logging.getLogger(__name__)
 

@@ -22,13 +22,13 @@ from clicksmith.errors import LakeError, TrainingError
 from clicksmith.generators.artefact import generator_folder, trace_generator
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.reading import stream
+from clicksmith.reading.row_index import HASH_END, RowIndex, scan_trained
+from clicksmith.reading.snapshot import load_shown
+from clicksmith.reading.stream import StreamedRows
 from clicksmith.seeds import Holdout, hash_buckets
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS
-from clicksmith.training import stream
-from clicksmith.training.row_index import HASH_END, RowIndex, scan_trained
-from clicksmith.training.snapshot import load_shown
-from clicksmith.training.stream import StreamedRows
 from training.toy_lake import toy_examples, write_examples
 
 TRAIN = {"split": "train"}

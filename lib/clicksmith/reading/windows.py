@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clicksmith.reading.inputs import Items
 from clicksmith.recommenders.context import EventContext
-from clicksmith.training.inputs import Items
 
 
 @dataclass(frozen=True)

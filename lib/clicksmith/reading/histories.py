@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.training.inputs import Items
-from clicksmith.training.snapshot import load_table
+from clicksmith.reading.inputs import Items
+from clicksmith.reading.snapshot import load_table
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.snapshot import load_table
 from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.sequence import Attributes
 from clicksmith.seeds import hash_buckets
 from clicksmith.tables.gold import FEATURE_COLUMNS
-from clicksmith.training.snapshot import load_table
 
 MAX_ITEMS = 32_768
 """Items with an embedding of their own, the most frequent ones; rarer ones share index 0."""

@@ -9,9 +9,9 @@ from deltalake import DeltaTable
 
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.reading import snapshot as snapshot_module
+from clicksmith.reading.snapshot import load_examples, load_shown, load_table
 from clicksmith.seeds import Holdout
-from clicksmith.training import snapshot as snapshot_module
-from clicksmith.training.snapshot import load_examples, load_shown, load_table
 from training.toy_lake import toy_examples, write_examples
 
 COLUMNS = ["example_id", "item_price", "split", "event_ts", "label_purchase"]
