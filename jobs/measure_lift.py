@@ -9,9 +9,9 @@ from clicksmith.lakehouse.commit import commit
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lift.measure import measure
+from clicksmith.lift.rows import JOB
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS, VOCABULARY
-from clicksmith.training.lift import measure
-from clicksmith.training.lift_rows import JOB
 
 logger = logging.getLogger("clicksmith.jobs.measure_lift")
 

@@ -29,7 +29,7 @@ from benchmarks.public_logs import (
     yoochoose,
 )
 from clicksmith.config import Augmentation, RayConfig, SequentialConfig
-from clicksmith.evaluation import bootstrap
+from clicksmith.lift import bootstrap
 from clicksmith.reading.next_items import NextItems
 from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import build_network

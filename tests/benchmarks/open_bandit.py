@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from benchmarks.lines import print_line
 from benchmarks.policy import policy_value
-from clicksmith.evaluation import bootstrap, ranking
+from clicksmith.evaluation import ranking
+from clicksmith.lift import bootstrap
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL

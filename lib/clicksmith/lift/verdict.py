@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from clicksmith.evaluation.lift import Difference
+from clicksmith.lift.difference import Difference
 
 ALL_ROWS = "all"
 

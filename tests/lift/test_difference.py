@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from clicksmith.evaluation.bootstrap import multiplicities
-from clicksmith.evaluation.lift import Figures, buckets, difference, measure_arm, training_error
+from clicksmith.lift.bootstrap import multiplicities
+from clicksmith.lift.difference import Figures, buckets, difference, measure_arm, training_error
 
 
 def test_buckets_are_a_partition_with_readable_names() -> None:

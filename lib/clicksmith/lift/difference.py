@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.evaluation import bootstrap, ranking
+from clicksmith.evaluation import ranking
+from clicksmith.lift import bootstrap
 from clicksmith.seeds import derive_seed
 
 Metric = Literal["auc", "logloss"]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from clicksmith.evaluation.lift import Difference
-from clicksmith.evaluation.verdict import Arm, Verdict, decide
+from clicksmith.lift.difference import Difference
+from clicksmith.lift.verdict import Arm, Verdict, decide
 
 SLICES = ["all", "history=0-49", "history=50+"]
 ARMS = {

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clicksmith.evaluation import bootstrap, ranking
+from clicksmith.evaluation import ranking
+from clicksmith.lift import bootstrap
 
 
 @settings(max_examples=30, deadline=None)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from clicksmith.config import ArmConfig, Config, LiftConfig
 from clicksmith.errors import ConfigError
-from clicksmith.evaluation.lift import buckets
 from clicksmith.evaluation.provenance import require_current
-from clicksmith.evaluation.verdict import ALL_ROWS, Arm
 from clicksmith.generators.artefact import generator_id, trace_generator
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lift.arms import Rows
+from clicksmith.lift.difference import buckets
+from clicksmith.lift.verdict import ALL_ROWS, Arm
 from clicksmith.reading.guards import (
     require_both_classes,
     require_no_oracle,
@@ -33,7 +34,6 @@ from clicksmith.reading.inputs import (
     user_numbers,
 )
 from clicksmith.reading.snapshot import load_examples, load_table
-from clicksmith.training.arms import Rows
 from clicksmith.training.ranker import MAX_VALIDATION_ROWS
 
 HISTORY, POPULARITY = "user_num_events", "item_num_purchases"

@@ -11,15 +11,15 @@ import ray
 from numpy.typing import NDArray
 
 from clicksmith.config import Config
-from clicksmith.evaluation.bootstrap import multiplicities
-from clicksmith.evaluation.lift import Difference, Metric, difference, measure_arm
-from clicksmith.evaluation.verdict import decide, shown
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lift.arms import ArmTask, Rows, train_arm
+from clicksmith.lift.bootstrap import multiplicities
+from clicksmith.lift.data import Data, load
+from clicksmith.lift.difference import Difference, Metric, difference, measure_arm
+from clicksmith.lift.rows import metric_rows, verdict_row
+from clicksmith.lift.verdict import decide, shown
 from clicksmith.seeds import derive_seed
-from clicksmith.training.arms import ArmTask, Rows, train_arm
 from clicksmith.training.cluster import connect
-from clicksmith.training.lift_data import Data, load
-from clicksmith.training.lift_rows import metric_rows, verdict_row
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import pytest
 from clicksmith.config import ArmConfig, Config, LiftConfig, RankerConfig
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lift.arms import ArmTask, Rows, copies, train_arm, weights_of
+from clicksmith.lift.data import load, undecidable_slices
+from clicksmith.lift.measure import Measurement, measure
 from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
-from clicksmith.training.arms import ArmTask, Rows, copies, train_arm, weights_of
-from clicksmith.training.lift import Measurement, measure
-from clicksmith.training.lift_data import load, undecidable_slices
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, synthetic_from, vocabulary_of
 

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.config import Config
-from clicksmith.evaluation.lift import Difference, Figures, Metric
-from clicksmith.evaluation.verdict import ALL_ROWS, Verdict
+from clicksmith.lift.data import Data
+from clicksmith.lift.difference import Difference, Figures, Metric
+from clicksmith.lift.verdict import ALL_ROWS, Verdict
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
-from clicksmith.training.lift_data import Data
 
 JOB = "measure_lift"
 
