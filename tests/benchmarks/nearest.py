@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from benchmarks.lines import print_line
-from clicksmith.recommenders.nearest import NearestItems
-from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import SequenceNetwork
+from clicksmith.recommenders.next_item.nearest import NearestItems
+from clicksmith.recommenders.next_item.recommend import recommend
+from clicksmith.recommenders.next_item.sequence import SequenceNetwork
 
 NUM_CLUSTERS = 2000
 NUM_USERS = 512

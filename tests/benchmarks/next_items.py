@@ -33,9 +33,9 @@ from clicksmith.lift import bootstrap
 from clicksmith.reading.next_items import NextItems
 from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import build_network
-from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
-from clicksmith.recommenders.ease import ease
-from clicksmith.recommenders.recommend import NextItemModel
+from clicksmith.recommenders.next_item.baselines import ItemNeighbours, Popularity
+from clicksmith.recommenders.next_item.ease import ease
+from clicksmith.recommenders.next_item.recommend import NextItemModel
 from clicksmith.training.runs import train
 from clicksmith.training.sequential import SequentialTask, make_task
 

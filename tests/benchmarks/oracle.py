@@ -25,8 +25,8 @@ from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading.inputs import ID, ITEM, USER
 from clicksmith.reading.snapshot import load_examples
 from clicksmith.recommenders.artefact import sequential_inputs
+from clicksmith.recommenders.next_item.recommend import NextItemModel, top
 from clicksmith.recommenders.ranker import score
-from clicksmith.recommenders.recommend import NextItemModel, top
 from clicksmith.simulation.truth import affinity, relevance
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.ranker import ranker_run

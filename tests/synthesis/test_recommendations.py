@@ -14,7 +14,7 @@ from clicksmith.config import SequentialConfig
 from clicksmith.errors import ContractError
 from clicksmith.lakehouse.commit import conform
 from clicksmith.recommenders.artefact import TrainedSequence, build_network
-from clicksmith.recommenders.context import EventContext
+from clicksmith.recommenders.next_item.context import EventContext
 from clicksmith.synthesis.recommendations import recommendations
 from clicksmith.tables import RECOMMENDATIONS, SEQUENCES
 

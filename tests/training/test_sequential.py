@@ -24,9 +24,9 @@ from clicksmith.reading.inputs import Items, load_attributes
 from clicksmith.reading.next_items import NextItems, recent_counts
 from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import TrainedSequence
-from clicksmith.recommenders.baselines import Popularity
-from clicksmith.recommenders.recommend import top
-from clicksmith.recommenders.sequence import SequenceNetwork
+from clicksmith.recommenders.next_item.baselines import Popularity
+from clicksmith.recommenders.next_item.recommend import top
+from clicksmith.recommenders.next_item.sequence import SequenceNetwork
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 from clicksmith.training import runs
 from clicksmith.training.runs import Run, train_all

@@ -20,7 +20,7 @@ from clicksmith.errors import ConfigError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.losses import SequentialObjective
-from clicksmith.recommenders.sequence import SequenceNetwork
+from clicksmith.recommenders.next_item.sequence import SequenceNetwork
 from clicksmith.training.runs import train_all
 from clicksmith.training.sharding import (
     ShardedEmbedding,

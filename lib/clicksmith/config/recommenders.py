@@ -50,7 +50,7 @@ class RankerConfig(Section):
 Augmentation = Literal[
     "none", "sliding", "prefix", "subset", "reppad", "crop", "mask", "reorder", "insert", "substitute"
 ]
-"""Ways to see a training sequence otherwise; see recommenders/augmentation.py."""
+"""Ways to see a training sequence otherwise; see recommenders/next_item/augmentation.py."""
 
 
 EventFeature = Literal["type", "gap"]

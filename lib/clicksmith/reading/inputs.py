@@ -13,8 +13,8 @@ from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.reading.snapshot import load_table
-from clicksmith.recommenders.context import EventContext
-from clicksmith.recommenders.sequence import Attributes
+from clicksmith.recommenders.next_item.context import EventContext
+from clicksmith.recommenders.next_item.sequence import Attributes
 from clicksmith.seeds import hash_buckets
 from clicksmith.tables.gold import FEATURE_COLUMNS
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from clicksmith.evaluation.recommendations import Recommended
 from clicksmith.reading.inputs import Items
-from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
-from clicksmith.recommenders.ease import ease
-from clicksmith.recommenders.recommend import NextItemModel, recommend
+from clicksmith.recommenders.next_item.baselines import ItemNeighbours, Popularity
+from clicksmith.recommenders.next_item.ease import ease
+from clicksmith.recommenders.next_item.recommend import NextItemModel, recommend
 
 logger = logging.getLogger(__name__)
 

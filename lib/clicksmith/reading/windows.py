@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.reading.inputs import Items
-from clicksmith.recommenders.context import EventContext
+from clicksmith.recommenders.next_item.context import EventContext
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
-from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.export import CHECKED_ROWS, NextItemScores, to_onnx
-from clicksmith.recommenders.nearest import NearestItems
-from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
+from clicksmith.recommenders.next_item.context import EventContext
+from clicksmith.recommenders.next_item.nearest import NearestItems
+from clicksmith.recommenders.next_item.recommend import recommend
+from clicksmith.recommenders.next_item.sequence import Attributes, SequenceNetwork
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 
 WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"

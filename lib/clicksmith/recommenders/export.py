@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from clicksmith.errors import ContractError
+from clicksmith.recommenders.next_item.sequence import SequenceNetwork
 from clicksmith.recommenders.optional import require
-from clicksmith.recommenders.sequence import SequenceNetwork
 
 MODEL = "model.onnx"
 CHECKED_ROWS = 256

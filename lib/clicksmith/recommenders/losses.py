@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from clicksmith.ranks import mean_over_ranks
 from clicksmith.recommenders.layers import Ranker
-from clicksmith.recommenders.sequence import SequenceNetwork
-from clicksmith.recommenders.softmax import softmax_loss
+from clicksmith.recommenders.next_item.sequence import SequenceNetwork
+from clicksmith.recommenders.next_item.softmax import softmax_loss
 
 Loss = Literal["sampled_softmax", "cross_entropy", "gbce"]
 

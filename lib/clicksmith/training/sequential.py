@@ -27,11 +27,11 @@ from clicksmith.reading.next_items import K, NextItems, baselines, popularity_sc
 from clicksmith.reading.snapshot import load_table
 from clicksmith.reading.windows import Windows, masked
 from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
-from clicksmith.recommenders.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
-from clicksmith.recommenders.context import EventContext
 from clicksmith.recommenders.losses import SequentialObjective
-from clicksmith.recommenders.recommend import NextItemModel
-from clicksmith.recommenders.sequence import Attributes, SequenceNetwork
+from clicksmith.recommenders.next_item.augmentation import OF_SIMILAR_ITEMS, Draw, augment, similar_items
+from clicksmith.recommenders.next_item.context import EventContext
+from clicksmith.recommenders.next_item.recommend import NextItemModel
+from clicksmith.recommenders.next_item.sequence import Attributes, SequenceNetwork
 from clicksmith.seeds import derive_seed
 from clicksmith.training.runs import Run
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step

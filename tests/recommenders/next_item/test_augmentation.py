@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicksmith.config import Augmentation
-from clicksmith.recommenders.augmentation import Draw, augment, similar_items
+from clicksmith.recommenders.next_item.augmentation import Draw, augment, similar_items
 
 OPERATORS = get_args(Augmentation)
 NUM_ITEMS = 10_000

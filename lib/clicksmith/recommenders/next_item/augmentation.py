@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.config import Augmentation
-from clicksmith.recommenders.baselines import ItemNeighbours
+from clicksmith.recommenders.next_item.baselines import ItemNeighbours
 
 OF_SIMILAR_ITEMS = ("insert", "substitute")
 NUM_SIMILAR = 10

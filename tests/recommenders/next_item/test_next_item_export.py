@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clicksmith.recommenders.artefact import TrainedSequence
-from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
 
 
 @pytest.mark.parametrize("sizes", [(), (4, 3, 2)])

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 
 from clicksmith.errors import TrainingError
-from clicksmith.recommenders.histories import Floats, history_matrix, history_sets
-from clicksmith.recommenders.recommend import Histories
+from clicksmith.recommenders.next_item.histories import Floats, history_matrix, history_sets
+from clicksmith.recommenders.next_item.recommend import Histories
 
 MAX_DENSE = 25_000
 """EASE inverts a matrix of items by items, or of users by users: this many take 5 GB."""

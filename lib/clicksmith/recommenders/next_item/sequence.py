@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clicksmith.recommenders.gru4rec import Recurrent
 from clicksmith.recommenders.layers import EMBEDDING_STD, CodeEmbedding
-from clicksmith.recommenders.transformer import Transformer
-from clicksmith.recommenders.two_tower import MeanPool
+from clicksmith.recommenders.next_item.gru4rec import Recurrent
+from clicksmith.recommenders.next_item.transformer import Transformer
+from clicksmith.recommenders.next_item.two_tower import MeanPool
 
 Kind = Literal["sasrec", "bert4rec", "gru4rec", "two_tower"]
 

@@ -6,9 +6,9 @@ import torch
 
 from clicksmith.reading.windows import masked
 from clicksmith.recommenders.losses import Loss, SequentialObjective, drawn, gbce
-from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import Attributes, Kind, SequenceNetwork
-from clicksmith.recommenders.softmax import softmax_loss
+from clicksmith.recommenders.next_item.recommend import recommend
+from clicksmith.recommenders.next_item.sequence import Attributes, Kind, SequenceNetwork
+from clicksmith.recommenders.next_item.softmax import softmax_loss
 from clicksmith.training.supervised import Schedule, fit
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from clicksmith.recommenders import softmax as module
-from clicksmith.recommenders.softmax import softmax_loss
+from clicksmith.recommenders.next_item import softmax as module
+from clicksmith.recommenders.next_item.softmax import softmax_loss
 
 NUM_ROWS, NUM_ITEMS = 23, 11
 

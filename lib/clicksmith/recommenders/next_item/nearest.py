@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clicksmith.recommenders.next_item.recommend import USERS_AT_ONCE, Histories, check_histories
+from clicksmith.recommenders.next_item.sequence import SequenceNetwork
 from clicksmith.recommenders.optional import require
-from clicksmith.recommenders.recommend import USERS_AT_ONCE, Histories, check_histories
-from clicksmith.recommenders.sequence import SequenceNetwork
 
 NUM_LINKS = 32
 BUILD_BREADTH = 128

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from clicksmith.errors import ContractError, TrainingError
-from clicksmith.recommenders.nearest import NearestItems
-from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+from clicksmith.recommenders.next_item.nearest import NearestItems
+from clicksmith.recommenders.next_item.recommend import recommend
+from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
 
 NUM_ITEMS = 4000
 K = 10

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clicksmith.recommenders.recommend import Histories
+from clicksmith.recommenders.next_item.recommend import Histories
 
 Floats = NDArray[np.float32]
 

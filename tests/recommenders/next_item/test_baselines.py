@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clicksmith.errors import ContractError, TrainingError
-from clicksmith.recommenders.baselines import ItemNeighbours, Popularity
-from clicksmith.recommenders.ease import EASE, DualEASE, ease
-from clicksmith.recommenders.recommend import recommend, top
+from clicksmith.recommenders.next_item.baselines import ItemNeighbours, Popularity
+from clicksmith.recommenders.next_item.ease import EASE, DualEASE, ease
+from clicksmith.recommenders.next_item.recommend import recommend, top
 
 HISTORIES = [np.array(items) for items in ([1, 2, 2], [1, 2, 3], [1, 3], [4], [4, 1])]
 NUM_ITEMS = 6

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from clicksmith.recommenders.histories import Floats, history_matrix, history_sets
-from clicksmith.recommenders.recommend import Histories
+from clicksmith.recommenders.next_item.histories import Floats, history_matrix, history_sets
+from clicksmith.recommenders.next_item.recommend import Histories
 
 _ITEMS_AT_ONCE = 1024
 

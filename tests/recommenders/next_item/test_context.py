@@ -9,11 +9,11 @@ from clicksmith.config import SequentialConfig
 from clicksmith.errors import ContractError
 from clicksmith.reading.next_items import NextItems
 from clicksmith.recommenders.artefact import TrainedSequence, build_network
-from clicksmith.recommenders.baselines import Popularity
-from clicksmith.recommenders.context import SIZES, EventContext
 from clicksmith.recommenders.losses import SequentialObjective
-from clicksmith.recommenders.recommend import recommend
-from clicksmith.recommenders.sequence import Kind, SequenceNetwork
+from clicksmith.recommenders.next_item.baselines import Popularity
+from clicksmith.recommenders.next_item.context import SIZES, EventContext
+from clicksmith.recommenders.next_item.recommend import recommend
+from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
 from clicksmith.training.supervised import Schedule, fit
 
 SECOND = 1_000_000

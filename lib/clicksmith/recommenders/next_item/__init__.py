@@ -1,0 +1,1 @@
+"""Next-item models, their losses' parts, augmentations, and the baselines that count."""
