@@ -17,7 +17,7 @@ from benchmarks.policy import policy_value
 from clicksmith.evaluation import ranking
 from clicksmith.lift import bootstrap
 from clicksmith.recommenders.losses import RankerObjective
-from clicksmith.recommenders.ranker import Kind, build_ranker, score
+from clicksmith.recommenders.ranking.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL
 from clicksmith.sources.wheels import data_folder
 from clicksmith.training.supervised import Schedule, fit, rows_of_step

@@ -26,7 +26,7 @@ from clicksmith.reading.inputs import ID, ITEM, USER
 from clicksmith.reading.snapshot import load_examples
 from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.recommenders.next_item.recommend import NextItemModel, top
-from clicksmith.recommenders.ranker import score
+from clicksmith.recommenders.ranking.ranker import score
 from clicksmith.simulation.truth import affinity, relevance
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.ranker import ranker_run

@@ -22,7 +22,7 @@ from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.reading.histories import Histories
 from clicksmith.reading.inputs import Items, RankerCodec
-from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.ranker import BuildRanker, RankerTask, export_ranker, ranker_run
 from clicksmith.training.runs import Run, Task, train_all

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from clicksmith.ranks import rows_of_ranks
 from clicksmith.recommenders.losses import Loss, RankerObjective, SequentialObjective
 from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
-from clicksmith.recommenders.ranker import build_ranker
+from clicksmith.recommenders.ranking.ranker import build_ranker
 from clicksmith.recommenders.search_losses import PairsObjective, TowersObjective
 from clicksmith.recommenders.text import SearchNetwork
 

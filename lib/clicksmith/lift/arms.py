@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clicksmith.config import ArmConfig, RankerConfig
 from clicksmith.recommenders.losses import RankerObjective
-from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
 from clicksmith.training.supervised import Batch, Schedule, fit, rows_of_step
 

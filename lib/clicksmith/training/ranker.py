@@ -39,7 +39,7 @@ from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder,
 from clicksmith.recommenders.export import CHECKED_ROWS, MODEL, to_onnx
 from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.losses import RankerObjective
-from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
 from clicksmith.training.runs import Run
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from clicksmith.errors import ContractError
-from clicksmith.recommenders.dcnv2 import CrossLayer, DCNv2
-from clicksmith.recommenders.deepfm import DeepFM
 from clicksmith.recommenders.export import to_onnx
 from clicksmith.recommenders.layers import CodeEmbedding
 from clicksmith.recommenders.losses import RankerObjective
-from clicksmith.recommenders.ranker import build_ranker, score
+from clicksmith.recommenders.ranking.dcnv2 import CrossLayer, DCNv2
+from clicksmith.recommenders.ranking.deepfm import DeepFM
+from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.training.supervised import Schedule, fit, make_optimizer, run_steps
 
 MODELS = ("dcnv2", "deepfm")

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from clicksmith.recommenders.dcnv2 import DCNv2
-from clicksmith.recommenders.deepfm import DeepFM
-from clicksmith.recommenders.din import DIN
 from clicksmith.recommenders.layers import Ranker
-from clicksmith.recommenders.logistic import LogisticRegression
+from clicksmith.recommenders.ranking.dcnv2 import DCNv2
+from clicksmith.recommenders.ranking.deepfm import DeepFM
+from clicksmith.recommenders.ranking.din import DIN
+from clicksmith.recommenders.ranking.logistic import LogisticRegression
 
 Kind = Literal["logistic", "deepfm", "dcnv2", "din"]
 
