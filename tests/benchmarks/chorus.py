@@ -12,7 +12,7 @@ from benchmarks.next_items import print_interval
 from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
 from clicksmith.evaluation import relevance
-from clicksmith.recommenders.text import build_search
+from clicksmith.recommenders.search.text import build_search
 from clicksmith.training.search import K, Pairs, make_task
 from clicksmith.training.supervised import fit
 

@@ -13,7 +13,7 @@ from builders import rows_of
 from clicksmith.config import Config, SearchConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
-from clicksmith.recommenders.text import WordPieces, network_of
+from clicksmith.recommenders.search.text import WordPieces, network_of
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
 from clicksmith.training.runs import train_all
 from clicksmith.training.search import Pairs, make_task, search_run

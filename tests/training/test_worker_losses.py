@@ -15,8 +15,8 @@ from clicksmith.ranks import rows_of_ranks
 from clicksmith.recommenders.losses import Loss, RankerObjective, SequentialObjective
 from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
 from clicksmith.recommenders.ranking.ranker import build_ranker
-from clicksmith.recommenders.search_losses import PairsObjective, TowersObjective
-from clicksmith.recommenders.text import SearchNetwork
+from clicksmith.recommenders.search.losses import PairsObjective, TowersObjective
+from clicksmith.recommenders.search.text import SearchNetwork
 
 MOST = 4
 SIZES = (2, 4)

@@ -17,9 +17,9 @@ from clicksmith.evaluation import relevance
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.reading.snapshot import load_table
-from clicksmith.recommenders.lexical import BM25
-from clicksmith.recommenders.search_losses import PairsObjective, TowersObjective
-from clicksmith.recommenders.text import SearchNetwork, WordPieces, build_search
+from clicksmith.recommenders.search.lexical import BM25
+from clicksmith.recommenders.search.losses import PairsObjective, TowersObjective
+from clicksmith.recommenders.search.text import SearchNetwork, WordPieces, build_search
 from clicksmith.seeds import derive_seed
 from clicksmith.training.runs import Run
 from clicksmith.training.supervised import Batch, Schedule, rows_of_step

@@ -9,7 +9,7 @@ import torch
 
 from clicksmith.config import SearchConfig
 from clicksmith.errors import TrainingError
-from clicksmith.recommenders.text import WordPieces, build_search, network_of
+from clicksmith.recommenders.search.text import WordPieces, build_search, network_of
 
 TEXTS = ["red shoes", "a blue hat for the summer, of straw", "coat"]
 
@@ -65,6 +65,6 @@ def test_missing_packages_are_named_with_the_remedy(monkeypatch: pytest.MonkeyPa
     with pytest.raises(TrainingError, match="need the package transformers") as caught:
         build_search(SearchConfig(), TEXTS, seed=0)
     assert "clicksmith[search]" in str(caught.value.remedy)
-    monkeypatch.setattr("clicksmith.recommenders.text.find_spec", lambda name: None)
+    monkeypatch.setattr("clicksmith.recommenders.search.text.find_spec", lambda name: None)
     with pytest.raises(TrainingError, match="its weights are not installed"):
         build_search(SearchConfig(start="minilm"), TEXTS, seed=0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clicksmith.errors import TrainingError
-from clicksmith.recommenders.lexical import BM25
+from clicksmith.recommenders.search.lexical import BM25
 
 TEXTS = ["red shoes for men", "Blue shoes", "a red red dress", "hat"]
 

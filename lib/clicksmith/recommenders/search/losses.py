@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clicksmith.ranks import mean_over_ranks, rows_of_ranks
-from clicksmith.recommenders.text import SearchNetwork, Tokens
+from clicksmith.recommenders.search.text import SearchNetwork, Tokens
 
 TEMPERATURE = 0.05
 MAX_GRADE = 3
