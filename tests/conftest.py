@@ -79,7 +79,7 @@ def compiled(spark: "SparkSession") -> Iterator[None]:  # type: ignore[name-defi
 def ray_cluster() -> Iterator[None]:
     import ray
 
-    from clicksmith.training.cluster import connect
+    from clicksmith.training.engine.cluster import connect
 
     connect(load_config(None, ["ray.num_cpus=2"]).ray)
     yield

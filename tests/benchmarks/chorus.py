@@ -13,8 +13,8 @@ from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
 from clicksmith.evaluation import relevance
 from clicksmith.recommenders.search.text import build_search
+from clicksmith.training.engine.supervised import fit
 from clicksmith.training.search import K, Pairs, make_task
-from clicksmith.training.supervised import fit
 
 FOLDS = 5
 MIX = (0.0, 0.25, 0.5, 0.75, 1.0)

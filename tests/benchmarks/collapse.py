@@ -12,7 +12,7 @@ import torch
 from benchmarks.lines import print_line
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.fixing import TooRareError
-from clicksmith.training.loop import Plan, Progress, run_loop
+from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
 from generators.toy_joint import toy_recipe
 

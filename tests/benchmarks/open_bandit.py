@@ -20,7 +20,7 @@ from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranking.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL
 from clicksmith.sources.wheels import data_folder
-from clicksmith.training.supervised import Schedule, fit, rows_of_step
+from clicksmith.training.engine.supervised import Schedule, fit, rows_of_step
 
 CAMPAIGNS = ("all", "men", "women")
 MODELS: tuple[Kind, ...] = ("logistic", "deepfm", "dcnv2")

@@ -40,8 +40,8 @@ from benchmarks.oracle import oracle
 from benchmarks.public_logs import DATA, Split, amazon_beauty
 from clicksmith.config import Augmentation, SequentialConfig, load_config
 from clicksmith.recommenders.losses import Loss
+from clicksmith.training.engine.supervised import fit
 from clicksmith.training.runs import train
-from clicksmith.training.supervised import fit
 
 PARTS = ("beauty", "augmentations", "logs", "bandit", "oracle", "chorus", "speed", "nearest", "workers")
 OPERATORS = get_args(Augmentation)

@@ -127,7 +127,7 @@ def bare_ray(folder: str) -> None:
     from ray.train.torch import TorchTrainer
 
     from clicksmith.config import load_config
-    from clicksmith.training.cluster import connect
+    from clicksmith.training.engine.cluster import connect
 
     connect(load_config(None, []).ray)
     scaling = ray.train.ScalingConfig(num_workers=2)

@@ -17,9 +17,9 @@ from benchmarks.real_data import Dataset
 from clicksmith.config import GeneratorConfig, load_config
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe
-from clicksmith.training.checkpoint import State
-from clicksmith.training.loop import Plan, Progress, run_loop
-from clicksmith.training.workers import Training, Worker, run_workers
+from clicksmith.training.engine.checkpoint import State
+from clicksmith.training.engine.loop import Plan, Progress, run_loop
+from clicksmith.training.engine.workers import Training, Worker, run_workers
 
 PRESETS = ("tabular_ar", "tabular_gan")
 BATCHES = {500: 400, 4096: 200}

@@ -157,7 +157,7 @@ def test_a_generator_streams_its_rows_and_resumes_exactly(
     # Stopped at its second checkpoint, in another place, and run again.
     ray_settings = config.ray.model_copy(update={"storage_path": str(tmp_path / "other")})
     other = config.model_copy(update={"ray": ray_settings})
-    from clicksmith.training import workers
+    from clicksmith.training.engine import workers
 
     saved, limit = workers._Here.save, [2]
 

@@ -13,8 +13,8 @@ from torch.nn.parallel import DistributedDataParallel
 from clicksmith.config import GeneratorConfig
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Shard
-from clicksmith.training.checkpoint import dump_state
-from clicksmith.training.loop import Plan, Progress, dump, run_loop
+from clicksmith.training.engine.checkpoint import dump_state
+from clicksmith.training.engine.loop import Plan, Progress, dump, run_loop
 from generators.toy_joint import toy_data
 
 OPTIONS = {

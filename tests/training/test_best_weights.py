@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from clicksmith.config import RayConfig
+from clicksmith.training.engine.supervised import Batch, Schedule
 from clicksmith.training.runs import train
-from clicksmith.training.supervised import Batch, Schedule
 
 HERE = RayConfig(num_workers=0)
 

@@ -35,8 +35,8 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 from clicksmith.training import generator as generator_module
-from clicksmith.training.checkpoint import RunCheckpoint
-from clicksmith.training.workers import _start_failure
+from clicksmith.training.engine.checkpoint import RunCheckpoint
+from clicksmith.training.engine.workers import _start_failure
 from training.toy_lake import toy_examples, write_examples
 
 NUM_ROWS = 3000

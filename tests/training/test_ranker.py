@@ -24,9 +24,9 @@ from clicksmith.reading.histories import Histories
 from clicksmith.reading.inputs import Items, RankerCodec
 from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.tables import SEQUENCES, VOCABULARY
+from clicksmith.training.engine.supervised import Batch, fit
 from clicksmith.training.ranker import BuildRanker, RankerTask, export_ranker, ranker_run
 from clicksmith.training.runs import Run, Task, train_all
-from clicksmith.training.supervised import Batch, fit
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, vocabulary_of
 

@@ -10,7 +10,7 @@ from clicksmith.config import ArmConfig, RankerConfig
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
-from clicksmith.training.supervised import Batch, Schedule, fit, rows_of_step
+from clicksmith.training.engine.supervised import Batch, Schedule, fit, rows_of_step
 
 
 @dataclass(frozen=True)

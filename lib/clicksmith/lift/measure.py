@@ -19,7 +19,7 @@ from clicksmith.lift.difference import Difference, Metric, difference, measure_a
 from clicksmith.lift.rows import metric_rows, verdict_row
 from clicksmith.lift.verdict import decide, shown
 from clicksmith.seeds import derive_seed
-from clicksmith.training.cluster import connect
+from clicksmith.training.engine.cluster import connect
 
 logger = logging.getLogger(__name__)
 

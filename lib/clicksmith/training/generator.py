@@ -29,9 +29,9 @@ from clicksmith.reading.stream import StreamedRows
 from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
-from clicksmith.training.checkpoint import State
-from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop
-from clicksmith.training.workers import Training, Worker, run_workers
+from clicksmith.training.engine.checkpoint import State
+from clicksmith.training.engine.loop import Plan, Progress, dump, restore, run_loop
+from clicksmith.training.engine.workers import Training, Worker, run_workers
 
 logger = logging.getLogger(__name__)
 

@@ -41,8 +41,8 @@ from clicksmith.recommenders.layers import Ranker
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranking.ranker import build_ranker, score
 from clicksmith.seeds import derive_seed
+from clicksmith.training.engine.supervised import Batch, Schedule, rows_of_step
 from clicksmith.training.runs import Run
-from clicksmith.training.supervised import Batch, Schedule, rows_of_step
 
 NAME = "ranker"
 POPULARITY = "item_num_purchases"

@@ -18,16 +18,16 @@ from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.ranks import num_ranks, sum_over_ranks
 from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
 from clicksmith.training.card import Subject, make_card
-from clicksmith.training.checkpoint import State, damaged
-from clicksmith.training.sharding import (
+from clicksmith.training.engine.checkpoint import State, damaged
+from clicksmith.training.engine.sharding import (
     load_optimizer,
     load_weights,
     optimizer_state,
     shard_tables,
     whole_tables,
 )
-from clicksmith.training.supervised import Batch, Schedule, make_optimizer, run_steps
-from clicksmith.training.workers import Training, Worker, run_workers
+from clicksmith.training.engine.supervised import Batch, Schedule, make_optimizer, run_steps
+from clicksmith.training.engine.workers import Training, Worker, run_workers
 
 logger = logging.getLogger(__name__)
 

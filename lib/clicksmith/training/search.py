@@ -21,8 +21,8 @@ from clicksmith.recommenders.search.lexical import BM25
 from clicksmith.recommenders.search.losses import PairsObjective, TowersObjective
 from clicksmith.recommenders.search.text import SearchNetwork, WordPieces, build_search
 from clicksmith.seeds import derive_seed
+from clicksmith.training.engine.supervised import Batch, Schedule, rows_of_step
 from clicksmith.training.runs import Run
-from clicksmith.training.supervised import Batch, Schedule, rows_of_step
 
 NAME = "search"
 K = 10

@@ -33,8 +33,8 @@ from clicksmith.recommenders.next_item.context import EventContext
 from clicksmith.recommenders.next_item.recommend import NextItemModel
 from clicksmith.recommenders.next_item.sequence import Attributes, SequenceNetwork
 from clicksmith.seeds import derive_seed
+from clicksmith.training.engine.supervised import Batch, Schedule, rows_of_step
 from clicksmith.training.runs import Run
-from clicksmith.training.supervised import Batch, Schedule, rows_of_step
 
 MAX_USERS = 500_000
 """Users trained on, and as many tested with, by hash of their id: bounds the memory."""

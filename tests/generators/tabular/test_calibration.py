@@ -14,7 +14,7 @@ from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.tabular.rows import MemoryRows, first_rows
 from clicksmith.tables import Column
-from clicksmith.training.loop import Plan, Progress, run_loop
+from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
 NUM_ROWS, NUM_VALUES = 200_000, 1500

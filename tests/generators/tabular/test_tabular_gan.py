@@ -24,8 +24,8 @@ from clicksmith.generators.tabular.autoregressive_network import (
     hat_functions,
 )
 from clicksmith.generators.tabular.rows import MemoryRows
-from clicksmith.training.checkpoint import dump_state, load_state
-from clicksmith.training.loop import Plan, Progress, run_loop
+from clicksmith.training.engine.checkpoint import dump_state, load_state
+from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
 from generators.toy_joint import toy_data, toy_recipe, train
 

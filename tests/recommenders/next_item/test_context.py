@@ -14,7 +14,7 @@ from clicksmith.recommenders.next_item.baselines import Popularity
 from clicksmith.recommenders.next_item.context import SIZES, EventContext
 from clicksmith.recommenders.next_item.recommend import recommend
 from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
-from clicksmith.training.supervised import Schedule, fit
+from clicksmith.training.engine.supervised import Schedule, fit
 
 SECOND = 1_000_000
 

@@ -9,7 +9,7 @@ from clicksmith.recommenders.losses import Loss, SequentialObjective, drawn, gbc
 from clicksmith.recommenders.next_item.recommend import recommend
 from clicksmith.recommenders.next_item.sequence import Attributes, Kind, SequenceNetwork
 from clicksmith.recommenders.next_item.softmax import softmax_loss
-from clicksmith.training.supervised import Schedule, fit
+from clicksmith.training.engine.supervised import Schedule, fit
 
 
 def _model(dropout: float = 0.0, kind: Kind = "sasrec") -> SequenceNetwork:

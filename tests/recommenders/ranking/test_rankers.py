@@ -12,7 +12,7 @@ from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranking.dcnv2 import CrossLayer, DCNv2
 from clicksmith.recommenders.ranking.deepfm import DeepFM
 from clicksmith.recommenders.ranking.ranker import build_ranker, score
-from clicksmith.training.supervised import Schedule, fit, make_optimizer, run_steps
+from clicksmith.training.engine.supervised import Schedule, fit, make_optimizer, run_steps
 
 MODELS = ("dcnv2", "deepfm")
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clicksmith.errors import TrainingError
-from clicksmith.training.checkpoint import RunCheckpoint, dump_state, load_state
+from clicksmith.training.engine.checkpoint import RunCheckpoint, dump_state, load_state
 
 STATE = {"weights": torch.arange(1000.0), "history": [{"step": 3, "loss": 0.5}]}
 

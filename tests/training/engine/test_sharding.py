@@ -21,8 +21,7 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.losses import SequentialObjective
 from clicksmith.recommenders.next_item.sequence import SequenceNetwork
-from clicksmith.training.runs import train_all
-from clicksmith.training.sharding import (
+from clicksmith.training.engine.sharding import (
     ShardedEmbedding,
     clip_gradients,
     load_optimizer,
@@ -31,7 +30,8 @@ from clicksmith.training.sharding import (
     shard_tables,
     whole_tables,
 )
-from clicksmith.training.supervised import Schedule, make_optimizer, run_steps
+from clicksmith.training.engine.supervised import Schedule, make_optimizer, run_steps
+from clicksmith.training.runs import train_all
 from training.test_sequential import SMALL, sequential_run_of_cycles
 
 NUM_ITEMS = 31

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from clicksmith.training.checkpoint import dump_state, load_state
-from clicksmith.training.supervised import Schedule, make_optimizer, rows_of_step, run_steps
+from clicksmith.training.engine.checkpoint import dump_state, load_state
+from clicksmith.training.engine.supervised import Schedule, make_optimizer, rows_of_step, run_steps
 
 
 @given(st.integers(1, 50), st.integers(1, 30), st.integers(0, 5))

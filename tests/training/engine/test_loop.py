@@ -9,8 +9,8 @@ import torch
 from clicksmith.errors import TrainingError
 from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import Recipe, Shard
-from clicksmith.training.checkpoint import dump_state, load_state
-from clicksmith.training.loop import PATIENCE, Plan, Progress, _nats, dump, restore, run_loop
+from clicksmith.training.engine.checkpoint import dump_state, load_state
+from clicksmith.training.engine.loop import PATIENCE, Plan, Progress, _nats, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
 STEPS = 6

@@ -13,9 +13,9 @@ import torch
 from clicksmith.encoding.table import Encoded
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.gan import Adversarial
-from clicksmith.training.checkpoint import dump_state, load_state
-from clicksmith.training.collapse import is_collapse, sample_figures
-from clicksmith.training.loop import Plan, Progress, dump, restore, run_loop
+from clicksmith.training.engine.checkpoint import dump_state, load_state
+from clicksmith.training.engine.collapse import is_collapse, sample_figures
+from clicksmith.training.engine.loop import Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
 STEPS = 60

@@ -26,9 +26,9 @@ from clicksmith.config import RayConfig
 from clicksmith.errors import ClicksmithError, TrainingError
 from clicksmith.errors.explain import doing
 from clicksmith.generators.recipe import Shard
-from clicksmith.training.checkpoint import DIGEST_BYTES, RunCheckpoint, State
-from clicksmith.training.cluster import connect, run_trainer, start_error
-from clicksmith.training.progress import Told, describe, watch
+from clicksmith.training.engine.checkpoint import DIGEST_BYTES, RunCheckpoint, State
+from clicksmith.training.engine.cluster import connect, run_trainer, start_error
+from clicksmith.training.engine.progress import Told, describe, watch
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from clicksmith.config import SearchConfig, SequentialConfig
 from clicksmith.seeds import derive_seed
-from clicksmith.training.sharding import clip_gradients
+from clicksmith.training.engine.sharding import clip_gradients
 
 WARMUP_STEPS = 20
 MAX_GRADIENT_NORM = 5.0

@@ -9,8 +9,8 @@ import pytest
 
 from clicksmith.config import RayConfig, load_config
 from clicksmith.errors import TrainingError
-from clicksmith.training import workers
-from clicksmith.training.workers import Training, Worker, run_workers
+from clicksmith.training.engine import workers
+from clicksmith.training.engine.workers import Training, Worker, run_workers
 
 
 def training(folder: Path, name: str, fails: bool = False) -> Training:

@@ -10,7 +10,7 @@ import ray
 
 from clicksmith.config import RayConfig
 from clicksmith.errors import TrainingError
-from clicksmith.training import cluster
+from clicksmith.training.engine import cluster
 
 
 @pytest.fixture(autouse=True)

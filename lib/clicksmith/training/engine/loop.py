@@ -17,8 +17,8 @@ from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.ranks import num_ranks, sum_over_ranks
-from clicksmith.training.checkpoint import State, damaged
-from clicksmith.training.collapse import is_collapse, sample_figures
+from clicksmith.training.engine.checkpoint import State, damaged
+from clicksmith.training.engine.collapse import is_collapse, sample_figures
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Progress:
         best_nats: their figures on held-out and on training rows.
         best_weights: the sampler's weights there.
         stopped: whether training has ended early.
-        best_diversity: of a sample so far; see `clicksmith.training.collapse`.
+        best_diversity: of a sample so far; see `clicksmith.training.engine.collapse`.
         good_step: the last checkpoint without a collapse, or 0: the untrained start.
         good_state: the recipe's state there.
         rollbacks: collapses that were rolled back.
