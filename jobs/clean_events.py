@@ -4,11 +4,12 @@ import logging
 import sys
 
 from clicksmith.config import Config
+from clicksmith.digest import digest
 from clicksmith.events.clean import clean_events
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import digest, trace
+from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
 from clicksmith.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.config import FilesTableConfig
-from clicksmith.sources import listing, scan
+from clicksmith.lakehouse import listing
+from clicksmith.sources import scan
 from clicksmith.sources.separated import Header
 
 

@@ -15,7 +15,9 @@ from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import BRONZE_EVENTS
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+PAGES = ("README.md", "conf/README.md", "deploy/README.md")
+README = "\n".join((ROOT / page).read_text() for page in PAGES)
+HOUSE = (ROOT / "lib" / "README.md").read_text()
 YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     line.strip()
@@ -48,13 +50,22 @@ def test_jobs_and_files_of_configuration_exist() -> None:
     assert set(listed) == jobs
 
 
-def test_the_tree_names_every_file() -> None:
-    tree = README[README.index("## The tree") :]
-    named = set(re.findall(r"\b(\w+\.py)\b", tree))
-    library = {path.name for path in (ROOT / "lib" / "clicksmith").rglob("*.py")} - {"__init__.py"}
-    assert library - named == set()
-    jobs = {path.name for path in (ROOT / "jobs").glob("*.py")}
-    assert named - library - jobs - {"setup.py"} == set()
+def test_the_house_names_every_file_in_its_room() -> None:
+    rooms, named = ["clicksmith"], set()
+    for line in HOUSE[HOUSE.index("clicksmith/\n") :].splitlines()[1:-1]:
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = line.strip().split("  ")[0].split()
+        rooms[depth:] = [names[0].rstrip("/")]
+        named |= {"/".join([*rooms[:depth], name]) for name in names if name.endswith(".py")}
+    library = {path.relative_to(ROOT / "lib").as_posix() for path in (ROOT / "lib" / "clicksmith").rglob("*.py")}
+    assert named == {path for path in library if not path.endswith("__init__.py")}
+
+
+def test_links_lead_somewhere() -> None:
+    for page in (*PAGES, "lib/README.md"):
+        text = (ROOT / page).read_text()
+        for target in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
 def test_versions_are_those_of_the_pins() -> None:

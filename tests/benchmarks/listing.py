@@ -15,7 +15,8 @@ import pyarrow.dataset as ds
 
 from benchmarks.lines import peak_mb, print_line
 from clicksmith.config import FilesConfig
-from clicksmith.sources import files, listing, scan
+from clicksmith.lakehouse import listing
+from clicksmith.sources import files, scan
 
 LINE = '{"id": "e%d", "type": "click", "ts": "2024-03-01T00:00:00Z", "user": "u", "item": "i"}\n'
 FILES_OF_A_FOLDER = 1_000

@@ -12,10 +12,11 @@ from deltalake import CommitProperties, write_deltalake
 
 import clicksmith
 from clicksmith.config import Config, load_config
+from clicksmith.digest import digest
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse import lineage
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lakehouse.lineage import Lineage, began_of, digest, trace
+from clicksmith.lakehouse.lineage import Lineage, began_of, trace
 from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED, SILVER_EVENTS, Column
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,8 @@ from clicksmith.config import ContractConfig, FilesConfig, load_config
 from clicksmith.errors import ConfigError, SourceError
 from clicksmith.events.catalogue import warn_of_strangers
 from clicksmith.events.contract import check
-from clicksmith.sources import files, listing
+from clicksmith.lakehouse import listing
+from clicksmith.sources import files
 from clicksmith.tables.bronze import EVENT_COLUMNS
 from local_scan import read_here, table_of
 

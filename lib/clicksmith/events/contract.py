@@ -16,7 +16,7 @@ from pyspark.sql.types import StringType, StructType
 
 from clicksmith import tables
 from clicksmith.config import ContractConfig
-from clicksmith.lakehouse.lineage import digest
+from clicksmith.digest import digest
 
 _TYPES = {"double": "number", "int": "whole number", "timestamp": "timestamp"}
 _RECEIVED = "_received"

@@ -79,7 +79,8 @@ class Sampler(nn.Module, ABC):
 
         Raises:
             NotFittedError: a fixed code was never seen in training.
-            TooRareError: rows with the fixed codes hardly ever come up; see `clicksmith.generators.tabular.fixing`.
+            TooRareError: rows with the fixed codes hardly ever come up; see
+                `clicksmith.generators.tabular.fixing`.
         """
 
 

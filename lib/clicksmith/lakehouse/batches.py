@@ -17,11 +17,12 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from clicksmith.config import FilesConfig
+from clicksmith.digest import digest
 from clicksmith.errors import LakeError, SourceError
 from clicksmith.lakehouse.catalog import Commits, Lake, Snapshot
 from clicksmith.lakehouse.commit import commit, spark_schema
-from clicksmith.lakehouse.lineage import Lineage, digest
-from clicksmith.sources.listing import SourceFile, content_hashes
+from clicksmith.lakehouse.lineage import Lineage
+from clicksmith.lakehouse.listing import SourceFile, content_hashes
 from clicksmith.tables import BRONZE_EVENTS, EVENT_FILES, EVENTS_REJECTED
 
 logger = logging.getLogger(__name__)

@@ -7,17 +7,15 @@ configuration give the same ids and rows in any lake, and a new release repeats 
 the jobs whose rows it changes.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel
-
 import clicksmith
 from clicksmith.config import Config
+from clicksmith.digest import digest, plain
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.tables import Table
 
@@ -123,12 +121,6 @@ def began_of(snapshot: Snapshot | None) -> datetime | None:
     return None if began is None else datetime.fromisoformat(began)
 
 
-def digest(value: Any) -> str:
-    """32 hex digits of a JSON-serialisable value, pydantic models included."""
-    text = json.dumps(value, sort_keys=True, default=_to_json)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
 def trace(
     job: str,
     config: Config,
@@ -146,7 +138,7 @@ def trace(
         extra_inputs: fingerprints of inputs that are no tables, e.g. source files or models.
     """
     inputs = inputs or {}
-    settings = json.loads(json.dumps({"seed": config.seed, **sections}, default=_to_json))
+    settings = json.loads(json.dumps({"seed": config.seed, **sections}, default=plain))
     config_hash = digest(settings)
     content = [
         job,
@@ -156,9 +148,3 @@ def trace(
         dict(extra_inputs or {}),
     ]
     return Lineage(job, digest(content), config_hash, inputs, settings)
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return str(value)

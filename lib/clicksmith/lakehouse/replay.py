@@ -12,13 +12,14 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from clicksmith.digest import digest
 from clicksmith.errors import LakeError
 from clicksmith.events import contract
 from clicksmith.lakehouse.batches import known_files, missing_batches, replays
 from clicksmith.lakehouse.catalog import Commits, Lake, Snapshot
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.intake import Counts, count
-from clicksmith.lakehouse.lineage import Lineage, began_of, digest
+from clicksmith.lakehouse.lineage import Lineage, began_of
 from clicksmith.tables import BRONZE_EVENTS, EVENTS_REJECTED
 
 

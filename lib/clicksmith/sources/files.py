@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from clicksmith import tables
 from clicksmith.config import FilesConfig, FilesTableConfig
 from clicksmith.errors import SourceError
-from clicksmith.sources import listing
+from clicksmith.lakehouse import listing
 from clicksmith.sources.lines import OPEN_QUOTE, column, parse_json, restore_line
 from clicksmith.sources.mapping import check_columns, check_mapping, map_columns
 from clicksmith.sources.parquet import check_schema

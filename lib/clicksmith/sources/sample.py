@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clicksmith.errors import SourceError
-from clicksmith.sources.listing import SourceFile, list_files
+from clicksmith.lakehouse.listing import SourceFile, list_files
 from clicksmith.sources.records import RecordReader, lines
 from clicksmith.sources.separated import split_fields
 from clicksmith.sources.streams import Text, open_text

@@ -17,8 +17,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from clicksmith.config import FilesTableConfig
 from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.listing import SourceFile, base_of, folder_values
 from clicksmith.sources.lines import column
-from clicksmith.sources.listing import SourceFile, base_of, folder_values
 from clicksmith.sources.parquet import read_parquet
 from clicksmith.sources.records import RecordReader, lines
 from clicksmith.sources.separated import Header, check_header, check_same, parse, read_header

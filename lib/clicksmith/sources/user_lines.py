@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from clicksmith.sources.listing import list_files
+from clicksmith.lakehouse.listing import list_files
 from clicksmith.sources.records import lines
 from clicksmith.sources.sample import is_parquet
 from clicksmith.sources.streams import open_text
