@@ -57,7 +57,8 @@ def test_the_house_names_every_file_in_its_room() -> None:
         names = line.strip().split("  ")[0].split()
         rooms[depth:] = [names[0].rstrip("/")]
         named |= {"/".join([*rooms[:depth], name]) for name in names if name.endswith(".py")}
-    library = {path.relative_to(ROOT / "lib").as_posix() for path in (ROOT / "lib" / "clicksmith").rglob("*.py")}
+    files = (ROOT / "lib" / "clicksmith").rglob("*.py")
+    library = {path.relative_to(ROOT / "lib").as_posix() for path in files}
     assert named == {path for path in library if not path.endswith("__init__.py")}
 
 
