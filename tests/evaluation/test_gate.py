@@ -118,6 +118,7 @@ def test_what_real_rows_lack_too_is_not_asked_for_but_what_only_synthetic_rows_l
 
 
 def test_what_few_users_cannot_tell_is_not_judged_and_that_is_said(caplog):
+    caplog.set_level("INFO", logger="clicksmith")
     for ceiling in (None, 0.3):
         caplog.clear()
         decision = gate.decide("gan", rows(ceiling, privacy__domias_tpr=math.nan), LIMITS)

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from clicksmith.config import Config
 from clicksmith.errors import ContractError, LakeError
+from clicksmith.lakehouse import progress
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, conform, read, spark_schema
 from clicksmith.lakehouse.lineage import Lineage, trace
@@ -59,6 +63,24 @@ def test_rows_go_in_and_come_out(spark: SparkSession, lake: Lake, first: DataFra
     assert snapshot.fingerprint == run("toy").fingerprint
     assert snapshot.metadata["job"] == "toy"
     assert run("toy").is_committed(lake, TOY)
+
+
+def test_a_long_commit_says_how_far_it_is(
+    spark: SparkSession, lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.1)
+    caplog.set_level("INFO", "clicksmith")
+
+    def slowly(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        time.sleep(1)
+        yield from batches
+
+    ids = spark.createDataFrame([("a", 1.0), ("b", 2.0), ("c", 3.0)], "id string, value double")
+    commit(ids.repartition(3).mapInArrow(slowly, ids.schema), TOY, lake, run("toy"))
+    beats = [line for line in caplog.messages if line.startswith("writing gold.toy: ")]
+    found = [re.fullmatch(r".*: (\d+) of (\d+) tasks of this stage are done, after \d+ s", b) for b in beats]
+    assert {(int(m[1]), int(m[2])) for m in found if m} >= {(0, 3), (2, 3)}
+    assert rows(spark, lake, TOY) == {("a", 1.0), ("b", 2.0), ("c", 3.0)}
 
 
 def test_the_same_run_writes_once(

@@ -10,7 +10,7 @@ import pytest
 import toy_report
 import write_report
 from clicksmith.config import Config, load_config
-from clicksmith.reporting import words
+from clicksmith.reporting import sections, words
 from clicksmith.reporting.data import gather
 from clicksmith.reporting.html import render, verdict_line
 
@@ -185,8 +185,32 @@ def test_every_part_is_there(config):
     num_arms, num_generators = 5, len(config.generators)
     assert checker.counts["svg"] == 1 + num_arms + 2 * num_generators + 2 + 7
     assert checker.unlabelled == 0
+    assert "This gate lets more through than the default one: max_c2st_auc is 1 in place of 0.99" in words
     assert "this model 0.7900 0.3100" in words and "popularity 0.6400 –" in words
     assert "gold.verdicts" in words and "pyarrow" in words and '"seed": 42' in words
+
+
+def test_a_gate_that_lets_more_through_says_so():
+    opened = {"max_c2st_auc": 1.0, "min_shapes": 0.5, "max_heldout_gap_nats": None}
+    assert sections.loosened(opened) == (
+        "This gate lets more through than the default one: min_shapes is 0.5 in place of 0.8, max_c2st_auc "
+        "is 1 in place of 0.99 and max_heldout_gap_nats is open in place of 2."
+    )
+    assert sections.loosened({"max_c2st_auc": 0.8, "min_shapes": 0.9}) == ""
+
+
+def test_a_model_that_loses_to_what_it_has_to_beat_says_so():
+    metrics = {
+        "test_recall@10": 0.11, "test_ndcg@10": 0.14, "ease_recall@10": 0.12, "ease_ndcg@10": 0.2,
+        "item_neighbours_recall@10": 0.11, "item_neighbours_ndcg@10": 0.15, "popularity_ndcg@10": 0.1,
+    }  # fmt: skip
+    ranker = {"test_logloss": 0.31, "base_rate_logloss": 0.3, "calibrated_logloss": 0.2}
+    cards = [{"name": "n", "preset": "p", "metrics": found} for found in (metrics, ranker)]
+    next_item, conversion = (table["beaten"] for table in sections.recommenders(cards))
+    told = "Does worse here than ease (recall@10, ndcg@10) and item neighbours (ndcg@10)."
+    assert next_item == told and conversion == "Does worse here than base rate (logloss)."
+    (better,) = sections.recommenders([{**cards[0], "metrics": {"test_auc": 0.7, "popularity_auc": 0.6}}])
+    assert better["beaten"] == ""
 
 
 def test_reasons_are_counted_in_so_many_rows(config, monkeypatch):

@@ -159,7 +159,7 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
         if limit is None or figure is None or (rule.optional and _has_no_value(figure)):
             continue
         if rule.undecided and math.isnan(figure.value):
-            logger.warning("generator %s: %s is not judged: %s", generator, name, rule.undecided)
+            logger.info("generator %s: %s is not judged: %s", generator, name, rule.undecided)
             continue
         bounds.append(Bound(name, rule.value(figure), limit))
     return Decision(generator, tuple(bounds))

@@ -14,6 +14,7 @@ from clicksmith.errors import ContractError, LakeError
 from clicksmith.errors.explain import doing
 from clicksmith.lakehouse.catalog import Lake, Snapshot, sound_version
 from clicksmith.lakehouse.lineage import Lineage, schema_hash
+from clicksmith.lakehouse.progress import telling
 from clicksmith.lakehouse.runs import note_commit
 from clicksmith.tables import Table
 
@@ -114,7 +115,7 @@ def commit(
         .option("txnVersion", 0 if existing is None else existing.version() + 1)
         .option("userMetadata", json.dumps(metadata, sort_keys=True))
     )
-    with doing(f"Writing {table.name}", tables=lake.places):
+    with doing(f"Writing {table.name}", tables=lake.places), telling(spark, f"writing {table.name}"):
         writer.save(lake.uri(table))
     if set_back(spark, lake, table):
         raise ContractError(

@@ -29,6 +29,7 @@ def render(data: ReportData) -> str:
         lift=_lift(data),
         quality=sections.quality(data.synthetic),
         gate=_gate(data),
+        loosened=sections.loosened(data.config["gate"]),
         curves=_curves(data),
         distributions=_distributions(data),
         recommenders=sections.recommenders(data.recommenders),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from clicksmith.config import GateConfig
 from clicksmith.evaluation.gate import read_decisions
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
@@ -190,6 +191,7 @@ def recommenders(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "name": card["name"],
                 "preset": card["preset"],
                 "metrics": [m.replace("_", " ") for m in metrics],
+                "beaten": _beaten(found),
                 "rows": [
                     (
                         "this model" if who == "test" else words.column_words(who),
@@ -200,6 +202,37 @@ def recommenders(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return tables
+
+
+_OWN = ("test", "calibrated")
+"""Whose figures are a model's own, not a baseline's."""
+
+
+def _beaten(found: Mapping[str, Mapping[str, float]]) -> str:
+    """Which baselines do better than a model, and on what; empty where none does."""
+    model, better = found.get("test", {}), []
+    for who in sorted(set(found) - set(_OWN)):
+        lost = [m for m, value in found[who].items() if m in model and _is_better(m, value, model[m])]
+        if lost:
+            names = ", ".join(metric.replace("_", " ") for metric in lost)
+            better.append(f"{words.column_words(who)} ({names})")
+    return f"Does worse here than {words.join_words(better)}." if better else ""
+
+
+def _is_better(metric: str, value: float, other: float) -> bool:
+    return value < other if metric == "logloss" else value > other
+
+
+def loosened(gate: Mapping[str, Any]) -> str:
+    """Which bounds of a lake's gate let more through than the defaults; empty where none does."""
+    found = []
+    for name, default in GateConfig().model_dump().items():
+        limit = gate.get(name, default)
+        if limit == default or default is None:
+            continue
+        if limit is None or (limit < default if name.startswith("min_") else limit > default):
+            found.append(f"{name} is {'open' if limit is None else f'{limit:g}'} in place of {default:g}")
+    return f"This gate lets more through than the default one: {words.join_words(found)}." if found else ""
 
 
 def flow(tables: Sequence[TableFacts]) -> list[dict[str, Any]]:

@@ -116,6 +116,9 @@ rows that no generator saw: no generator need look more real than that. {{ quali
 {% endfor %}
 </tr>
 </tbody></table></div>
+{% if loosened %}
+<p class="hint">{{ loosened }}</p>
+{% endif %}
 {% for name, passed, failures in gate if not passed %}
 <p class="hint"><b>{{ name }}</b> was withheld: {{ failures | join("; ") }}.</p>
 {% endfor %}
@@ -185,6 +188,9 @@ misses most come first.</p>
 </tr>
 {% endfor %}
 </tbody></table></div>
+{% if model.beaten %}
+<p class="hint">{{ model.beaten }}</p>
+{% endif %}
 {% else %}
 <p>No recommender has been trained yet.</p>
 {% endfor %}

@@ -49,7 +49,7 @@ def _body(sample: Sample, proposal: Proposal, path: str, name: str, label: str) 
     cut = (
         []
         if proposal.cut_date is None
-        else [f"  cut_date: {proposal.cut_date}           # what is later validates and tests"]
+        else [f"  cut_date: {proposal.cut_date}           # what is later, some fifth, validates and tests"]
     )
     features = [*drawn, *cut]
     unused = f"  # Not used: {', '.join(proposal.unused)}" if proposal.unused else ""

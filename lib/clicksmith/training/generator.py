@@ -194,10 +194,12 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
 
 def _work(worker: Worker, task: Task) -> None:
     """One data-parallel worker."""
+    worker.say("reading its rows")
     recipe, plan = _build(task)
     recipe.prepare(worker.prepare)
     saved = worker.restore()
     progress = Progress() if saved is None else restore(recipe, saved)
+    worker.say(f"training, {plan.num_steps:,} steps")
 
     def on_checkpoint(now: Progress) -> None:
         worker.save(lambda: dump(recipe, now), plan.num_steps, now.history[-1])

@@ -164,6 +164,7 @@ def _publish(run: Run, folder: str, state: State) -> None:
 def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
     """The loop of one worker."""
     build, precision = argument
+    worker.say("reading its rows")
     task, shard = build(), worker.shard
     if task.schedule.batch_size < shard.world_size:
         raise TrainingError(
@@ -178,6 +179,7 @@ def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
         return
     schedule, started = task.schedule, time.monotonic() - state["seconds"]
     num_steps = schedule.num_steps
+    worker.say(f"training on {task.num_rows:,} rows, {num_steps:,} steps")
     every, log_every = max(1, num_steps // schedule.num_validations), max(1, num_steps // LOSSES)
 
     def batch_of(step: int) -> Batch:
@@ -204,6 +206,7 @@ def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
             if state["is_finished"] and shard.rank == 0:
                 if state["best"] is not None:
                     task.network.load_state_dict(state["best"]["network"])
+                worker.say("measuring it and its baselines on test rows")
                 state["metrics"] = task.test()
             state.update(step=step, seconds=time.monotonic() - started)
             figures = state["history"][-1]

@@ -19,6 +19,7 @@ def training(folder: Path, name: str, fails: bool = False) -> Training:
     def work(worker: Worker, starts: str) -> None:
         with open(starts, "a") as file:
             file.write(f"{os.getpid()}\n")
+        worker.say("reading its rows")
         saved = worker.restore()
         for step in range(1 if saved is None else saved["step"] + 1, 3):
             if fails and step == 2:
@@ -44,8 +45,10 @@ def run_three(folder: Path, num_workers: int) -> tuple[list[Training], list[dict
     return trainings, states
 
 
-def test_in_this_process(tmp_path: Path) -> None:
+def test_in_this_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "clicksmith")
     trainings, states = run_three(tmp_path, 0)
+    assert caplog.messages[:2] == ["first: reading its rows", "first: step 1 of 2"]
     assert [(state["step"], state["value"]) for state in states] == [(2, 20)]
     assert [len(starts_of(one)) for one in trainings] == [1, 1, 0]
 
@@ -94,5 +97,7 @@ def test_on_ray_one_group_runs_all_and_starts_anew_where_it_failed(
     assert len(second) == 4, "a group starts anew as often as it has trainings"
     assert second[0] == first[0] and len(set(second)) == 4, "the same process runs both"
     assert third == []
-    lines = [record.getMessage() for record in caplog.records if ": step " in record.getMessage()]
-    assert lines == ["first: step 1 of 2", "first: step 2 of 2", "second: step 1 of 2"], "no line is lost"
+    lines = [line for line in caplog.messages if line.startswith(("first: ", "second: "))]
+    begun = ["first: reading its rows", "first: step 1 of 2", "first: step 2 of 2"]
+    assert lines[:5] == [*begun, "second: reading its rows", "second: step 1 of 2"], "no line is lost"
+    assert lines[5:] == ["second: reading its rows"] * 3, "each start says what it does"

@@ -57,6 +57,9 @@ class Worker(Protocol):
     def restore(self) -> State | None:
         """The newest checkpoint, or None in a new run."""
 
+    def say(self, what: str) -> None:
+        """Tell people what is done now, e.g. ``reading its rows``; what the first worker says is shown."""
+
     def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
         """Checkpoint; every worker calls it, the first one's state is kept.
 
@@ -233,6 +236,9 @@ class _Here:
     def restore(self) -> State | None:
         return self._checkpoint.load(self._checkpoint.read())
 
+    def say(self, what: str) -> None:
+        logger.info("%s: %s", self._name, what)
+
     def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
         self._checkpoint.write(state(), int(figures["step"]))
         logger.info("%s", describe(self._name, num_steps, figures))
@@ -263,10 +269,17 @@ class _OnRay:
             raise TrainingError("The checkpoint changed while the workers read it.", "Run it again.")
         return self._checkpoint.load(content)
 
+    def say(self, what: str) -> None:
+        self._tell(f"{self._name}: {what}")
+
     def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
         if self.shard.rank == 0:
             self._checkpoint.write(state(), int(figures["step"]))
-            self._told.lines.append(describe(self._name, num_steps, figures))
+        self._tell(describe(self._name, num_steps, figures))
+
+    def _tell(self, line: str) -> None:
+        if self.shard.rank == 0:
+            self._told.lines.append(line)
             self._told.write()
 
     def tell_end(self, seconds: float) -> None:
