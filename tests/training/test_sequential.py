@@ -319,7 +319,7 @@ def test_a_batch_of_fewer_rows_than_workers_is_refused(
 ) -> None:
     build = sequential_run_of_cycles(make_config(*SMALL, "sequential.batch_size=2"), lake).build
     with pytest.raises(TrainingError, match="A batch of 2 rows cannot be shared by 3 workers"):
-        runs._work(SimpleNamespace(shard=Shard(2, 3)), (build, "gpu"))  # type: ignore[arg-type]
+        runs._work(SimpleNamespace(shard=Shard(2, 3), say=print), (build, "gpu"))  # type: ignore[arg-type]
 
 
 def test_sequences_without_known_items_are_an_error_that_says_so(

@@ -179,7 +179,7 @@ def test_a_collapse_is_a_fall_from_a_good_checkpoint_or_next_to_nothing(
 
 @pytest.mark.slow
 def test_two_ranks_roll_back_together_and_keep_the_same_weights(tmp_path: Path) -> None:
-    tests = Path(__file__).parents[1]
+    tests = Path(__file__).parents[2]
     paths = os.pathsep.join([str(tests.parent / "lib"), str(tests)])
     processes = [
         subprocess.Popen(
