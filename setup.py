@@ -22,6 +22,7 @@ DEV = [
     "mypy==2.4.1",
     "import-linter==2.17",
     "jsonschema>=4.20,<5",
+    "statsmodels>=0.14,<1",
     "psutil>=5.9,<8",
     "types-psutil",
     "types-PyYAML",

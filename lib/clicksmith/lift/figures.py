@@ -1,0 +1,74 @@
+"""A metric as a value, with how much each observation moved it.
+
+The intervals, tests and verdict of a measurement know nothing of a metric but this. An observation's
+influence (Hampel 1974) is the first-order effect that it has on the value; influences sum to 0, and the
+variance of their sums over independent units is the variance of the value. So one formula serves means,
+such as log loss or NDCG, and the AUC, whose influences are DeLong's (1988) structural components; summed by
+user they are Obuchowski's (1997) for clustered data.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A metric on some observations.
+
+    Attributes:
+        value: of the metric; NaN where it is not defined.
+        influence: of each observation, shape (N,); zeros where the value is NaN.
+    """
+
+    value: float
+    influence: NDArray[np.float64]
+
+
+def mean(values: Floats) -> Figure:
+    """The mean of one value an observation, shape (N,)."""
+    values = np.asarray(values, np.float64)
+    if len(values) == 0:
+        return Figure(float("nan"), np.zeros(0))
+    value = float(values.mean())
+    return Figure(value, (values - value) / len(values))
+
+
+def auc(scores: Floats, labels: NDArray[np.bool_]) -> Figure:
+    """The area under the ROC curve, ties counted as one half; one sort.
+
+    Args:
+        scores: shape (N,), finite.
+        labels: shape (N,).
+
+    Returns:
+        The area; NaN where a class is missing.
+    """
+    labels = np.asarray(labels, bool)
+    num_positive = int(labels.sum())
+    num_negative = len(labels) - num_positive
+    if num_positive == 0 or num_negative == 0:
+        return Figure(float("nan"), np.zeros(len(labels)))
+    _, level = np.unique(scores, return_inverse=True)
+    beaten = _below(level, ~labels) / num_negative  # of a positive: the share of negatives below it
+    beating = 1.0 - _below(level, labels) / num_positive  # of a negative: the share of positives above it
+    value = float(beaten[labels].mean())
+    influence = np.where(labels, (beaten - value) / num_positive, (beating - value) / num_negative)
+    return Figure(value, influence)
+
+
+def average(figures: list[Figure]) -> Figure:
+    """The mean of one metric over several trainings, on the same observations."""
+    return Figure(
+        float(np.mean([figure.value for figure in figures])),
+        np.mean([figure.influence for figure in figures], axis=0),
+    )
+
+
+def _below(level: NDArray[np.integer], of: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """For each observation, how many of a class have a lower score, and half of those with an equal one."""
+    counts = np.bincount(level[of], minlength=int(level.max()) + 1).astype(np.float64)
+    return np.asarray((np.cumsum(counts) - counts / 2)[level])

@@ -1,0 +1,96 @@
+"""Intervals, tests and power of a difference whose variance has several parts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from clicksmith.lift.fits import Part
+
+LEVEL = 0.95
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference and the parts of its variance.
+
+    Attributes:
+        value: of the difference; NaN where it is not defined.
+        parts: of its variance: the units that were tested, the seeds, the fits.
+        num_units: that were tested, e.g. users.
+        num_rows: test rows of the slice.
+    """
+
+    value: float
+    parts: tuple[Part, ...]
+    num_units: int
+    num_rows: int
+
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return math.sqrt(sum(part.variance for part in self.parts)) if self.parts else math.nan
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom by Welch and Satterthwaite (1946)."""
+        total = sum(part.variance for part in self.parts)
+        spread = sum(part.variance**2 / part.freedom for part in self.parts)
+        return total**2 / spread if spread > 0 else math.inf
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Two-sided, by Student's t; (NaN, NaN) where there is none."""
+        reach = self.error * _quantile((1 + level) / 2, self.freedom)
+        return self.value - reach, self.value + reach
+
+    def p_value(self, beyond: float = 0.0) -> float:
+        """One-sided: how often chance gives as much where the difference is at most `beyond`."""
+        if self.error == 0:
+            return 0.0 if self.value > beyond else 1.0
+        return float(stats.t.sf((self.value - beyond) / self.error, self.freedom))
+
+    def detectable(self, beyond: float = 0.0, level: float = LEVEL, power: float = POWER) -> float:
+        """The difference that would be found above `beyond` with a chance of `power`: the minimal one."""
+        quantiles = _quantile((1 + level) / 2, self.freedom) + _quantile(power, self.freedom)
+        return beyond + quantiles * self.error
+
+    def needed_units(self, size: float, level: float = LEVEL, power: float = POWER) -> float:
+        """Units that would tell a difference of `size` from none; inf where the fits alone are too noisy.
+
+        The first part falls with the units; the others fall with more seeds and fits alone.
+        """
+        quantiles = _quantile((1 + level) / 2, self.freedom) + _quantile(power, self.freedom)
+        left = (size / quantiles) ** 2 - sum(part.variance for part in self.parts[1:])
+        return self.num_units * self.parts[0].variance / left if left > 0 else math.inf
+
+
+def holm(p_values: Mapping[str, float], level: float = LEVEL) -> list[str]:
+    """Which claims hold, the chance of a single false one among all being at most 1 - level (Holm 1979).
+
+    Args:
+        p_values: one-sided, by claim; each at half of 1 - level, as two-sided intervals are.
+        level: of all claims together.
+    """
+    alpha, kept = (1 - level) / 2, []
+    for rank, claim in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
+        if not p_values[claim] <= alpha / (len(p_values) - rank):
+            break
+        kept.append(claim)
+    return kept
+
+
+def simultaneous(level: float, num_claims: int) -> float:
+    """The level of each of several intervals that all cover together at `level` (Bonferroni)."""
+    return 1 - (1 - level) / max(1, num_claims)
+
+
+def _quantile(probability: float, freedom: float) -> float:
+    return float(stats.norm.ppf(probability) if math.isinf(freedom) else stats.t.ppf(probability, freedom))
+
+
+def estimate(value: float, parts: Sequence[Part], num_units: int, num_rows: int) -> Estimate:
+    """An estimate; without a defined value or variance it has no interval."""
+    known = not math.isnan(value) and all(not math.isnan(part.variance) for part in parts)
+    return Estimate(value, tuple(parts) if known else (), num_units, num_rows)
