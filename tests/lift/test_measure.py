@@ -1,115 +1,156 @@
 """A planted lift is found, noise gives none, and synthetic rows never reach the test rows."""
 
-import json
 import logging
 import re
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from clicksmith.config import ArmConfig, Config, LiftConfig, RankerConfig
+from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
-from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.arms import ArmTask, Rows, copies, train_arm, weights_of
-from clicksmith.lift.data import load, undecidable_slices
-from clicksmith.lift.measure import Measurement, measure
-from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
+from clicksmith.lift.measure import Measured, measure
+from clicksmith.lift.ranking import RankingTask, ranking_task
+from clicksmith.lift.rows import metric_rows, verdict_rows
+from clicksmith.lift.task import Training, Units, few_units
+from clicksmith.reading.examples import Examples
+from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
+from clicksmith.training.ranker import Added, RankerTask, ranker_task
+from clicksmith.training.runs import fit_here
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, synthetic_from, vocabulary_of
 
 ARMS = (
-    "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 2.0}, "
-    "oversample_tail: {kind: oversample_tail, ratio: 0.5}, "
+    "lift.arms={none: {kind: none}, again: {kind: same}, duplicate: {kind: duplicate, ratio: 2.0}, "
+    "oversample_tail: {kind: oversample_tail, ratio: 0.5}, real_all: {kind: real_all}, "
     "gan: {kind: synthetic, generator: gan, ratio: 8.0}, "
     "missing: {kind: synthetic, generator: autoregressive, ratio: 1.0}}"
 )
 SMALL = (
-    "ray.num_workers=0", "lift.num_steps=80", "lift.num_bootstrap=200", "lift.num_seeds=2",
-    "ranker.batch_size=256", "ranker.embedding_dim=4", "ranker.learning_rate=0.01", "lift.max_rows=400",
+    "ray.num_workers=0", "ranker.num_steps=80", "lift.num_seeds=3", "ranker.batch_size=256",
+    "ranker.embedding_dim=4", "ranker.learning_rate=0.01", "lift.max_rows=400",
     "generators={gan: {preset: ctgan, max_rows: 300}, autoregressive: {preset: tabular_ar, max_rows: 300}}",
 )  # fmt: skip
 
 
-def _measure(config: Config, lake: Lake, labels: str) -> Measurement:
-    examples = write_examples(lake, examples_with(8000, 400, labels))
-    vocabulary = write_rows(
-        lake, VOCABULARY, vocabulary_of(examples_with(8000, 400, labels)["item_id"].to_pylist()), "f" * 32
-    )
-    extra = synthetic_from(examples_with(6000, 400, labels, seed=9), "gan", config, examples)
-    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}
-    return measure(config, "run", examples, vocabulary, synthetic)
+def prepare(
+    config: Config, lake: Lake, labels: str, num_rows: int = 8000, generated: str | None = None
+) -> RankingTask:
+    """Toy rows; those of the generator are of the same truth, or as `generated` says."""
+    rows = examples_with(num_rows, 400, labels)
+    examples, vocabulary = write_examples(lake, rows), vocabulary_in(lake, rows)
+    extra = synthetic_from(examples_with(6000, 400, generated or labels, seed=9), "gan", config, examples)
+    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")]}
+    return ranking_task(config, examples, vocabulary, synthetic)
+
+
+def vocabulary_in(lake: Lake, rows: pa.Table, run: str = "f" * 32) -> Snapshot:
+    return write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), run)
+
+
+def measured(config: Config, task: RankingTask, folder: str = "lift") -> Measured:
+    lift = config.lift
+    place = storage.join(models_root(config), "runs", folder)
+    return measure(task, lift.num_seeds, lift.min_users, lift.min_positives, config.ray, place)
 
 
 def test_finds_a_planted_lift(make_config: Callable[..., Config], lake: Lake) -> None:
     config = make_config(ARMS, *SMALL)
-    result = _measure(config, lake, "interaction")
-    verdict = result.verdict.to_pylist()[0]
-    evidence = json.loads(verdict["evidence"])
-    assert verdict["decision"] == "augment", evidence
-    assert verdict["arm"] == "gan"
-    assert verdict["ratio"] == 8.0
-    assert set(evidence["skipped_arms"]) == {"missing"}
-    assert "history=600+" in verdict["segments"] or "history=50-199" in verdict["segments"]
-    lift = next(
-        row
-        for row in result.metrics.to_pylist()
-        if (row["metric"], row["slice"], row["arm"]) == ("lift.auc", "all", "gan")
-    )
-    assert lift["ci_low"] > 0.01
-    assert lift["ci_low"] < lift["value"] < lift["ci_high"]
+    task = prepare(config, lake, "interaction")
+    found = measured(config, task)
+    assert found.verdict.decision == "augment", found.verdict.reasons
+    assert found.verdict.arm == "gan" and task.arms["gan"].ratio == 8.0
+    assert set(task.skipped) == {"missing"}
+    gain, ceiling = (found.gain("auc", "all", arm, "none") for arm in ("gan", "real_all"))
+    assert gain.interval()[0] > 0.01
+    assert abs(ceiling.value - gain.value) < 0.1, "as good as real rows of the same number"
+    low, high = found.gain("auc", "all", "again", "none").interval()
+    assert low < 0 < high, "the control again is no gain"
 
 
 def test_reports_no_lift_on_noise_and_every_figure_once(
     make_config: Callable[..., Config], lake: Lake
 ) -> None:
-    config = make_config(ARMS, *SMALL)
-    result = _measure(config, lake, "noise")
-    verdict = result.verdict.to_pylist()[0]
-    assert verdict["decision"] == "do_not_augment"
-    assert verdict["arm"] is None
-    rows = result.metrics.to_pylist()
+    config = make_config(ARMS, *SMALL, "lift.ranking.worthwhile=0.05")
+    task = prepare(config, lake, "noise")
+    found = measured(config, task)
+    assert found.verdict.decision != "augment"
+    table = metric_rows("run", [found])
+    rows = table.to_pylist()
     keys = [(row["metric"], row["slice"], row["arm"], row["seed"]) for row in rows]
-    assert len(keys) == len(set(keys))
-    num_arms, num_slices, num_seeds = 4, 9, 2
-    assert len(rows) == num_arms + num_arms * num_slices * 3 * num_seeds + (num_arms - 1) * num_slices * 2
-    assert {row["slice"] for row in rows} == {
-        "all", "history=0-49", "history=50-199", "history=200-599", "history=600+",
-        "popularity=0-4", "popularity=5-29", "popularity=30-149", "popularity=150+",
-    }  # fmt: skip
+    assert len(keys) == len(set(keys)) and table.schema.equals(EVALUATION_METRICS.arrow_schema)
+    arms, slices, seeds = len(task.arms), len(task.units["test"].segments), 3
+    assert arms == 6
+    assert len(rows) == arms + 2 * slices * (arms * seeds + arms - 1)
+    assert {row["slice"].split("=")[0] for row in rows} == {"all", "history", "popularity", "category"}
+    (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {"impressions": "logged"}).to_pylist()
+    assert (row["task"], row["arm"], row["ratio"]) == ("ranking", None, None)
 
 
-def test_a_measurement_repeats_exactly(make_config: Callable[..., Config], lake: Lake) -> None:
-    config = make_config(ARMS, *SMALL, "lift.num_steps=5", "lift.num_bootstrap=20")
-    first = _measure(config, lake, "interaction")
-    assert first.metrics.equals(_measure(config, Lake(lake.root + "2"), "interaction").metrics)
+def test_rows_that_lie_are_refused(make_config: Callable[..., Config], lake: Lake) -> None:
+    """Generated rows whose labels are noise, eight to each real one."""
+    config = make_config(ARMS, *SMALL)
+    found = measured(config, prepare(config, lake, "interaction", generated="noise"))
+    assert found.verdict.decision == "no_gain"
+    assert "is surely below" in found.verdict.reasons[0]
+
+
+def test_what_was_trained_is_not_trained_again(
+    make_config: Callable[..., Config], lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after five trainings; the figures are those of an undisturbed measurement."""
+    config = make_config(ARMS, *SMALL, "ranker.num_steps=5")
+    task = prepare(config, lake, "interaction")
+    whole = metric_rows("run", [measured(config, task)])
+    trained: list[Training] = []
+    train = RankingTask.train
+
+    def counted(self: RankingTask, training: Training) -> object:
+        if len(trained) == 5:
+            raise KeyboardInterrupt
+        trained.append(training)
+        return train(self, training)
+
+    monkeypatch.setattr(RankingTask, "train", counted)
+    with pytest.raises(KeyboardInterrupt):
+        measured(config, task, "killed")
+    monkeypatch.setattr(RankingTask, "train", lambda self, one: (trained.append(one), train(self, one))[1])
+    again = measured(config, task, "killed")
+    assert len(trained) == len(set(trained)) == 6 * 3
+    assert metric_rows("run", [again]).equals(whole)
 
 
 def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config], lake: Lake) -> None:
     config = make_config(ARMS, *SMALL)
     rows = examples_with(4000, 100, "noise")
-    examples = write_examples(lake, rows)
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    examples, vocabulary = write_examples(lake, rows), vocabulary_in(lake, rows)
     generated = synthetic_from(examples_with(1000, 100, "noise", seed=3), "gan", config, examples)
-    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")}
-    data = load(config, examples, vocabulary, synthetic)
+    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")]}
+    task = ranking_task(config, examples, vocabulary, synthetic)
     num_test = pc.sum(pc.equal(rows["split"], "test")).as_py()
-    assert len(data.test.labels) == num_test
-    assert len(data.real.labels) == 400
-    assert len(data.extra["gan"].labels) == 1000
-    assert data.arms["gan"].ratio == 1000 / 400
-    without = load(config, examples, vocabulary, {})
-    assert np.array_equal(data.test.codes, without.test.codes)
-    assert data.codec.to_json() == without.codec.to_json()
-    assert data.skipped.keys() == {"missing"}
+    assert len(task.splits.test) == num_test == task.units["test"].num_rows
+    assert len(task.splits.train) == 400
+    assert len(task.stock.generated["gan"][0]) == 1000
+    assert task.arms["gan"].ratio == 1000 / 400
+    without = ranking_task(config, examples, vocabulary, {})
+    assert np.array_equal(task.splits.test.codes, without.splits.test.codes)
+    assert task.splits.coder.codec.to_json() == without.splits.coder.codec.to_json()
+    assert task.skipped.keys() == {"missing"} and without.skipped.keys() == {"missing", "gan"}
+    num_train = pc.sum(pc.equal(rows["split"], "train")).as_py()
+    assert task.arms["real_all"].ratio == (num_train - 400) / 400
 
 
 def test_din_and_lift_do_not_go_together(make_config: Callable[..., Config], lake: Lake) -> None:
     rows = examples_with(1000, 100, "noise")
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    vocabulary = vocabulary_in(lake, rows, "f" * 32)
     with pytest.raises(ConfigError, match="generated examples have none"):
-        load(make_config(ARMS, *SMALL, "ranker.model=din"), write_examples(lake, rows), vocabulary, {})
+        ranking_task(
+            make_config(ARMS, *SMALL, "ranker.model=din"), write_examples(lake, rows), vocabulary, {}
+        )
 
 
 def test_synthetic_rows_that_claim_to_be_test_rows_are_refused(
@@ -118,14 +159,14 @@ def test_synthetic_rows_that_claim_to_be_test_rows_are_refused(
     config = make_config(ARMS, *SMALL)
     rows = examples_with(4000, 100, "noise")
     examples = write_examples(lake, rows)
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    vocabulary = vocabulary_in(lake, rows, "f" * 32)
     planted = synthetic_from(examples_with(2000, 100, "noise", seed=3), "gan", config, examples)
     split = planted.column_names.index("split")
     claims = np.where(np.arange(2000) % 2 == 0, "train", "test")
     planted = planted.set_column(split, planted.schema.field("split"), [claims.tolist()])
-    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}
+    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")]}
     with pytest.raises(TrainingError, match=r"has rows of the splits \['test', 'train'\]"):
-        load(config, examples, vocabulary, synthetic)
+        ranking_task(config, examples, vocabulary, synthetic)
 
 
 def test_rows_of_a_generator_that_saw_another_table_are_refused(
@@ -136,97 +177,79 @@ def test_rows_of_a_generator_that_saw_another_table_are_refused(
     rows = examples_with(2000, 100, "noise")
     before = write_examples(lake, rows)
     generated = synthetic_from(examples_with(1000, 100, "noise", seed=3), "gan", config, before)
-    synthetic = {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")}
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "e" * 32)
+    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")]}
+    vocabulary = vocabulary_in(lake, rows, "e" * 32)
     with pytest.raises(TrainingError, match=r"synthetic_examples version 0 holds rows of the generator gan-"):
-        load(config, write_examples(lake, rows, "e" * 32), vocabulary, synthetic)
+        ranking_task(config, write_examples(lake, rows, "e" * 32), vocabulary, synthetic)
 
 
 def test_what_no_ranker_may_train_on_no_arm_may(make_config: Callable[..., Config], lake: Lake) -> None:
     config = make_config(ARMS, *SMALL)
     rows = examples_with(3000, 100, "noise")
-    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
+    vocabulary = vocabulary_in(lake, rows, "f" * 32)
     bought = rows["label_purchase"].to_pylist()
     place = rows.column_names.index("item_price")
     oracle = rows.set_column(place, rows.schema.field("item_price"), [[2.5 if b else 1.5 for b in bought]])
     with pytest.raises(TrainingError, match="item_price alone ranks validation rows"):
-        load(config, write_examples(lake, oracle), vocabulary, {})
+        ranking_task(config, write_examples(lake, oracle), vocabulary, {})
     carts = config.model_copy(update={"ranker": config.ranker.model_copy(update={"label": "label_cart"})})
     with pytest.raises(TrainingError, match="label_cart is never true"):
-        load(carts, write_examples(lake, rows), vocabulary, {})
+        ranking_task(carts, write_examples(lake, rows), vocabulary, {})
 
 
-def test_too_few_users_or_positives_have_no_interval_and_no_verdict(
+def test_too_few_users_have_no_interval_and_no_verdict(
     make_config: Callable[..., Config], lake: Lake
 ) -> None:
-    few = ("lift.num_steps=3", "lift.num_bootstrap=20", "lift.min_users=401")
-    result = _measure(make_config(ARMS, *SMALL, *few), lake, "interaction")
-    verdict = result.verdict.to_pylist()[0]
-    assert (verdict["decision"], verdict["arm"], verdict["segments"]) == ("inconclusive", None, [])
-    reason = json.loads(verdict["evidence"])["reasons"][0]
-    assert re.match(r"3\d\d users with \d+ rows of the rarer outcome were tested", reason)
-    lifts = [row for row in result.metrics.to_pylist() if row["metric"] == "lift.auc"]
-    assert all(row["value"] is not None and row["ci_low"] is row["ci_high"] is None for row in lifts)
+    config = make_config(ARMS, *SMALL, "ranker.num_steps=3", "lift.min_users=401")
+    found = measured(config, prepare(config, lake, "interaction"))
+    assert found.verdict.decision == "inconclusive"
+    assert re.match(r"3\d\d users with \d+ rows of the rarer outcome were tested", found.verdict.reasons[0])
+    lifts = [r for r in metric_rows("run", [found]).to_pylist() if r["metric"] == "lift.ranking.auc"]
+    assert lifts and all(r["value"] is not None and r["ci_low"] is r["ci_high"] is None for r in lifts)
+    row = verdict_rows("run", [found], {"ranking": found.verdict}, {})
+    assert row.schema.equals(VERDICTS.arrow_schema) and row["segments"].to_pylist() == [[]]
 
 
-def test_undecidable_slices_by_hand() -> None:
-    labels = np.array([True, False, True, False, False, False])
+def test_few_units_by_hand() -> None:
     users = np.array([0, 0, 1, 1, 2, 2])
-    slices = {"all": np.ones(6, bool), "two": np.arange(6) < 4, "one": np.arange(6) >= 4}
-    found = undecidable_slices(slices, labels, users, LiftConfig(min_users=2, min_positives=2))
-    assert found.keys() == {"one"}
-    assert found["one"].startswith("1 users with 0 rows of the rarer outcome")
-    assert undecidable_slices(slices, labels, users, LiftConfig(min_users=3, min_positives=2)).keys() == {
-        "two",
-        "one",
-    }
-    assert undecidable_slices(slices, labels, users, LiftConfig(min_users=2, min_positives=3)).keys() == {
-        "all",
-        "two",
-        "one",
-    }
+    masks = {"all": np.ones(6, bool), "two": np.arange(6) < 4, "one": np.arange(6) >= 4}
+    units = Units((users,), masks, {"all": 2, "two": 2, "one": 0})
+    found = few_units(units, 2, 2)
+    assert found.keys() == {"one"} and found["one"].startswith("1 users with 0 rows of the rarer outcome")
+    assert few_units(units, 3, 2).keys() == {"two", "one"}
+    assert few_units(units, 2, 3).keys() == {"all", "two", "one"}
+    assert few_units(Units((users,), masks, {}), 2, 99).keys() == {"one"}
 
 
-@pytest.mark.parametrize(("ratio", "expected"), [(0.5, 2), (1.0, 4), (2.5, 10)])
-def test_copies_come_from_the_right_pool_and_spread_evenly(ratio: float, expected: int) -> None:
-    tail = np.array([True, False, True, False])
-    rows = copies(ArmConfig(kind="duplicate", ratio=ratio), 4, tail, seed=1)
-    assert len(rows) == expected
-    counts = np.bincount(rows, minlength=4)
-    assert counts.max() - counts.min() <= 1
-    rare = copies(ArmConfig(kind="oversample_tail", ratio=ratio), 4, tail, seed=1)
-    assert len(rare) == expected
-    assert set(rare.tolist()) <= {0, 2}
-    assert len(copies(ArmConfig(kind="none"), 4, tail, seed=1)) == 0
-
-
-def test_a_weight_and_a_curriculum_let_real_rows_decide() -> None:
+def test_a_weight_a_curriculum_and_fine_tuning_let_real_rows_decide(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
     """Added rows say the opposite of the real ones, and are as many: alike, they cancel."""
-    code = np.random.default_rng(0).integers(0, 2, (2000, 1)).astype(np.int32)
-    real, opposite = Rows(code, code[:, 0] == 1), Rows(code, code[:, 0] == 0)
-    ranker = RankerConfig(model="logistic", batch_size=200, learning_rate=0.05)
+    config = make_config("ranker.model=logistic", "ranker.batch_size=200", "ranker.learning_rate=0.05",
+                         "ranker.num_steps=200", "ranker.num_validations=1")  # fmt: skip
+    rows = examples_with(3000, 100, "noise")
+    mailer = [place == "mailer" for place in rows["placement"].to_pylist()]
+    place = rows.column_names.index("label_purchase")
+    rows = rows.set_column(place, rows.schema.field("label_purchase"), [mailer])
+    config = config.model_copy(update={"ranker": config.ranker.model_copy(update={"max_feature_auc": 1.0})})
+    task = ranking_task(config, write_examples(lake, rows), vocabulary_in(lake, rows), {})
+    real = task.splits.train
+    opposite = Examples(
+        real.codes, ~real.labels, real.auxiliary, real.weights, real.users, real.items, real.facts
+    )
 
     def gap(**settings: float) -> float:
-        arm = ArmConfig(kind="synthetic", generator="g", ratio=1.0, **settings)
-        task = ArmTask("a", arm, 0, 1, ranker, 200, (2,))
-        low, high = train_arm(task, real, np.zeros(2000, bool), opposite, np.array([[0], [1]], np.int32))
-        return float(high - low)
+        """How much likelier a positive row is called than a negative one."""
+        trained: RankerTask = ranker_task(config.ranker, task.splits, 1, Added(opposite, **settings))  # type: ignore[arg-type]
+        fit_here(trained)
+        said = trained.score(task.splits.test)
+        return float(said[task.splits.test.labels].mean() - said[~task.splits.test.labels].mean())
 
     assert abs(gap()) < 0.1
-    # A ninth of the weight leaves nine real of ten: the chance of a click is .9 where the code says so.
+    # A ninth of the weight leaves nine real of ten: the chance of a purchase is .9 where the place says so.
     assert gap(weight=1 / 9) == pytest.approx(0.8, abs=0.1)
     assert gap(share_of_steps=0.25) > 0.5
-    # Once added rows are left out, the weight that they had is nothing to the real ones.
-    code, labels = np.array([[0], [1], [0]], np.int32), np.array([False, True, True])
-    scores = []
-    for weight in (1.0, 0.25):
-        arm = ArmConfig(kind="duplicate", ratio=1.0, weight=weight, share_of_steps=0.01)
-        task = ArmTask("a", arm, 0, 1, ranker, 20, (2,))
-        scores.append(train_arm(task, Rows(code, labels), np.zeros(3, bool), None, code))
-    assert np.array_equal(scores[0], scores[1])
-    weights = weights_of(ArmConfig(kind="duplicate", ratio=0.5, weight=0.25), 4, 6)
-    assert weights is not None
-    assert weights.tolist() == pytest.approx([4 / 3] * 4 + [1 / 3] * 2)
+    assert gap(share_of_steps=0.1, alone=True) > 0.5 > 0 > gap(share_of_steps=0.99, alone=True)
 
 
 @pytest.mark.slow
@@ -234,12 +257,12 @@ def test_a_weight_and_a_curriculum_let_real_rows_decide() -> None:
 def test_ray_tasks_give_the_same_figures(
     make_config: Callable[..., Config], lake: Lake, ray_cluster: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    few = (*SMALL, "lift.num_steps=5", "lift.num_bootstrap=20")
+    few = (*SMALL, "ranker.num_steps=5")
     caplog.set_level(logging.INFO, "clicksmith")
-    local = _measure(make_config(ARMS, *few), lake, "interaction")
-    remote = _measure(make_config(ARMS, *few, "ray.num_workers=2"), Lake(lake.root + "2"), "interaction")
-    assert local.metrics.equals(remote.metrics)
-    assert local.verdict.equals(remote.verdict)
-    (last,) = {line for line in caplog.messages if re.fullmatch(r"(\d+) of \1 trainings done", line)}
-    counted = [line for line in caplog.messages if line.endswith("trainings done")]
-    assert len(counted) == int(last.split()[0]) > 1
+    task = prepare(make_config(ARMS, *few), lake, "interaction")
+    local = measured(make_config(ARMS, *few), task)
+    remote = measured(make_config(ARMS, *few, "ray.num_workers=2"), task, "remote")
+    assert metric_rows("run", [local]).equals(metric_rows("run", [remote]))
+    assert local.verdict == remote.verdict
+    counted = [line for line in caplog.messages if "trainings done: " in line]
+    assert counted[-1] == "ranking: trainings done: 18 of 18" and len(counted) == 18

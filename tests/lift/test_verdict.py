@@ -1,128 +1,139 @@
-"""The decision table."""
+"""Three verdicts, each for the right reason."""
 
-import numpy as np
+import math
+import re
+from collections.abc import Mapping
+
 import pytest
 
-from clicksmith.lift.difference import Difference
-from clicksmith.lift.verdict import Arm, Verdict, decide
+from clicksmith.lift.fits import Part
+from clicksmith.lift.intervals import Estimate
+from clicksmith.lift.task import Arm, Metric
+from clicksmith.lift.verdict import Gain, Verdict, choose, confirm, decide
 
-SLICES = ["all", "history=0-49", "history=50+"]
 ARMS = {
-    "none": Arm("none", 0.0),
-    "duplicate": Arm("duplicate", 0.5),
-    "ar": Arm("synthetic", 0.4),
-    "gan": Arm("synthetic", 0.5),
+    "none": Arm("none", "control", 0.0),
+    "again": Arm("same", "same", 0.0),
+    "duplicate": Arm("duplicate", "cheap", 0.5),
+    "gan": Arm("synthetic", "generator", 0.5),
+    "ar": Arm("synthetic", "generator", 1.0),
 }
-QUANTILES = np.linspace(-1, 1, 401)  # a replicate's place in an interval of half-width `spread`
+METRICS = {"auc": Metric(1, 0.005), "logloss": Metric(-1, 0.01)}
+WIDE = 1e9
 
 
-def _decide(
-    skill: dict[str, float],
-    spread: float = 0.002,
-    by_segment: dict[tuple[str, str], float] | None = None,
-    arms: dict[str, Arm] = ARMS,
-    undecidable: dict[str, str] | None = None,
-) -> Verdict:
-    """Decide where an arm's AUC over the control is `skill`, on segments too unless given."""
-
-    def difference(arm: str, against: str, slice_name: str) -> Difference:
-        def of(name: str) -> float:
-            return (by_segment or {}).get((name, slice_name), skill.get(name, 0.0))
-
-        value = of(arm) - of(against)
-        return Difference("auc", arm, against, slice_name, value, value + spread * QUANTILES, 1000)
-
-    return decide(arms, SLICES, difference, undecidable)
+def estimate(value: float, error: float = 0.001) -> Estimate:
+    return Estimate(value, (Part(error**2, WIDE),), 1000, 10_000)
 
 
-def test_augments_with_the_best_arm_that_passes() -> None:
-    verdict = _decide({"ar": 0.010, "gan": 0.008, "duplicate": 0.001})
-    assert (verdict.decision, verdict.arm, verdict.ratio) == ("augment", "ar", 0.4)
-    assert verdict.segments == ["history=0-49", "history=50+"]
-    assert verdict.evidence["adjusted_level"] == pytest.approx(0.975)
-    assert verdict.evidence["reasons"] == []
+def gains(found: Mapping[tuple[str, str, str, str], Estimate] | None = None, ordinary: float = 0.02) -> Gain:
+    """Gains that are all alike but those named."""
+
+    def gain(metric: str, segment: str, arm: str, against: str) -> Estimate:
+        return (found or {}).get((metric, segment, arm, against), estimate(ordinary))
+
+    return gain
 
 
-def test_does_not_augment_where_the_lift_may_be_zero() -> None:
-    verdict = _decide({"ar": 0.001, "gan": -0.001}, spread=0.004)
-    assert (verdict.decision, verdict.arm, verdict.ratio, verdict.segments) == (
-        "do_not_augment",
-        None,
-        None,
-        [],
-    )
-    assert verdict.evidence["best_arm"] == "ar"
-    assert "its lift over none may be zero: +0.0010 [-0.0029, +0.0049]" in verdict.evidence["reasons"][0]
+def judged(gain: Gain, few: Mapping[str, str] | None = None, chosen: str | None = "gan") -> Verdict:
+    return decide(chosen, ARMS, gain, METRICS, 0.002, ["all", "history=0-4"], few or {})
 
 
-def test_what_is_worse_is_called_worse() -> None:
-    verdict = _decide({"ar": -0.010, "gan": -0.020, "duplicate": 0.001})
-    assert verdict.evidence["best_arm"] == "ar"
-    assert [reason.split(":")[0] for reason in verdict.evidence["reasons"][:2]] == [
-        "it is worse than none",
-        "it is worse than the cheap arm duplicate",
+def test_all_that_has_to_hold_holds() -> None:
+    verdict = judged(gains())
+    assert (verdict.decision, verdict.arm, verdict.reasons) == ("augment", "gan", ())
+    assert [(s.what, s.subject, s.border) for s in verdict.statements] == [
+        ("gain", "none", 0.002),
+        ("cheap", "duplicate", 0.0),
+        ("safe", "history=0-4", -0.005),
+        ("safe", "all by logloss", -0.01),
+        ("safe", "history=0-4 by logloss", -0.01),
     ]
+    assert verdict.needed_units is None
 
 
-def test_does_not_augment_where_copies_do_as_well() -> None:
-    verdict = _decide({"ar": 0.010, "gan": 0.008, "duplicate": 0.009})
-    assert verdict.decision == "do_not_augment"
-    assert [reason.split(":")[0] for reason in verdict.evidence["reasons"]] == [
-        "it may be no better than the cheap arm duplicate"
-    ]
-    assert verdict.segments == ["history=0-49", "history=50+"]  # where its lift is real is told all the same
+@pytest.mark.parametrize(
+    ("value", "decision", "reason"),
+    [
+        # The interval reaches .00196 to either side; worthwhile is .002.
+        (0.0042, "augment", None),
+        (0.0038, "inconclusive", "may be below or above the 0.002"),
+        (0.0002, "inconclusive", "may be below or above the 0.002"),
+        (-0.0002, "no_gain", r"-0.0002 \[-0.0022, \+0.0018\], is surely below the 0.002"),
+    ],
+)
+def test_a_gain_is_held_against_what_is_worthwhile(value: float, decision: str, reason: str | None) -> None:
+    verdict = judged(gains({("auc", "all", "gan", "none"): estimate(value)}))
+    assert verdict.decision == decision
+    if reason is None:
+        assert verdict.reasons == ()
+    else:
+        assert len(verdict.reasons) == 1
+        assert re.search(reason, verdict.reasons[0])
 
 
-def test_a_harmed_segment_blocks_its_arm_and_the_next_best_is_taken() -> None:
-    harmed = {("ar", "history=0-49"): -0.01}
-    verdict = _decide({"ar": 0.010, "gan": 0.008}, by_segment=harmed)
-    assert (verdict.decision, verdict.arm) == ("augment", "gan")
-    assert "harms the segment history=0-49" in verdict.evidence["arms"]["ar"]["reasons"][0]
+def test_units_that_would_settle_it_are_told() -> None:
+    """An error of .001 with 1,000 units has to fall to .002 / 2.80: twice the error, half the units."""
+    verdict = judged(gains({("auc", "all", "gan", "none"): estimate(0.001)}))
+    assert verdict.needed_units == pytest.approx(1000 * (0.001 * 2.801585 / 0.002) ** 2, rel=1e-4)
 
 
-def test_choosing_among_more_arms_asks_for_more() -> None:
-    many = {**ARMS, **{f"gan{i}": Arm("synthetic", 0.5) for i in range(20)}}
-    skill = {"ar": 0.0096}
-    few_arms = {name: ARMS[name] for name in ("none", "ar")}
-    assert _decide(skill, spread=0.01, arms=few_arms).decision == "augment"
-    assert _decide(skill, spread=0.01, arms=many).decision == "do_not_augment"
+def test_what_copies_give_as_well_is_no_merit() -> None:
+    undecided = judged(gains({("auc", "all", "gan", "duplicate"): estimate(0.0001)}))
+    assert undecided.decision == "inconclusive"
+    assert undecided.reasons[0].startswith("it is not shown to be better than duplicate, which costs nothing")
+    worse = judged(gains({("auc", "all", "gan", "duplicate"): estimate(-0.01)}))
+    assert (worse.decision, worse.reasons[0][:24]) == ("no_gain", "it is worse than duplica")
 
 
-def test_without_a_synthetic_arm_there_is_nothing_to_augment_with() -> None:
-    verdict = _decide({}, arms={name: ARMS[name] for name in ("none", "duplicate")})
-    assert verdict.decision == "do_not_augment"
-    assert verdict.evidence["reasons"] == ["no synthetic arm was measured"]
+def test_ignorance_is_no_safety() -> None:
+    """A true harm of .01 with an error as large was accepted in 83 % of trials."""
+    segment = ("auc", "history=0-4", "gan", "none")
+    unknown = judged(gains({segment: estimate(-0.01, error=0.01)}))
+    assert unknown.decision == "inconclusive"
+    assert unknown.reasons[0].startswith("it is not shown to be safe for history=0-4: -0.0100 [-0.0296, ")
+    harmed = judged(gains({segment: estimate(-0.01)}))
+    assert harmed.decision == "no_gain" and harmed.reasons[0].startswith("it harms history=0-4: -0.0100")
+    undefined = judged(gains({segment: Estimate(math.nan, (), 0, 0)}))
+    assert undefined.decision == "inconclusive"
+    slight = judged(gains({segment: estimate(-0.001)}))
+    assert slight.decision == "augment", "a loss within its margin is none"
 
 
-def test_an_unknown_figure_never_augments() -> None:
-    verdict = _decide({"ar": float("nan"), "gan": float("nan")})
-    assert verdict.decision == "do_not_augment"
+def test_damaged_probabilities_are_seen_where_the_order_is_not() -> None:
+    worse = judged(gains({("logloss", "all", "gan", "none"): estimate(-0.05)}))
+    assert worse.decision == "no_gain" and worse.reasons[0].startswith("it harms all by logloss")
 
 
-@pytest.mark.parametrize("order", [("ar", "gan"), ("gan", "ar")])
-def test_an_unknown_figure_is_never_the_best_in_whatever_order(order: tuple[str, str]) -> None:
-    arms = {name: ARMS[name] for name in ("none", *order)}
-    verdict = _decide({"ar": float("nan"), "gan": 0.001}, spread=0.004, arms=arms)
-    assert verdict.evidence["best_arm"] == "gan"
+def test_few_units_are_said() -> None:
+    verdict = judged(gains(), few={"history=0-4": "12 users were tested"})
+    assert verdict.decision == "inconclusive"
+    assert verdict.reasons[0] == "it is not shown to be safe for history=0-4: 12 users were tested"
+    everywhere = judged(gains(), few={"all": "3 users were tested"})
+    assert everywhere.decision == "inconclusive" and everywhere.reasons[0] == "3 users were tested"
 
 
-def test_too_few_rows_in_all_are_inconclusive_and_in_a_segment_are_told() -> None:
-    skill = {"ar": 0.010, "gan": 0.008}
-    verdict = _decide(skill, undecidable={"all": "5 users were tested", "history=50+": "2 users were tested"})
-    assert (verdict.decision, verdict.arm, verdict.segments) == ("inconclusive", None, [])
-    assert verdict.evidence["reasons"] == ["5 users were tested"]
-    verdict = _decide(skill, undecidable={"history=50+": "2 users were tested"})
-    assert (verdict.decision, verdict.segments) == ("augment", ["history=0-49"])
-    assert verdict.evidence["undecidable"] == {"history=50+": "2 users were tested"}
-    segments = verdict.evidence["arms"]["ar"]["segments"]
-    assert [np.isnan(segments[name]["ci_low"]) for name in SLICES[1:]] == [False, True]
-    assert segments["history=50+"]["value"] == 0.010
+def test_nothing_generated_is_nothing_decided() -> None:
+    verdict = judged(gains(), chosen=None)
+    assert (verdict.decision, verdict.arm, verdict.p_value) == ("inconclusive", None, 1.0)
+    assert verdict.reasons == ("no generated rows were there to measure",)
 
 
-def test_harm_to_a_segment_of_too_few_users_blocks_as_any_other() -> None:
-    few, arms = {"history=50+": "80 users were tested"}, {name: ARMS[name] for name in ("none", "ar")}
-    verdict = _decide({"ar": 0.010}, by_segment={("ar", "history=50+"): -0.01}, arms=arms, undecidable=few)
-    assert (verdict.decision, verdict.segments) == ("do_not_augment", ["history=0-49"])
-    assert verdict.evidence["reasons"] == [
-        "it harms the segment history=50+, too small for an interval: -0.0100 AUC"
-    ]
+def test_the_largest_gain_is_chosen_among_generated_rows() -> None:
+    on_validation = gains({("auc", "all", "ar", "none"): estimate(0.03)})
+    assert choose(ARMS, on_validation, "auc") == "ar"
+    undefined = gains({("auc", "all", "ar", "none"): Estimate(math.nan, (), 0, 0)})
+    assert choose(ARMS, undefined, "auc") == "gan"
+    assert choose({"none": ARMS["none"], "duplicate": ARMS["duplicate"]}, gains(), "auc") is None
+
+
+def test_several_tasks_are_corrected_together() -> None:
+    strong, weak = judged(gains()), judged(gains({("auc", "all", "gan", "none"): estimate(0.0041)}))
+    assert weak.decision == "augment" and 0.0125 < weak.p_value < 0.025
+    assert confirm({"ranking": weak})["ranking"].decision == "augment"
+    nothing = judged(gains({("auc", "all", "gan", "none"): estimate(-0.01)}))
+    found = confirm({"ranking": weak, "next_item": nothing})
+    assert found["ranking"].decision == "inconclusive" and "not once corrected" in found["ranking"].reasons[0]
+    assert found["next_item"] is nothing
+    both = confirm({"ranking": weak, "next_item": strong})
+    assert [v.decision for v in both.values()] == ["augment", "augment"], "Holm: the second needs less"

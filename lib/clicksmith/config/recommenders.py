@@ -29,6 +29,7 @@ class RankerConfig(Section):
         ge=0,
         description="embeddings that items outside the vocabulary share by hash; 0: one for all",
     )
+    num_validations: int = Field(default=4, ge=1, description="evenly spaced; the best weights are kept")
     max_rows: int = Field(default=400_000, ge=100)
     max_test_rows: int = Field(default=100_000, ge=100)
     history_length: int = Field(default=20, ge=1, description="newest items that din looks at")
@@ -181,7 +182,23 @@ class ScoringConfig(Section):
 class ArmConfig(Section):
     """One arm of a lift measurement."""
 
-    kind: Literal["none", "duplicate", "oversample_tail", "synthetic"]
+    kind: Literal[
+        "none",
+        "same",
+        "shuffled",
+        "real_more",
+        "real_all",
+        "duplicate",
+        "oversample_tail",
+        "oversample_label",
+        "teacher",
+        "synthetic",
+    ] = Field(
+        description="none: the control. same: the control again, with other seeds. shuffled: copies whose "
+        "labels say nothing. real_more, real_all: real rows that the control lacks. duplicate, "
+        "oversample_tail (rare items), oversample_label (the rarer outcome): copies. teacher: copies with "
+        "the labels of a simpler model"
+    )
     generator: str | None = Field(default=None, description="for kind synthetic: its name under generators")
     ratio: float = Field(default=0.0, ge=0, description="added rows a real row")
     weight: float = Field(
@@ -193,34 +210,44 @@ class ArmConfig(Section):
         le=1,
         description="a curriculum: added rows in the first steps, then real ones alone",
     )
+    alone: bool = Field(
+        default=False, description="in these steps without real rows, which fine-tune what was learnt so"
+    )
 
     @model_validator(mode="after")
-    def _synthetic_needs_generator(self) -> "ArmConfig":
+    def _adds_what_it_says(self) -> "ArmConfig":
         if (self.kind == "synthetic") != (self.generator is not None):
             raise ValueError("'generator' must be given for kind 'synthetic' and for no other kind")
-        if (self.kind == "none") != (self.ratio == 0.0):
-            raise ValueError("'ratio' must be above 0, and be left out for kind 'none'")
+        if (self.kind in ("none", "same", "real_all")) != (self.ratio == 0.0):
+            raise ValueError("'ratio' must be above 0, and be left out for the kinds none, same and real_all")
+        if self.alone and self.share_of_steps == 1.0:
+            raise ValueError("'alone' needs a 'share_of_steps' below 1: the rest is for real rows")
         return self
+
+
+class RankingRules(Section):
+    """What a measurement of rankers has to show; set beforehand."""
+
+    worthwhile: float = Field(default=0.001, ge=0, description="gain of AUC that is worth its cost")
+    margin: float = Field(default=0.01, gt=0, description="loss of AUC that harms no segment")
+    logloss_margin: float = Field(default=0.01, gt=0, description="loss of log loss that is none, in nats")
 
 
 class LiftConfig(Section):
     """The measurement of what augmentation gives."""
 
     arms: dict[str, ArmConfig] = Field(default_factory=lambda: {"none": ArmConfig(kind="none")})
-    num_seeds: int = Field(default=3, ge=1)
-    num_steps: int = Field(default=400, ge=1, description="optimizer steps, equal for every arm")
-    max_rows: int = Field(default=250_000, ge=100, description="real training rows, the same for every arm")
-    num_bootstrap: int = Field(default=500, ge=10)
+    num_seeds: int = Field(
+        default=5, ge=3, description="trainings of each arm, for each fit of its generator"
+    )
+    max_rows: int = Field(default=250_000, ge=100, description="real training rows of the control")
     min_users: int = Field(
         default=100, ge=2, description="of the test rows, or of a segment of them: fewer have no interval"
     )
     min_positives: int = Field(
         default=50, ge=1, description="rows of the rarer outcome, in the same way: fewer have no interval"
     )
-    history_buckets: tuple[int, ...] = Field(default=(50, 200, 600), description="borders of user_num_events")
-    popularity_buckets: tuple[int, ...] = Field(
-        default=(5, 30, 150), description="borders of item_num_purchases"
-    )
+    ranking: RankingRules = RankingRules()
 
     @model_validator(mode="after")
     def _needs_control(self) -> "LiftConfig":

@@ -1,126 +1,115 @@
-"""The arms of a lift measurement: what each one adds to the real rows, and its training."""
+"""What each arm adds to a ranker's real rows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from clicksmith.config import ArmConfig, RankerConfig
-from clicksmith.recommenders.losses import RankerObjective
-from clicksmith.recommenders.ranking.ranker import build_ranker, score
+from clicksmith.lift.task import Role
+from clicksmith.reading.examples import Examples, Splits
 from clicksmith.seeds import derive_seed
-from clicksmith.training.engine.supervised import Batch, Schedule, fit, rows_of_step
+from clicksmith.training.engine.supervised import rows_of_step
+from clicksmith.training.ranker import Added, ranker_task
+from clicksmith.training.runs import fit_here
+
+POPULARITY = "popularity"
+LEARNING_NOTHING = ("independent", "smote")
+"""Presets that are controls: what they give as well is no merit of a generator."""
+
+_ROLES: Mapping[str, Role] = {
+    "none": "control",
+    "same": "same",
+    "shuffled": "same",
+    "real_more": "ceiling",
+    "real_all": "ceiling",
+    "duplicate": "cheap",
+    "oversample_tail": "cheap",
+    "oversample_label": "cheap",
+    "teacher": "cheap",
+}
+
+
+def role_of(arm: ArmConfig, preset: str | None) -> Role:
+    """What an arm is to the verdict; `preset` is its generator's, if it has one."""
+    if arm.kind == "synthetic":
+        return "cheap" if preset in LEARNING_NOTHING else "generator"
+    return _ROLES[arm.kind]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Coded examples.
+class Stock:
+    """What arms take rows from.
 
     Attributes:
-        codes: shape (N, C).
-        labels: shape (N,).
+        real: training rows of the control.
+        unseen: further real training rows, which no arm but a ceiling may take.
+        tail: rows of the control whose items are rare as of the cut, shape (N,).
+        generated: rows of each fit of a generator, by its name.
     """
 
-    codes: NDArray[np.int32]
-    labels: NDArray[np.bool_]
+    real: Examples
+    unseen: Examples
+    tail: NDArray[np.bool_]
+    generated: Mapping[str, tuple[Examples, ...]]
 
 
-@dataclass(frozen=True)
-class ArmTask:
-    """Everything but the rows that determines one small training.
-
-    Attributes:
-        name: the arm.
-        arm: its configuration.
-        index: of the training seed, 0..S-1.
-        seed: the run's.
-        ranker: the model and its optimizer.
-        num_steps: equal for all arms.
-        cardinalities: codes of each input column.
-    """
-
-    name: str
-    arm: ArmConfig
-    index: int
-    seed: int
-    ranker: RankerConfig
-    num_steps: int
-    cardinalities: tuple[int, ...]
-
-
-def copies(arm: ArmConfig, num_rows: int, tail: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
-    """Which real rows the arm adds once more: shape (round(ratio x N),), or none.
-
-    Rows are drawn without replacement until all were, then again, so that no row is added twice
-    before every other one was once.
+def added_rows(
+    arm: ArmConfig, stock: Stock, fit: int, seed: int, config: RankerConfig, splits: Splits
+) -> Added | None:
+    """The rows that an arm adds; None where it adds none.
 
     Args:
-        arm: duplicate draws from all rows, oversample_tail from those of rare items; other kinds add none.
-        num_rows: N.
-        tail: whether a row's item is in the lowest popularity bucket, shape (N,).
+        arm: the arm.
+        stock: where from.
+        fit: of its generator.
         seed: of the draw.
+        config: of the ranker, for the arm that has a teacher.
+        splits: real rows, likewise.
     """
-    pool = {"duplicate": np.arange(num_rows), "oversample_tail": np.flatnonzero(tail)}.get(arm.kind)
-    wanted = round(arm.ratio * num_rows)
-    if pool is None or len(pool) == 0 or wanted == 0:
-        return np.empty(0, np.int64)
-    return pool[rows_of_step(len(pool), wanted, 0, seed)]
-
-
-def weights_of(arm: ArmConfig, num_real: int, num_rows: int) -> torch.Tensor | None:
-    """Each row's weight in the loss, of mean 1, shape (num_rows,), the real rows first; None: all alike."""
-    if arm.weight == 1.0:
+    wanted = round(arm.ratio * len(stock.real))
+    rows: Examples | None = None
+    if arm.kind in ("duplicate", "shuffled", "teacher"):
+        rows = stock.real.take(_spread(np.arange(len(stock.real)), wanted, seed))
+    elif arm.kind == "oversample_tail":
+        rows = stock.real.take(_spread(np.flatnonzero(stock.tail), wanted, seed))
+    elif arm.kind == "oversample_label":
+        labels = stock.real.labels
+        rows = stock.real.take(_spread(np.flatnonzero(labels == (labels.mean() < 0.5)), wanted, seed))
+    elif arm.kind == "real_more":
+        rows = stock.unseen.take(np.arange(min(wanted, len(stock.unseen))))
+    elif arm.kind == "real_all":
+        rows = stock.unseen
+    elif arm.generator is not None:
+        generated = stock.generated[arm.generator][fit]
+        rows = generated.take(np.arange(min(wanted, len(generated))))
+    if rows is None:
         return None
-    weights = torch.ones(num_rows)
-    weights[num_real:] = arm.weight
-    return weights / weights.mean()
+    if arm.kind == "shuffled":
+        rows = _with_labels_of(rows, np.random.default_rng(seed).permutation(len(rows)))
+    if arm.kind == "teacher":
+        rows = _taught(rows, config, splits, seed)
+    return Added(rows, arm.weight, arm.share_of_steps, arm.alone)
 
 
-def train_arm(
-    task: ArmTask, real: Rows, tail: NDArray[np.bool_], extra: Rows | None, test_codes: NDArray[np.int32]
-) -> NDArray[np.float32]:
-    """Train one ranker and score the test rows; on one thread, so that it repeats exactly.
+def _spread(pool: NDArray[np.int64], wanted: int, seed: int) -> NDArray[np.int64]:
+    """Rows of a pool: no row twice before every other one was once; shape (wanted,), or none of none."""
+    return pool[rows_of_step(len(pool), wanted, 0, seed)] if len(pool) and wanted else pool[:0]
 
-    Seed s starts every arm from the same weights; the arm's name and s seed its rows and dropout.
 
-    Args:
-        task: what to train.
-        real: real training rows; their base rate starts the bias in every arm.
-        tail: see `copies`.
-        extra: rows of a generator, for a synthetic arm.
-        test_codes: shape (M, C).
+def _with_labels_of(rows: Examples, order: NDArray[np.int64]) -> Examples:
+    return replace(rows, labels=rows.labels[order], auxiliary=rows.auxiliary[order])
 
-    Returns:
-        Probabilities of the label, shape (M,).
+
+def _taught(rows: Examples, config: RankerConfig, splits: Splits, seed: int) -> Examples:
+    """Rows whose label is drawn by what a simpler model, fitted on the same real rows, gives it.
+
+    Where such rows help as much as generated ones, these hand down a model, and bring nothing of their own.
     """
-    seed = derive_seed(task.seed, "lift", task.name, task.index)
-    added = copies(task.arm, len(real.labels), tail, derive_seed(seed, "copies"))
-    parts = [real, Rows(real.codes[added], real.labels[added]), *([extra] if extra is not None else [])]
-    codes = torch.from_numpy(np.concatenate([part.codes for part in parts]))
-    labels = torch.from_numpy(np.concatenate([part.labels for part in parts]))
-    ranker = task.ranker
-    weights = weights_of(task.arm, len(real.labels), len(labels))
-    schedule = Schedule(task.num_steps, ranker.batch_size, ranker.learning_rate, seed)
-
-    def batch_of(step: int) -> Batch:
-        has_added = step < round(task.arm.share_of_steps * task.num_steps)
-        pool = len(labels) if has_added else len(real.labels)
-        rows = torch.from_numpy(rows_of_step(pool, schedule.batch_size, step, seed))
-        # Real rows alone all weigh the same: their weights beside added ones are not of mean 1.
-        return codes[rows], labels[rows], *((weights[rows],) if has_added and weights is not None else ())
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        network = build_ranker(
-            ranker.model,
-            task.cardinalities,
-            ranker.embedding_dim,
-            float(real.labels.mean()),
-            derive_seed(task.seed, "lift", "weights", task.index),
-        )
-        fit(RankerObjective(network), schedule, batch_of)
-        return np.asarray(score(network, torch.from_numpy(test_codes)).numpy())
-    finally:
-        torch.set_num_threads(threads)
+    simple = config.model_copy(update={"model": "logistic", "auxiliary_labels": ()})
+    bare = replace(splits.train, auxiliary=splits.train.auxiliary[:, :0])
+    task = ranker_task(simple, replace(splits, train=bare), derive_seed(seed, "teacher"))
+    fit_here(task)
+    drawn = np.random.default_rng(derive_seed(seed, "labels")).random(len(rows)) < task.score(rows)
+    return replace(rows, labels=drawn)

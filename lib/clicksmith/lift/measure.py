@@ -1,4 +1,4 @@
-"""Measuring lift: many small trainings as Ray tasks, then figures, intervals and a verdict."""
+"""Measuring: many small trainings as Ray tasks, each kept once it is done; then comparisons and verdicts."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -6,114 +6,132 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
-from clicksmith.config import Config
-from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.lift.arms import ArmTask, Rows, train_arm
-from clicksmith.lift.bootstrap import multiplicities
-from clicksmith.lift.data import Data, load
-from clicksmith.lift.difference import Difference, Metric, difference, measure_arm
-from clicksmith.lift.rows import metric_rows, verdict_row
-from clicksmith.lift.verdict import decide, shown
-from clicksmith.seeds import derive_seed
+from clicksmith.config import RayConfig
+from clicksmith.lakehouse import storage
+from clicksmith.lift.comparison import Comparison, compare
+from clicksmith.lift.intervals import Estimate
+from clicksmith.lift.task import ALL, Split, Task, Training, few_units
+from clicksmith.lift.verdict import Verdict, choose, decide
 from clicksmith.training.engine.cluster import connect
 
 logger = logging.getLogger(__name__)
 
+Said = dict[Split, NDArray[np.float32]]
+
 
 @dataclass(frozen=True)
-class Measurement:
-    """Rows for gold.evaluation_metrics and gold.verdicts."""
+class Measured:
+    """A task with all that was found.
 
-    metrics: pa.Table
-    verdict: pa.Table
+    Attributes:
+        task: what was measured.
+        num_seeds: of each arm.
+        comparisons: by split, metric and segment; of validation, on all observations by the first metric.
+        few: segments of too few units for an interval, and why.
+        verdict: on the arm that validation chose.
+    """
+
+    task: Task
+    num_seeds: int
+    comparisons: Mapping[tuple[Split, str, str], Comparison]
+    few: Mapping[str, str]
+    verdict: Verdict
+
+    def gain(self, metric: str, segment: str, arm: str, against: str) -> Estimate:
+        """How much better an arm is than another on test observations."""
+        return self.comparisons["test", metric, segment].gain(arm, against)
 
 
 def measure(
-    config: Config,
-    run_id: str,
-    examples: Snapshot,
-    vocabulary: Snapshot,
-    synthetic: Mapping[str, Snapshot],
-) -> Measurement:
-    """Train every arm with every seed, all for the same number of steps, and decide.
+    task: Task, num_seeds: int, min_units: int, min_positives: int, ray_config: RayConfig, folder: str
+) -> Measured:
+    """Train every arm with every seed, and every fit of its generator, and decide.
 
     Args:
-        config: its sections lift, ranker, ray and its seed count.
-        run_id: of the rows written.
-        examples: gold.training_examples.
-        vocabulary: gold.vocabulary.
-        synthetic: gold.synthetic_examples of each generator that was published, by its name.
-
-    Raises:
-        TrainingError: there are too few rows to train on or to test with, or they leak: see `load`.
+        task: what is measured.
+        num_seeds: trainings of each arm and fit.
+        min_units: e.g. users, and
+        min_positives: rows of the rarer outcome, that an interval needs.
+        ray_config: the cluster; without workers all is done here.
+        folder: where finished trainings are kept: a measurement that was killed goes on from them.
     """
-    data = load(config, examples, vocabulary, synthetic)
-    for name, reason in data.skipped.items():
-        logger.warning("arm %s is skipped: %s", name, reason)
-    scores = _train(config, data)
-    counts = multiplicities(
-        int(data.users.max()) + 1, config.lift.num_bootstrap, derive_seed(config.seed, "lift", "bootstrap")
-    )
-    shared = (data.test.labels, data.users, data.slices, counts)
-    calls = [(scores[name],) for name in data.arms]
-    figures = dict(zip(data.arms, _map(config, "arms measured", measure_arm, calls, shared), strict=True))
-
-    def differ(arm: str, against: str, slice_name: str, metric: Metric = "auc") -> Difference:
-        return difference(figures, metric, arm, against, slice_name, config.seed)
-
-    verdict = decide(data.arms, list(data.slices), differ, data.undecidable)
-    logger.info("verdict: %s (%s)", verdict.decision, "; ".join(verdict.evidence["reasons"]) or verdict.arm)
-    return Measurement(
-        metrics=metric_rows(run_id, data, figures, shown(differ, data.undecidable)),
-        verdict=verdict_row(run_id, config, data, verdict),
-    )
-
-
-def _train(config: Config, data: Data) -> dict[str, NDArray[np.float32]]:
-    """Scores of the test rows by every seed, shape (S, M), for each arm."""
-    lift = config.lift
-    tasks = [
-        ArmTask(
-            name=name,
-            arm=lift.arms[name],
-            index=index,
-            seed=config.seed,
-            ranker=config.ranker,
-            num_steps=lift.num_steps,
-            cardinalities=tuple(data.codec.cardinalities),
-        )
-        for name in data.arms
-        for index in range(lift.num_seeds)
+    for name, reason in task.skipped.items():
+        logger.warning("%s: arm %s is skipped: %s", task.name, name, reason)
+    trainings = [
+        Training(name, fit, seed)
+        for name, arm in task.arms.items()
+        for fit in range(arm.num_fits)
+        for seed in range(num_seeds)
     ]
+    places = {training: storage.join(folder, f"{training.key}.safetensors") for training in trainings}
+    missing = [training for training in trainings if not storage.exists(places[training])]
     logger.info(
-        "%d trainings of %d steps: %d arms x %d seeds, %s real rows, %s test rows",
-        len(tasks), lift.num_steps, len(data.arms), lift.num_seeds,
-        f"{len(data.real.labels):,}", f"{len(data.test.labels):,}",
-    )  # fmt: skip
-    shared = (data.real, data.tail, data.extra, data.test.codes)
-    scores = _map(config, "trainings done", _train_one, [(task,) for task in tasks], shared)
-    return {
-        name: np.stack([s for task, s in zip(tasks, scores, strict=True) if task.name == name])
-        for name in data.arms
-    }
+        "%s: %d trainings of %s, %d of them done before; %s test rows",
+        task.name,
+        len(trainings),
+        task.model,
+        len(trainings) - len(missing),
+        f"{task.units['test'].num_rows:,}",
+    )
+    calls = [(training, places[training]) for training in missing]
+    _map(ray_config, f"{task.name}: trainings done", _train, calls, [task])
+    said = {training: load(storage.read_bytes(places[training])) for training in trainings}
+    comparisons = _compare_all(task, said, ray_config)
+    few = few_units(task.units["test"], min_units, min_positives)
+    return Measured(task, num_seeds, comparisons, few, _judge(task, comparisons, few))
 
 
-def _train_one(
-    task: ArmTask,
-    real: Rows,
-    tail: NDArray[np.bool_],
-    extra: Mapping[str, Rows],
-    test_codes: NDArray[np.int32],
-) -> NDArray[np.float32]:
-    return train_arm(task, real, tail, extra.get(task.name), test_codes)
+def _train(training: Training, place: str, task: Task) -> None:
+    said = task.train(training).items()
+    outputs: dict[str, NDArray[Any]] = {split: np.ascontiguousarray(output) for split, output in said}
+    storage.write_bytes(place, save(outputs))
+
+
+def _compare_all(
+    task: Task, said: Mapping[Training, Mapping[str, NDArray[np.float32]]], config: RayConfig
+) -> dict[tuple[Split, str, str], Comparison]:
+    first = next(iter(task.metrics))
+    keys: list[tuple[Split, str, str]] = [
+        ("test", metric, segment) for metric in task.metrics for segment in task.units["test"].segments
+    ]
+    if "validation" in task.units:
+        keys.append(("validation", first, ALL))
+    found = _map(config, f"{task.name}: comparisons done", _compare, [(key,) for key in keys], [task, said])
+    return dict(zip(keys, found, strict=True))
+
+
+def _compare(
+    key: tuple[Split, str, str], task: Task, said: Mapping[Training, Mapping[str, NDArray[np.float32]]]
+) -> Comparison:
+    split, metric, segment = key
+    return compare(
+        task, metric, split, segment, {training: output[split] for training, output in said.items()}
+    )
+
+
+def _judge(
+    task: Task, comparisons: Mapping[tuple[Split, str, str], Comparison], few: Mapping[str, str]
+) -> Verdict:
+    """Choose on validation, decide on test; without validation rows the first generated arm is judged."""
+
+    def on(split: Split) -> Callable[[str, str, str, str], Estimate]:
+        return lambda metric, segment, arm, against: comparisons[split, metric, segment].gain(arm, against)
+
+    first = next(iter(task.metrics))
+    if "validation" in task.units:
+        chosen = choose(task.arms, on("validation"), first)
+    else:
+        chosen = next((name for name, arm in task.arms.items() if arm.role == "generator"), None)
+    segments = list(task.units["test"].segments)
+    return decide(chosen, task.arms, on("test"), task.metrics, task.worthwhile, segments, few)
 
 
 def _map(
-    config: Config,
+    config: RayConfig,
     what: str,
     function: Callable[..., Any],
     calls: Sequence[tuple[Any, ...]],
@@ -122,20 +140,20 @@ def _map(
     """``function(*call, *shared)`` for every call: as Ray tasks of one CPU each, or here without workers.
 
     Args:
-        config: of the run.
+        config: of the cluster.
         what: a finished call is, for the log.
         function: of one call.
         calls: its own arguments.
         shared: what every call gets as well.
     """
-    if config.ray.num_workers == 0:
+    if config.num_workers == 0 or not calls:
         return [function(*call, *shared) for call in calls]
-    connect(config.ray)
+    connect(config)
     remote = ray.remote(num_cpus=1)(function)
     references = [ray.put(value) for value in shared]  # once, however many tasks read it
     results = waiting = [remote.remote(*call, *references) for call in calls]
     while waiting:
         ready, waiting = ray.wait(waiting)
         ray.get(ready)  # one that failed ends the rest
-        logger.info("%d of %d %s", len(calls) - len(waiting), len(calls), what)
+        logger.info("%s: %d of %d", what, len(calls) - len(waiting), len(calls))
     return list(ray.get(results))

@@ -2,63 +2,62 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from clicksmith.config import Config
-from clicksmith.lift.data import Data
-from clicksmith.lift.difference import Difference, Figures, Metric
-from clicksmith.lift.verdict import ALL_ROWS, Verdict
+from clicksmith.lift.intervals import LEVEL, Estimate, holm
+from clicksmith.lift.measure import Measured
+from clicksmith.lift.task import ALL, control_of
+from clicksmith.lift.verdict import Statement, Verdict
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 JOB = "measure_lift"
+INTERVAL = (
+    "95 %, by Student's t over what varies: the users and items that were tested, the seeds, and the fits of "
+    "the generator"
+)
 
 
-def metric_rows(
-    run_id: str,
-    data: Data,
-    figures: Mapping[str, Mapping[str, Figures]],
-    differ: Callable[..., Difference],
-    metrics: Sequence[Metric] = ("auc", "logloss"),
-) -> pa.Table:
+def metric_rows(run_id: str, measured: Sequence[Measured]) -> pa.Table:
     """Rows for gold.evaluation_metrics.
 
-    ``arm.*`` are each arm's figures by seed, ``lift.*`` its difference to the control, pooled over seeds.
-
-    Args:
-        run_id: of the rows.
-        data: what was measured.
-        figures: by arm and slice.
-        differ: (arm, against, slice, metric) to their difference.
-        metrics: those that differences are taken of.
+    ``arm.TASK.METRIC`` are an arm's figures by training, ``lift.TASK.METRIC`` its gain over the
+    control, where above 0 is better whatever the metric. A training's number is fit x seeds + seed.
     """
-    control = next(name for name, arm in data.arms.items() if arm.kind == "none")
-    rows: list[dict[str, Any]] = []
-    for name, arm in data.arms.items():
-        num_train = round((1 + arm.ratio) * len(data.real.labels))
-        rows.append(_row("arm.ratio", ALL_ROWS, name, arm.ratio, num_train))
-        for slice_name, figure in figures[name].items():
-            for metric, values in figure.per_seed.items():
-                for seed, value in enumerate(values):
-                    rows.append(_row(f"arm.{metric}", slice_name, name, value, figure.num_rows, seed=seed))
-            if name == control:
-                continue
-            for metric in metrics:
-                lift = differ(name, control, slice_name, metric)
-                low, high = lift.interval()
-                rows.append(
-                    _row(f"lift.{metric}", slice_name, name, lift.value, lift.num_rows, low=low, high=high)
-                )
+    rows = [row for one in measured for row in (*_ratios(one), *_figures(one))]
     return pa.Table.from_pylist(
-        [{**row, "run_id": run_id, "job": JOB} for row in rows], schema=EVALUATION_METRICS.arrow_schema
+        [{"run_id": run_id, "job": JOB, "ceiling": None, **row} for row in rows],
+        schema=EVALUATION_METRICS.arrow_schema,
     )
+
+
+def _ratios(measured: Measured) -> Iterator[dict[str, Any]]:
+    task = measured.task
+    for name, arm in task.arms.items():
+        yield _row(f"arm.{task.name}.ratio", ALL, name, arm.ratio, task.units["test"].num_rows)
+
+
+def _figures(measured: Measured) -> Iterator[dict[str, Any]]:
+    task, control = measured.task, control_of(measured.task.arms)
+    for (split, metric, segment), comparison in measured.comparisons.items():
+        if split != "test":
+            continue
+        for name in task.arms:
+            for number, value in enumerate(comparison.values[name].ravel()):
+                what = f"arm.{task.name}.{metric}"
+                yield _row(what, segment, name, float(value), comparison.num_rows, number)
+            if name != control:
+                found = comparison.gain(name, control)
+                low, high = (math.nan, math.nan) if segment in measured.few else found.interval()
+                what = f"lift.{task.name}.{metric}"
+                yield _row(what, segment, name, found.value, comparison.num_rows, low=low, high=high)
 
 
 def _row(
     metric: str,
-    slice_name: str,
+    segment: str,
     arm: str,
     value: float,
     num_rows: int,
@@ -68,51 +67,111 @@ def _row(
 ) -> dict[str, Any]:
     return {
         "metric": metric,
-        "slice": slice_name,
+        "slice": segment,
         "arm": arm,
         "seed": seed,
-        "value": _known(value),
-        "ci_low": _known(low),
-        "ci_high": _known(high),
-        "ceiling": None,
+        "value": known(value),
+        "ci_low": known(low),
+        "ci_high": known(high),
         "num_rows": num_rows,
     }
 
 
-def _known(value: Any) -> Any:
-    """The value with None in place of NaN, at any depth: neither a table nor JSON should hold NaN."""
+def known(value: Any) -> Any:
+    """The value with None in place of what is no finite number, at any depth: JSON has neither."""
     if isinstance(value, Mapping):
-        return {key: _known(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_known(item) for item in value]
+        return {key: known(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [known(item) for item in value]
     if isinstance(value, float):
-        return None if math.isnan(value) else float(value)
+        return float(value) if math.isfinite(value) else None
     return value
 
 
-def verdict_row(run_id: str, config: Config, data: Data, verdict: Verdict) -> pa.Table:
-    """The row for gold.verdicts, its evidence with all that a reader needs to judge the decision."""
-    evidence = {
-        **verdict.evidence,
-        "skipped_arms": data.skipped,
-        "ratios": {name: arm.ratio for name, arm in data.arms.items()},
-        "label": config.ranker.label,
-        "model": config.ranker.model,
-        "num_seeds": config.lift.num_seeds,
-        "num_steps": config.lift.num_steps,
-        "num_bootstrap": config.lift.num_bootstrap,
-        "num_real_rows": len(data.real.labels),
-        "num_test_rows": len(data.test.labels),
-        "num_test_users": int(data.users.max()) + 1,
-        "impressions": config.impressions,
-        "interval": "paired bootstrap over users, widened by the noise between training seeds",
+def verdict_rows(
+    run_id: str, measured: Sequence[Measured], verdicts: Mapping[str, Verdict], facts: Mapping[str, Any]
+) -> pa.Table:
+    """The rows for gold.verdicts, one a task, with all that a reader needs to judge each decision.
+
+    Args:
+        run_id: of the rows.
+        measured: the tasks.
+        verdicts: of each task, corrected for all of them.
+        facts: of the whole measurement.
+    """
+    rows = []
+    for one in measured:
+        task, verdict = one.task, verdicts[one.task.name]
+        augments = verdict.decision == "augment" and verdict.arm is not None
+        rows.append(
+            {
+                "run_id": run_id,
+                "task": task.name,
+                "model": task.model,
+                "decision": verdict.decision,
+                "arm": verdict.arm if augments else None,
+                "ratio": task.arms[verdict.arm].ratio if augments and verdict.arm else None,
+                "segments": [] if verdict.arm is None else better_segments(one, verdict.arm),
+                "evidence": json.dumps(known({**_evidence(one, verdict), **facts}), sort_keys=True),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=VERDICTS.arrow_schema)
+
+
+def better_segments(measured: Measured, arm: str) -> list[str]:
+    """Segments on which an arm's gain is above 0, corrected for how many there are (Holm)."""
+    task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
+    p_values = {
+        segment: measured.gain(first, segment, arm, control).p_value()
+        for segment in task.units["test"].segments
+        if segment != ALL and segment not in measured.few
     }
-    row = {
-        "run_id": run_id,
-        "decision": verdict.decision,
-        "arm": verdict.arm,
-        "ratio": verdict.ratio,
-        "segments": verdict.segments,
-        "evidence": json.dumps(_known(evidence), sort_keys=True, allow_nan=False),
+    return sorted(holm(p_values), key=list(p_values).index)
+
+
+def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
+    task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
+    chosen = verdict.statements[0].estimate if verdict.statements else None
+    return {
+        "metric": first,
+        "worthwhile": task.worthwhile,
+        "control": control,
+        "chosen": verdict.arm,
+        "detectable": None if chosen is None else chosen.detectable(task.worthwhile),
+        "needed_units": verdict.needed_units,
+        "reasons": list(verdict.reasons),
+        "statements": [_statement(one) for one in verdict.statements],
+        "arms": {
+            name: {
+                "kind": arm.kind,
+                "role": arm.role,
+                "ratio": arm.ratio,
+                "num_fits": arm.num_fits,
+                **(_gain(measured.gain(first, ALL, name, control)) if name != control else {}),
+            }
+            for name, arm in task.arms.items()
+        },
+        "skipped_arms": dict(task.skipped),
+        "few": dict(measured.few),
+        "num_seeds": measured.num_seeds,
+        "num_test_rows": task.units["test"].num_rows,
+        "num_test_units": measured.comparisons["test", first, ALL].num_units,
+        "interval": INTERVAL,
+        **task.facts,
     }
-    return pa.Table.from_pylist([row], schema=VERDICTS.arrow_schema)
+
+
+def _statement(one: Statement) -> dict[str, Any]:
+    return {
+        "what": one.what,
+        "subject": one.subject,
+        "border": one.border,
+        "state": one.state,
+        "few": one.few,
+        **_gain(one.estimate),
+    }
+
+
+def _gain(found: Estimate) -> dict[str, Any]:
+    low, high = found.interval(LEVEL)
+    return {"value": found.value, "ci_low": low, "ci_high": high, "num_rows": found.num_rows}

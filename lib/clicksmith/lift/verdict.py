@@ -1,167 +1,172 @@
-"""From differences to a decision. A pure function: no data, no engine."""
+"""From gains to a decision. A pure function: no data, no engine.
+
+Each statement is an interval, wholly on one side of its border or not: that is why there are three verdicts.
+The arm was chosen on other observations, and all of its statements must hold at once, so that none of them
+needs a correction (Berger 1982); what is claimed of several tasks is corrected by Holm in `confirm`.
+"""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from clicksmith.lift.difference import Difference
+from clicksmith.lift.intervals import LEVEL, Estimate, holm
+from clicksmith.lift.task import ALL, Arm, Metric, control_of
 
-ALL_ROWS = "all"
+Decision = Literal["augment", "no_gain", "inconclusive"]
+State = Literal["holds", "fails", "open"]
+
+Gain = Callable[[str, str, str, str], Estimate]
+"""(metric, segment, arm, against) to how much better the arm is on the observations that decide."""
 
 
 @dataclass(frozen=True)
-class Arm:
-    """What an arm trained on.
+class Statement:
+    """One of what an arm has to be shown to be.
 
     Attributes:
-        kind: none (the control), duplicate, oversample_tail or synthetic.
-        ratio: added rows a real row, as it came out.
+        claim: in words, as it would be if it held.
+        border: above which the gain has to be.
+        estimate: the gain.
+        few: why there is no interval; empty where there is.
+        what: gain, cheap or safe.
     """
 
-    kind: str
-    ratio: float
+    what: Literal["gain", "cheap", "safe"]
+    subject: str
+    border: float
+    estimate: Estimate
+    few: str = ""
 
+    @property
+    def state(self) -> State:
+        """Whether it is shown, refuted, or neither."""
+        low, high = self.estimate.interval()
+        if self.few or math.isnan(low):
+            return "open"
+        if low > self.border:
+            return "holds"
+        return "fails" if high < self.border else "open"
 
-Differ = Callable[..., Difference]
-"""(arm, against, slice) to the difference, of AUC where no metric is named."""
+    @property
+    def p_value(self) -> float:
+        """One-sided; 1 where nothing can be told."""
+        found = 1.0 if self.few else self.estimate.p_value(self.border)
+        return 1.0 if math.isnan(found) else found
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision and what it rests on; the columns of gold.verdicts."""
+    """A decision and what it rests on.
 
-    decision: Literal["augment", "do_not_augment", "inconclusive"]
+    Attributes:
+        decision: see `decide`.
+        arm: that was chosen; None where no generated rows were there.
+        statements: about it.
+        reasons: why it is not "augment", one sentence each.
+        needed_units: that would settle it, where units would.
+    """
+
+    decision: Decision
     arm: str | None
-    ratio: float | None
-    segments: list[str]
-    evidence: dict[str, Any] = field(default_factory=dict)
+    statements: tuple[Statement, ...] = ()
+    reasons: tuple[str, ...] = ()
+    needed_units: float | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def p_value(self) -> float:
+        """Of all statements together: that of the weakest one."""
+        return max((statement.p_value for statement in self.statements), default=1.0)
 
 
-def shown(difference: Differ, undecidable: Mapping[str, str]) -> Differ:
-    """Differences as they are told: on slices of too few users without an interval, which would be wrong."""
-
-    def differ(arm: str, against: str, slice_name: str, *metric: Any) -> Difference:
-        found = difference(arm, against, slice_name, *metric)
-        return found.without_interval() if slice_name in undecidable else found
-
-    return differ
+def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
+    """The generated rows of the largest gain over the control, on observations that decide nothing."""
+    control = control_of(arms)
+    gains = {
+        name: gain(metric, ALL, name, control).value for name, arm in arms.items() if arm.role == "generator"
+    }
+    known = {name: value for name, value in gains.items() if not math.isnan(value)}
+    return max(known or gains, key=lambda name: (known.get(name, 0.0), name), default=None)
 
 
 def decide(
+    chosen: str | None,
     arms: Mapping[str, Arm],
-    slices: list[str],
-    difference: Differ,
-    undecidable: Mapping[str, str] | None = None,
-    level: float = 0.95,
+    gain: Gain,
+    metrics: Mapping[str, Metric],
+    worthwhile: float,
+    segments: Sequence[str],
+    few: Mapping[str, str],
 ) -> Verdict:
-    """Decide whether to augment.
+    """Judge the chosen arm.
 
-    ``inconclusive`` where all rows together are too few to tell. Otherwise:
-
-    ``augment`` names the synthetic arm of the largest lift among those that pass all of:
-
-    1. its lift over the control on all rows has an interval above 0;
-    2. so has its difference to each cheap arm (duplicate, oversample_tail): what copies of real
-       rows give as well is no merit of a generator;
-    3. on no guarded segment (every slice but all rows) is its lift's interval below 0.
-
-    Choosing among m synthetic arms is paid for: the intervals of 1 and 2 are at level
-    1 - (1 - level) / m (Bonferroni). Test 2 must hold against every cheap arm, which needs no
-    further correction. The guard 3 is uncorrected on purpose: caution is the cheap side. For the same
-    reason it looks at segments of too few users too, of which no interval is told and no gain listed.
-    Segments are listed at 1 - (1 - level) / (m x segments).
+    ``augment``: its gain in the first metric is above `worthwhile`, it is better than every cheap arm, and on
+    all observations and every segment no metric loses its margin. ``no_gain``: one of these is refuted.
+    ``inconclusive``: neither; observations are too few for the rest.
 
     Args:
-        arms: the arms that were measured; exactly one of kind none.
-        slices: slices, ``all`` among them; the rest are guarded.
-        difference: (arm, against, slice) to the difference of AUC, everywhere with its replicates.
-        undecidable: slices of too few users or rows for an interval, and why.
-        level: of the family of statements.
+        chosen: by `choose`, on other observations.
+        arms: what was measured.
+        gain: on the observations that decide.
+        metrics: of the task, the deciding one first.
+        worthwhile: gain of the first metric.
+        segments: all that must be safe, `ALL` among them.
+        few: segments of too few units for an interval, and why.
     """
-    control = next(name for name, arm in arms.items() if arm.kind == "none")
-    synthetic = [name for name, arm in arms.items() if arm.kind == "synthetic"]
-    cheap = [name for name, arm in arms.items() if arm.kind not in ("none", "synthetic")]
-    segments = [name for name in slices if name != ALL_ROWS]
-    adjusted = 1 - (1 - level) / max(1, len(synthetic))
-    undecidable = undecidable or {}
-    told = shown(difference, undecidable)
-    found = {name: _examine(name, control, cheap, told, adjusted) for name in synthetic}
-    for name in synthetic:
-        by_segment, harms = _guard(name, control, segments, difference, undecidable, level)
-        found[name]["segments"] = by_segment
-        found[name]["reasons"] += harms
-    passed = [name for name in synthetic if not found[name]["reasons"]]
-    best = max(passed or synthetic, key=lambda name: _or_least(found[name]["lift"]["value"]), default=None)
-    listed_level = 1 - (1 - adjusted) / max(1, len(segments))
-    listed = [s for s in segments if best and told(best, control, s).interval(listed_level)[0] > 0]
-    evidence = {
-        "metric": "auc",
-        "level": level,
-        "adjusted_level": adjusted,
-        "segment_level": listed_level,
-        "correction": f"Bonferroni over {len(synthetic)} synthetic arms; segments over all of theirs too",
-        "control": control,
-        "best_arm": best,
-        "arms": found,
-        "cheap_arms": {name: _figure(told(name, control, ALL_ROWS), level) for name in cheap},
-        "reasons": found[best]["reasons"] if best else ["no synthetic arm was measured"],
-        "undecidable": dict(undecidable),
+    if chosen is None:
+        return Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
+    control, first = control_of(arms), next(iter(metrics))
+    cheap = [name for name, arm in arms.items() if arm.role == "cheap"]
+    statements = [
+        Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), few.get(ALL, "")),
+        *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), few.get(ALL, "")) for name in cheap),
+    ]
+    for name, metric in metrics.items():
+        for segment in segments:
+            if (name, segment) != (first, ALL):
+                subject = segment if name == first else f"{segment} by {name}"
+                found = gain(name, segment, chosen, control)
+                statements.append(Statement("safe", subject, -metric.margin, found, few.get(segment, "")))
+    states = {statement.state for statement in statements}
+    decision: Decision = "augment"
+    if states != {"holds"}:
+        decision = "no_gain" if "fails" in states else "inconclusive"
+    needed = statements[0].estimate.needed_units(worthwhile) if statements[0].state == "open" else None
+    reasons = tuple(_reason(statement) for statement in statements if statement.state != "holds")
+    return Verdict(decision, chosen, tuple(statements), reasons, needed)
+
+
+def confirm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """Of several tasks' verdicts, keep as "augment" what holds for all tasks together (Holm)."""
+    kept = holm({name: verdict.p_value for name, verdict in verdicts.items()})
+    reason = "it holds for this task alone, not once corrected for all tasks that were measured"
+    return {
+        name: replace(verdict, decision="inconclusive", reasons=(reason,))
+        if verdict.decision == "augment" and name not in kept
+        else verdict
+        for name, verdict in verdicts.items()
     }
-    if ALL_ROWS in undecidable:
-        evidence["reasons"] = [undecidable[ALL_ROWS]]
-        return Verdict("inconclusive", None, None, [], evidence)
-    if passed and best:
-        return Verdict("augment", best, arms[best].ratio, listed, evidence)
-    return Verdict("do_not_augment", None, None, listed, evidence)
 
 
-def _examine(name: str, control: str, cheap: list[str], told: Differ, adjusted: float) -> dict[str, Any]:
-    """An arm's figures on all rows, and why it fails: an empty list of reasons where it passes."""
-    lift = _figure(told(name, control, ALL_ROWS), adjusted)
-    against = {other: _figure(told(name, other, ALL_ROWS), adjusted) for other in cheap}
-    reasons = []
-    if not lift["ci_low"] > 0:
-        what = (
-            f"it is worse than {control}" if lift["ci_high"] < 0 else f"its lift over {control} may be zero"
-        )
-        reasons.append(f"{what}: {_text(lift)}")
-    for other, figure in against.items():
-        if not figure["ci_low"] > 0:
-            how = "is worse than" if figure["ci_high"] < 0 else "may be no better than"
-            reasons.append(f"it {how} the cheap arm {other}: {_text(figure)}")
-    return {"lift": lift, "against": against, "reasons": reasons}
+def _reason(statement: Statement) -> str:
+    """Why a statement does not hold."""
+    figure, border = _figure(statement.estimate), statement.border
+    if statement.what == "gain":
+        if statement.few:
+            return statement.few
+        if statement.state == "fails":
+            return f"its gain, {figure}, is surely below the {border:g} that would be worthwhile"
+        return f"its gain, {figure}, may be below or above the {border:g} that would be worthwhile"
+    if statement.what == "cheap":
+        how = "is worse than" if statement.state == "fails" else "is not shown to be better than"
+        return f"it {how} {statement.subject}, which costs nothing: {figure}"
+    if statement.state == "fails":
+        return f"it harms {statement.subject}: {figure}, where a loss of {-border:g} is the margin"
+    why = statement.few or f"{figure}, where a loss of {-border:g} is the margin"
+    return f"it is not shown to be safe for {statement.subject}: {why}"
 
 
-def _guard(
-    name: str,
-    control: str,
-    segments: list[str],
-    difference: Differ,
-    undecidable: Mapping[str, str],
-    level: float,
-) -> tuple[dict[str, dict[str, float | int]], list[str]]:
-    """An arm's figures by segment as they are told, and which segments it harms."""
-    told, by_segment, harms = shown(difference, undecidable), {}, []
-    for segment in segments:
-        by_segment[segment] = _figure(told(name, control, segment), level)
-        if difference(name, control, segment).interval(level)[1] < 0:
-            few = ", too small for an interval" if segment in undecidable else ""
-            harms.append(f"it harms the segment {segment}{few}: {_text(by_segment[segment])}")
-    return by_segment, harms
-
-
-def _or_least(value: float) -> float:
-    """The value, or what is below any other where it is undefined: NaN has no order."""
-    return -math.inf if math.isnan(value) else value
-
-
-def _figure(difference: Difference, level: float) -> dict[str, float | int]:
-    low, high = difference.interval(level)
-    return {"value": difference.value, "ci_low": low, "ci_high": high, "num_rows": difference.num_rows}
-
-
-def _text(figure: Mapping[str, float]) -> str:
-    if math.isnan(figure["ci_low"]):
-        return f"{figure['value']:+.4f} AUC"
-    return f"{figure['value']:+.4f} [{figure['ci_low']:+.4f}, {figure['ci_high']:+.4f}] AUC"
+def _figure(found: Estimate, level: float = LEVEL) -> str:
+    low, high = found.interval(level)
+    return f"{found.value:+.4f}" if math.isnan(low) else f"{found.value:+.4f} [{low:+.4f}, {high:+.4f}]"

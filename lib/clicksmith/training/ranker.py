@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load as load_weights
@@ -17,24 +16,8 @@ from clicksmith.evaluation.platt import Platt
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
-from clicksmith.reading.guards import (
-    require_both_classes,
-    require_no_oracle,
-    require_real,
-    require_same_run,
-)
-from clicksmith.reading.histories import Histories
-from clicksmith.reading.inputs import (
-    FEATURES,
-    ID,
-    ITEM,
-    USER,
-    Items,
-    RankerCodec,
-    require_rows,
-    user_numbers,
-)
-from clicksmith.reading.snapshot import load_examples
+from clicksmith.reading.examples import Examples, Splits, read_splits
+from clicksmith.reading.inputs import RankerCodec
 from clicksmith.recommenders.artefact import CODEC, WEIGHTS, recommender_folder, trained_folder
 from clicksmith.recommenders.export import CHECKED_ROWS, MODEL, to_onnx
 from clicksmith.recommenders.layers import Ranker
@@ -46,68 +29,88 @@ from clicksmith.training.runs import Run
 
 NAME = "ranker"
 POPULARITY = "item_num_purchases"
-MAX_VALIDATION_ROWS = 20_000
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Coded rows of a split with what metrics need.
+class Added:
+    """Rows that are trained on beside the real ones.
 
     Attributes:
-        codes: shape (N, C).
-        labels: shape (N,).
-        auxiliary: other labels, shape (N, A).
-        users: a number for each row's user, shape (N,).
-        popularity: the item's purchases before the impression, shape (N,).
-        weights: 1 / propensity, shape (N,).
+        rows: the rows.
+        weight: of each in the loss, where a real one has 1.
+        share_of_steps: a curriculum: they are there in so many of the first steps, then real rows alone.
+        alone: in these steps real rows are left out: training goes on from what the added ones taught.
     """
 
-    codes: torch.Tensor
-    labels: NDArray[np.bool_]
-    auxiliary: NDArray[np.bool_]
-    users: NDArray[np.int64]
-    popularity: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    rows: Examples
+    weight: float = 1.0
+    share_of_steps: float = 1.0
+    alone: bool = False
+
+
+class Pool:
+    """Training rows of one phase, drawn evenly.
+
+    Attributes:
+        weights: of mean 1, shape (N,); None: all alike.
+    """
+
+    def __init__(self, parts: list[tuple[Examples, float]], weighted: bool) -> None:
+        """Of several sets of rows, each with the weight of its rows; `weighted`: by 1 / propensity too."""
+        self.codes = torch.from_numpy(np.concatenate([rows.codes for rows, _ in parts]))
+        self.labels = torch.from_numpy(np.concatenate([rows.labels for rows, _ in parts]))
+        self.auxiliary = torch.from_numpy(np.concatenate([rows.auxiliary for rows, _ in parts]))
+        own = [(rows.weights if weighted else np.ones(len(rows))) * weight for rows, weight in parts]
+        weights = np.concatenate(own)
+        self.weights = None if np.ptp(weights) == 0 else _of_mean_one(weights)
+
+    def batch(self, size: int, step: int, seed: int, rank: int, world_size: int) -> Batch:
+        """Every world_size-th row of a step's global batch."""
+        mine = torch.from_numpy(rows_of_step(len(self.labels), size, step, seed)[rank::world_size])
+        codes, labels = self.codes[mine], self.labels[mine]
+        if self.auxiliary.shape[1]:
+            weights = torch.ones(len(mine)) if self.weights is None else self.weights[mine]
+            return codes, labels, weights, self.auxiliary[mine]
+        return (codes, labels) if self.weights is None else (codes, labels, self.weights[mine])
 
 
 @dataclass(frozen=True)
 class RankerTask:
-    """See `runs.Task`. All fitting is on the train split."""
+    """See `runs.Task`. All fitting is on the train split.
+
+    Attributes:
+        phases: training rows of the first steps, and of those after `added_steps`.
+    """
 
     network: Ranker
     objective: nn.Module
     schedule: Schedule
     codec: Any
-    codes: torch.Tensor
-    labels: torch.Tensor
-    weights: torch.Tensor | None
-    auxiliary: torch.Tensor | None
+    phases: tuple[Pool, Pool]
+    added_steps: int
+    weighted: bool
+    base_rate: float
     validation: Examples | None
     test_rows: Examples
 
-    selection: ClassVar[None] = None
+    selection: ClassVar[str] = "validation_auc"
     sharded: ClassVar[tuple[str, ...]] = ()
 
     @property
     def num_rows(self) -> int:
-        """Training rows."""
-        return len(self.labels)
+        """Training rows, added ones included."""
+        return len(self.phases[0].labels)
 
     def batch(self, step: int, rank: int, world_size: int) -> Batch:
         """Every world_size-th row of the global batch."""
-        rows = rows_of_step(self.num_rows, self.schedule.batch_size, step, self.schedule.seed)
-        mine = torch.from_numpy(rows[rank::world_size])
-        codes, labels = self.codes[mine], self.labels[mine]
-        if self.auxiliary is not None:
-            weights = torch.ones(len(mine)) if self.weights is None else self.weights[mine]
-            return codes, labels, weights, self.auxiliary[mine]
-        return (codes, labels) if self.weights is None else (codes, labels, self.weights[mine])
+        pool = self.phases[step >= self.added_steps]
+        return pool.batch(self.schedule.batch_size, step, self.schedule.seed, rank, world_size)
 
     def validate(self) -> dict[str, float]:
         """Log loss and AUC of some validation rows."""
         if self.validation is None:
             return {}
-        scores = self._score(self.validation)
+        scores = self.score(self.validation)
         return {
             "validation_loss": ranking.log_loss(
                 scores, self.validation.labels, self._weights(self.validation)
@@ -123,10 +126,10 @@ class RankerTask:
         """
         rows = self.test_rows
         weights = self._weights(rows)
-        scores = self._score(rows)
+        scores = self.score(rows)
         calibration = self.calibration()
         calibrated = calibration.apply(scores)
-        base_rate = np.full(len(rows.labels), base_rate_of(self.labels, self.weights))
+        base_rate, popularity = np.full(len(rows), self.base_rate), rows.facts[POPULARITY]
         figures = {
             "test_auc": ranking.auc(scores, rows.labels),
             "test_weighted_auc": ranking.auc(scores, rows.labels, rows.weights),
@@ -137,8 +140,8 @@ class RankerTask:
             "calibrated_logloss": ranking.log_loss(calibrated, rows.labels, weights),
             "calibrated_calibration_error": calibration_error(calibrated, rows.labels, weights),
             "test_grouped_auc": ranking.grouped_auc(scores, rows.labels, rows.users),
-            "popularity_auc": ranking.auc(rows.popularity, rows.labels),
-            "popularity_grouped_auc": ranking.grouped_auc(rows.popularity, rows.labels, rows.users),
+            "popularity_auc": ranking.auc(popularity, rows.labels),
+            "popularity_grouped_auc": ranking.grouped_auc(popularity, rows.labels, rows.users),
             "base_rate_logloss": ranking.log_loss(base_rate, rows.labels, weights),
             "num_test_rows": len(rows.labels),
         }
@@ -151,16 +154,70 @@ class RankerTask:
             return Platt()
         weights = self._weights(rows)
         return Platt.fit(
-            self._score(rows), rows.labels, np.ones(len(rows.labels)) if weights is None else weights
+            self.score(rows), rows.labels, np.ones(len(rows.labels)) if weights is None else weights
         )
 
     def _weights(self, rows: Examples) -> NDArray[np.float64] | None:
         """Of rows in what is said of probabilities: as in training."""
-        return None if self.weights is None else rows.weights
+        return rows.weights if self.weighted else None
 
-    def _score(self, rows: Examples) -> NDArray[np.float32]:
+    def score(self, rows: Examples) -> NDArray[np.float32]:
+        """Probabilities of rows, shape (N,)."""
         device = next(self.network.parameters()).device
-        return np.asarray(score(self.network, rows.codes.to(device)).cpu().numpy())
+        codes = torch.from_numpy(rows.codes).to(device)
+        return np.asarray(score(self.network, codes).cpu().numpy())
+
+
+def ranker_task(
+    config: RankerConfig,
+    splits: Splits,
+    seed: int,
+    added: Added | None = None,
+    weights_seed: int | None = None,
+) -> RankerTask:
+    """The task of a ranker on real rows, and on added ones where there are any.
+
+    Args:
+        config: of the ranker.
+        splits: real rows.
+        seed: of rows and dropout.
+        added: rows beside them.
+        weights_seed: of the first weights, else derived from `seed`.
+    """
+    real = Pool([(splits.train, 1.0)], config.weighted)
+    base_rate = base_rate_of(real.labels, real.weights)
+    first, added_steps = real, 0
+    if added is not None and len(added.rows):
+        parts = [(added.rows, added.weight)]
+        first = Pool(parts if added.alone else [(splits.train, 1.0), *parts], config.weighted)
+        added_steps = round(added.share_of_steps * config.num_steps)
+    codec = splits.coder.codec
+    network = build_ranker(
+        config.model,
+        codec.cardinalities,
+        config.embedding_dim,
+        base_rate,
+        derive_seed(seed, "weights") if weights_seed is None else weights_seed,
+        len(config.auxiliary_labels),
+    )
+    return RankerTask(
+        network=network,
+        objective=RankerObjective(network),
+        schedule=Schedule(
+            config.num_steps,
+            config.batch_size,
+            config.learning_rate,
+            seed,
+            num_validations=config.num_validations,
+        ),
+        codec=codec.to_json(),
+        phases=(first, real),
+        added_steps=added_steps,
+        weighted=config.weighted,
+        base_rate=base_rate,
+        validation=splits.validation,
+        test_rows=splits.test,
+    )
 
 
 @dataclass(frozen=True)
@@ -175,76 +232,8 @@ class BuildRanker:
 
     def __call__(self) -> RankerTask:
         """The task, the same on every worker."""
-        require_same_run(self.vocabulary, self.examples)
-        columns = [*FEATURES, ITEM, USER, ID, "event_ts", "sample_weight", *self._labels]
-        train = load_examples(self.examples, columns, "train", self.config.max_rows)
-        require_rows(train, "train", self.examples, 2)
-        items = Items.load(self.vocabulary)
-        codec = RankerCodec.fit(train, items, self.config.oov_buckets)
-        histories = None if self.sequences is None else Histories.load(self.sequences, items)
-        coded = self._coded(codec, histories, train)
-        require_both_classes(coded.labels, self.config.label, self.examples)
-        validation = load_examples(self.examples, columns, "validation", MAX_VALIDATION_ROWS)
-        test = load_examples(self.examples, columns, "test", self.config.max_test_rows)
-        require_rows(test, "test", self.examples)
-        for split, rows in (("validation", validation), ("test", test)):
-            require_real(rows, USER, split)
-        asked = self._coded(codec, histories, validation) if validation.num_rows else None
-        if asked is not None:
-            require_no_oracle(
-                coded.codes.numpy(),
-                coded.labels,
-                asked.codes.numpy(),
-                asked.labels,
-                codec.names,
-                self.config.max_feature_auc,
-            )
-        labels = torch.from_numpy(coded.labels)
-        weights = _of_mean_one(coded.weights) if self.config.weighted else None
-        network = build_ranker(
-            self.config.model,
-            codec.cardinalities,
-            self.config.embedding_dim,
-            base_rate_of(labels, weights),
-            derive_seed(self.seed, "weights"),
-            len(self.config.auxiliary_labels),
-        )
-        return RankerTask(
-            network=network,
-            objective=RankerObjective(network),
-            schedule=Schedule(
-                self.config.num_steps, self.config.batch_size, self.config.learning_rate, self.seed
-            ),
-            codec=codec.to_json(),
-            codes=coded.codes,
-            labels=labels,
-            weights=weights,
-            auxiliary=torch.from_numpy(coded.auxiliary) if self.config.auxiliary_labels else None,
-            validation=asked,
-            test_rows=self._coded(codec, histories, test),
-        )
-
-    @property
-    def _labels(self) -> tuple[str, ...]:
-        """The label, then the auxiliary ones."""
-        return (self.config.label, *self.config.auxiliary_labels)
-
-    def _coded(self, codec: RankerCodec, histories: Histories | None, rows: pa.Table) -> Examples:
-        codes = codec.encode(rows)
-        if histories is not None:
-            length = self.config.history_length
-            codes = np.column_stack(
-                [codes, histories.before(rows.column(USER), rows.column("event_ts"), length)]
-            )
-        labels = np.column_stack([rows.column(name).to_numpy() for name in self._labels]).astype(bool)
-        return Examples(
-            codes=torch.from_numpy(codes),
-            labels=labels[:, 0],
-            auxiliary=labels[:, 1:],
-            users=user_numbers(rows),
-            popularity=rows.column(POPULARITY).to_numpy().astype(np.float64),
-            weights=rows.column("sample_weight").to_numpy(),
-        )
+        splits = read_splits(self.config, self.examples, self.vocabulary, self.sequences)
+        return ranker_task(self.config, splits, self.seed)
 
 
 def base_rate_of(labels: torch.Tensor, weights: torch.Tensor | None) -> float:

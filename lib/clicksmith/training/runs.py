@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from torch import nn
 
 from clicksmith.config import RayConfig
 from clicksmith.errors import TrainingError
+from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import Lineage
@@ -161,11 +162,49 @@ def _publish(run: Run, folder: str, state: State) -> None:
     logger.info("%s: trained and saved", run.key)
 
 
+def fit_here(task: Task) -> None:
+    """Train a task in this process to its best weights, without a trace: for the many of a measurement.
+
+    On one thread, so that it repeats exactly.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        _fit(_Silent(), task, "never", dict)
+    finally:
+        torch.set_num_threads(threads)
+
+
+class _Silent:
+    """The only worker of a training that nobody follows."""
+
+    shard = Shard()
+    device = torch.device("cpu")
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        return module
+
+    def restore(self) -> None:
+        return None
+
+    def say(self, what: str) -> None:
+        pass
+
+    def save(self, state: Callable[[], State], num_steps: int, figures: Mapping[str, float]) -> None:
+        pass
+
+
 def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
-    """The loop of one worker."""
+    """What one worker of a run does."""
     build, precision = argument
     worker.say("reading its rows")
-    task, shard = build(), worker.shard
+    task = build()
+    _fit(worker, task, precision, task.test)
+
+
+def _fit(worker: Worker, task: Task, precision: str, test: Callable[[], dict[str, float]]) -> None:
+    """The loop of one worker; `test` gives the figures of the finished model."""
+    shard = worker.shard
     if task.schedule.batch_size < shard.world_size:
         raise TrainingError(
             f"A batch of {task.schedule.batch_size} rows cannot be shared by {shard.world_size} workers.",
@@ -207,7 +246,7 @@ def _work(worker: Worker, argument: tuple[Callable[[], Task], str]) -> None:
                 if state["best"] is not None:
                     task.network.load_state_dict(state["best"]["network"])
                 worker.say("measuring it and its baselines on test rows")
-                state["metrics"] = task.test()
+                state["metrics"] = test()
             state.update(step=step, seconds=time.monotonic() - started)
             figures = state["history"][-1]
             worker.save(lambda: _dump(task, moments, state), num_steps, figures)  # noqa: B023  # called here

@@ -1,0 +1,83 @@
+"""All arms on one segment by one metric: the gain of any over any other, with its uncertainty."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clicksmith.lift import figures
+from clicksmith.lift.clusters import Covariance, covariance
+from clicksmith.lift.figures import Figure
+from clicksmith.lift.fits import Part, fit_parts
+from clicksmith.lift.intervals import Estimate, estimate
+from clicksmith.lift.task import Split, Task, Training
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mergeable: nothing here grows with the observations.
+
+    Attributes:
+        sign: 1 where more is better, -1 where less is.
+        arms: their names, in the order of the covariance.
+        values: of the metric by fit and seed, shape (R, S), for each arm.
+        covariance: of the arms' means over fits and seeds.
+        num_units: e.g. users.
+        num_rows: observations.
+    """
+
+    sign: int
+    arms: tuple[str, ...]
+    values: Mapping[str, NDArray[np.float64]]
+    covariance: Covariance
+    num_units: int
+    num_rows: int
+
+    def gain(self, arm: str, against: str) -> Estimate:
+        """How much better an arm is than another: above 0 is better, whatever the metric."""
+        one, other = self.values[arm], self.values[against]
+        contrast = np.zeros(len(self.arms))
+        contrast[self.arms.index(arm)] += 1
+        contrast[self.arms.index(against)] -= 1
+        tested = Part(self.covariance.variance(contrast), max(1, self.covariance.num_clusters - 1))
+        value = self.sign * float(one.mean() - other.mean())
+        return estimate(value, [tested, *fit_parts(one, other)], self.num_units, self.num_rows)
+
+
+def compare(
+    task: Task, metric: str, split: Split, segment: str, said: Mapping[Training, NDArray[np.float32]]
+) -> Comparison:
+    """Compare all arms.
+
+    Args:
+        task: the task.
+        metric: one of its metrics.
+        split: whose observations.
+        segment: one of theirs.
+        said: what each training's model said of the split, shape (K, N) each.
+    """
+    by_arm: dict[str, dict[Training, Figure]] = {name: {} for name in task.arms}
+    for training, output in said.items():
+        by_arm[training.arm][training] = task.figure(metric, split, output, segment)
+    units = task.units[split]
+    mask = units.segments[segment]
+    influence_AN = np.stack([figures.average(list(found.values())).influence for found in by_arm.values()])
+    clusters = [cluster[mask] for cluster in units.clusters]
+    return Comparison(
+        sign=task.metrics[metric].sign,
+        arms=tuple(by_arm),
+        values={name: _table(found) for name, found in by_arm.items()},
+        covariance=covariance(influence_AN, clusters),
+        num_units=len(np.unique(clusters[0])),
+        num_rows=int(mask.sum()),
+    )
+
+
+def _table(found: Mapping[Training, Figure]) -> NDArray[np.float64]:
+    """Values by fit and seed, shape (R, S)."""
+    shape = (max(t.fit for t in found) + 1, max(t.seed for t in found) + 1)
+    values = np.full(shape, np.nan)
+    for training, figure in found.items():
+        values[training.fit, training.seed] = figure.value
+    return values

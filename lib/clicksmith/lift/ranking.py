@@ -1,0 +1,224 @@
+"""The task of ranking: the configured ranker, on the outcome of impressions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import ConfigError
+from clicksmith.evaluation import ranking
+from clicksmith.evaluation.provenance import require_current
+from clicksmith.generators.artefact import generator_id, trace_generator
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lift import figures
+from clicksmith.lift.arms import POPULARITY, Stock, added_rows, role_of
+from clicksmith.lift.figures import Figure
+from clicksmith.lift.segments import segments_of
+from clicksmith.lift.task import Arm, Metric, Split, Training, Units
+from clicksmith.reading.examples import ExampleCoder, Examples, Splits, columns_of, read_splits
+from clicksmith.reading.guards import require_train_split
+from clicksmith.reading.snapshot import load_examples, load_table
+from clicksmith.seeds import derive_seed
+from clicksmith.training.ranker import ranker_task
+from clicksmith.training.runs import fit_here
+
+NAME = "ranking"
+TAIL_QUANTILE = 0.25
+"""Training rows of the least popular items, as of the cut, are the tail."""
+
+
+@dataclass(frozen=True)
+class RankingTask:
+    """See `task.Task`.
+
+    Attributes:
+        config: of the ranker, the arms and the seeds.
+        splits: real rows.
+        stock: what arms take rows from.
+    """
+
+    config: Config
+    splits: Splits
+    stock: Stock
+    arms: Mapping[str, Arm]
+    skipped: Mapping[str, str]
+    units: Mapping[Split, Units]
+    name: str = NAME
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.config.ranker.model
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """AUC decides; probabilities must not be damaged."""
+        rules = self.config.lift.ranking
+        return {"auc": Metric(1, rules.margin), "logloss": Metric(-1, rules.logloss_margin)}
+
+    @property
+    def worthwhile(self) -> float:
+        """Of AUC."""
+        return self.config.lift.ranking.worthwhile
+
+    def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
+        """Probabilities of each split's rows, shape (1, N)."""
+        config, arm = self.config.ranker, self.config.lift.arms[training.arm]
+        seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
+        first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
+        added = added_rows(arm, self.stock, training.fit, derive_seed(seed, "rows"), config, self.splits)
+        task = ranker_task(config, self.splits, seed, added, first)
+        fit_here(task)
+        return {split: task.score(self._rows(split))[None] for split in self.units}
+
+    def figure(self, metric: str, split: Split, said: NDArray[np.float32], segment: str) -> Figure:
+        """AUC or log loss."""
+        mask = self.units[split].segments[segment]
+        scores, labels = said[0][mask], self._rows(split).labels[mask]
+        if metric == "auc":
+            return figures.auc(scores, labels)
+        return figures.mean(ranking.log_losses(scores, labels))
+
+    def _rows(self, split: Split) -> Examples:
+        rows = self.splits.validation if split == "validation" else self.splits.test
+        assert rows is not None
+        return rows
+
+
+def ranking_task(
+    config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Mapping[str, Sequence[Snapshot]]
+) -> RankingTask:
+    """Read and code the rows of all arms.
+
+    Args:
+        config: its sections lift and ranker.
+        examples: gold.training_examples.
+        vocabulary: gold.vocabulary.
+        synthetic: gold.synthetic_examples of each published fit of a generator, by its name.
+
+    Raises:
+        ConfigError: the ranker cannot be measured in this way.
+        TrainingError: rows are too few, of one class only, stale or leak what is tested: see `guards`.
+    """
+    if config.ranker.model == "din":
+        raise ConfigError(
+            "ranker.model is 'din', which reads users' histories: generated examples have none.",
+            "Measure lift with ranker.model dcnv2, deepfm or logistic.",
+        )
+    lift = config.lift
+    splits = read_splits(config.ranker, examples, vocabulary, max_rows=lift.max_rows)
+    splits = _with_popularity(splits)
+    generated = {
+        name: tuple(_generated(config, name, one, examples, splits.coder) for one in fits)
+        for name, fits in synthetic.items()
+    }
+    rare = splits.train.facts[POPULARITY]
+    stock = Stock(
+        real=splits.train,
+        unseen=_unseen(config, splits, examples),
+        tail=rare <= np.quantile(rare, TAIL_QUANTILE),
+        generated=generated,
+    )
+    arms, skipped = _arms(config, stock)
+    units: dict[Split, Units] = {"test": _units(splits.test, lift.min_users)}
+    if splits.validation is not None:
+        units["validation"] = _units(splits.validation, lift.min_users)
+    facts = {
+        "label": config.ranker.label,
+        "num_steps": config.ranker.num_steps,
+        "num_real_rows": len(stock.real),
+    }
+    return RankingTask(config, splits, stock, arms, skipped, units, facts=facts)
+
+
+def _generated(
+    config: Config, name: str, snapshot: Snapshot, examples: Snapshot, coder: ExampleCoder
+) -> Examples:
+    """A fit's rows, the first ones by hash of their sample id, as many as any arm may want."""
+    most = max(arm.ratio for arm in config.lift.arms.values() if arm.generator == name)
+    columns = [*columns_of(config.ranker), "split", "generator_id"]
+    rows = load_table(snapshot, columns, {"generator": name}, round(most * config.lift.max_rows))
+    require_train_split(rows, snapshot)
+    current = generator_id(name, trace_generator(config, name, examples))
+    require_current(pc.unique(rows.column("generator_id")).to_pylist(), current, snapshot, examples)
+    return coder(rows)
+
+
+def _unseen(config: Config, splits: Splits, examples: Snapshot) -> Examples:
+    """Real training rows beyond the control's, as many as the ceilings may want."""
+    lift, seen = config.lift, len(splits.train)
+    kinds = {arm.kind: arm.ratio for arm in lift.arms.values()}
+    wanted = round(kinds.get("real_more", 0.0) * seen)
+    if "real_all" in kinds:
+        wanted = max(wanted, config.ranker.max_rows - seen)
+    rows = load_examples(examples, columns_of(config.ranker), "train", seen + max(0, wanted))
+    return _popular(splits.coder(rows.slice(seen)), splits.coder)
+
+
+def _arms(config: Config, stock: Stock) -> tuple[dict[str, Arm], dict[str, str]]:
+    """What can be measured, with the ratio as it comes out, and what cannot, and why."""
+    arms, skipped = {}, {}
+    for name, arm in config.lift.arms.items():
+        reason = _lacking(arm, stock)
+        if reason:
+            skipped[name] = reason
+            continue
+        preset = None if arm.generator is None else config.generators[arm.generator].preset
+        fits = 1 if arm.generator is None else len(stock.generated[arm.generator])
+        arms[name] = Arm(arm.kind, role_of(arm, preset), _ratio(arm, stock), fits)
+    return arms, skipped
+
+
+def _lacking(arm: ArmConfig, stock: Stock) -> str:
+    if arm.generator is not None:
+        rows = sum(len(fit) for fit in stock.generated.get(arm.generator, ()))
+        return "" if rows else f"the gate published no rows of generator {arm.generator!r}"
+    if arm.kind in ("real_more", "real_all") and not len(stock.unseen):
+        return "there are no more real training rows than the control has"
+    return ""
+
+
+def _ratio(arm: ArmConfig, stock: Stock) -> float:
+    """Added rows a real row, as it comes out."""
+    there: float = arm.ratio * len(stock.real)
+    if arm.generator is not None:
+        there = min(there, min(len(fit) for fit in stock.generated[arm.generator]))
+    elif arm.kind == "real_all":
+        there = len(stock.unseen)
+    elif arm.kind == "real_more":
+        there = min(there, len(stock.unseen))
+    return round(there) / len(stock.real)
+
+
+def _units(rows: Examples, min_users: int) -> Units:
+    facts = rows.facts
+    told_by = {
+        "history": facts["user_num_events"],
+        "popularity": facts[POPULARITY],
+        "cold_user": facts["is_cold_user"],
+        "cold_item": facts["is_cold_item"],
+        "category": facts["item_category"],
+    }
+    segments = segments_of(told_by, rows.users, min_users)
+    rarer = {
+        name: int(min(rows.labels[mask].sum(), (~rows.labels[mask]).sum())) for name, mask in segments.items()
+    }
+    return Units((rows.users, rows.items), segments, rarer)
+
+
+def _with_popularity(splits: Splits) -> Splits:
+    validation = None if splits.validation is None else _popular(splits.validation, splits.coder)
+    train, test = (_popular(rows, splits.coder) for rows in (splits.train, splits.test))
+    return replace(splits, train=train, validation=validation, test=test)
+
+
+def _popular(rows: Examples, coder: ExampleCoder) -> Examples:
+    """With how often each row's item was taken before the cut: the same for early rows and for late ones."""
+    taken = np.concatenate([[0], coder.codec.items.num_outcomes])
+    index = rows.codes[:, len(coder.codec.cardinalities) - 1]
+    known = np.where(index < len(taken), index, 0)
+    return replace(rows, facts={**rows.facts, POPULARITY: taken[known]})

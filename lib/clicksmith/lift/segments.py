@@ -1,0 +1,66 @@
+"""For whom and for what a gain is told apart: masks over what is tested, blind to its outcome."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clicksmith.lift.task import ALL
+
+NUM_BUCKETS = 4
+NUM_CATEGORIES = 5
+
+
+def quantile_buckets(values: NDArray[np.number], name: str) -> dict[str, NDArray[np.bool_]]:
+    """Row masks of about equal size by a whole number, named like ``history=0-49``, ..., ``history=600+``.
+
+    Args:
+        values: not negative, shape (N,).
+        name: prefix of the segments' names.
+
+    Returns:
+        At most `NUM_BUCKETS` masks, fewer where values are alike; none where all are.
+    """
+    found = np.quantile(values, np.arange(1, NUM_BUCKETS) / NUM_BUCKETS, method="higher")
+    borders = [int(border) for border in np.unique(found) if border > values.min()]
+    if not borders:
+        return {}
+    return buckets(values, borders, name)
+
+
+def buckets(values: NDArray[np.number], borders: list[int], name: str) -> dict[str, NDArray[np.bool_]]:
+    """Row masks by value; each of the rising borders starts one, the first starts at 0."""
+    segments = {}
+    for low, high in zip([0, *borders], [*borders, None], strict=True):
+        label = f"{name}={low}+" if high is None else f"{name}={low}-{high - 1}"
+        segments[label] = (values >= low) & (values < (np.inf if high is None else high))
+    return segments
+
+
+def segments_of(
+    facts: Mapping[str, NDArray[np.generic]], units: NDArray[np.integer], min_units: int
+) -> dict[str, NDArray[np.bool_]]:
+    """All segments of rows that are large enough to be told apart, and all rows together.
+
+    Args:
+        facts: by name, shape (N,) each: history and popularity as whole numbers, cold_user and cold_item as
+            flags, category as text or None; those that are missing tell nothing apart.
+        units: each row's user, shape (N,).
+        min_units: users that a segment needs: no safety could be shown of fewer, whatever was measured.
+    """
+    num_rows = len(next(iter(facts.values())))
+    found = {ALL: np.ones(num_rows, bool)}
+    for name in ("history", "popularity"):
+        if name in facts:
+            found |= quantile_buckets(np.asarray(facts[name], np.int64), name)
+    for name in ("cold_user", "cold_item"):
+        if name in facts and np.asarray(facts[name], bool).any():
+            found[f"{name}=yes"] = np.asarray(facts[name], bool)
+    if "category" in facts:
+        values = np.array(["" if value is None else str(value) for value in facts["category"]], object)
+        names, counts = np.unique(values[values != ""].astype(str), return_counts=True)
+        frequent = names[np.argsort(-counts, kind="stable")][:NUM_CATEGORIES]
+        found |= {f"category={name}": values == name for name in frequent}
+    return {
+        name: mask for name, mask in found.items() if name == ALL or len(np.unique(units[mask])) >= min_units
+    }

@@ -1,0 +1,142 @@
+"""What a measurement asks of a kind of model; statistics, selection and verdict know nothing else of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clicksmith.lift.figures import Figure
+
+Split = Literal["validation", "test"]
+Role = Literal["control", "same", "ceiling", "cheap", "generator"]
+"""What an arm is to the verdict: real rows alone; the same again, or with labels that say nothing; more real
+rows; what costs nothing; what was generated."""
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm as it is measured.
+
+    Attributes:
+        kind: as the configuration names it.
+        role: see `Role`.
+        ratio: added rows a real row, as it came out.
+        num_fits: independent fits of its generator, each measured with every seed; 1 where there is none.
+    """
+
+    kind: str
+    role: Role
+    ratio: float
+    num_fits: int = 1
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a task.
+
+    Attributes:
+        sign: 1 where more is better, -1 where less is.
+        margin: a loss that is none, in the metric's own unit.
+    """
+
+    sign: Literal[1, -1]
+    margin: float
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the models of a task are asked in one split.
+
+    Attributes:
+        clusters: what observations share: a number of each one's user and item, or query, shape (N,) each;
+            the first is what is counted as units.
+        segments: masks by name, shape (N,) each; `ALL` among them.
+        rarer: observations of the rarer outcome by segment, where there are two; a segment of too few
+            cannot be told of.
+    """
+
+    clusters: Sequence[NDArray[np.int64]]
+    segments: Mapping[str, NDArray[np.bool_]]
+    rarer: Mapping[str, int]
+
+    @property
+    def num_rows(self) -> int:
+        """Observations."""
+        return len(self.clusters[0])
+
+
+@dataclass(frozen=True)
+class Training:
+    """One small training.
+
+    Attributes:
+        arm: its name.
+        fit: of the arm's generator, 0..num_fits - 1.
+        seed: of the model, 0..num_seeds - 1; the same one starts every arm from the same weights.
+    """
+
+    arm: str
+    fit: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """A name for files."""
+        return f"{self.arm}.{self.fit}.{self.seed}"
+
+
+class Task(Protocol):
+    """A kind of model with the rows of all arms; travels to the workers once.
+
+    Attributes:
+        name: ranking, next_item or search.
+        model: of the configuration, for people.
+        metrics: by name; the first one decides.
+        worthwhile: the gain of the first metric from which on augmentation is worth its cost.
+        arms: that can be measured, by name; one of role control.
+        skipped: those that cannot, and why.
+        units: by split; test always.
+        facts: what a reader needs to judge the measurement by.
+    """
+
+    name: str
+    model: str
+    metrics: Mapping[str, Metric]
+    worthwhile: float
+    arms: Mapping[str, Arm]
+    skipped: Mapping[str, str]
+    units: Mapping[Split, Units]
+    facts: Mapping[str, object]
+
+    def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
+        """What the trained model says of each split's observations, shape (K, N): scores, or figures."""
+
+    def figure(self, metric: str, split: Split, said: NDArray[np.float32], segment: str) -> Figure:
+        """A metric of what a model said, on the observations of a segment."""
+
+
+def control_of(arms: Mapping[str, Arm]) -> str:
+    """The arm of real rows alone."""
+    return next(name for name, arm in arms.items() if arm.role == "control")
+
+
+def few_units(units: Units, min_units: int, min_positives: int) -> dict[str, str]:
+    """Segments of too few units, or of too few of the rarer outcome, for an interval, and why.
+
+    An interval over users is too narrow where these are few: of 95 % it covers less.
+    """
+    found = {}
+    for name, mask in units.segments.items():
+        num_units = len(np.unique(units.clusters[0][mask]))
+        rarer = units.rarer.get(name)
+        told = "" if rarer is None else f" with {rarer:,} rows of the rarer outcome"
+        if num_units < min_units or (rarer is not None and rarer < min_positives):
+            wanted = "" if rarer is None else f" and {min_positives:,}"
+            found[name] = (
+                f"{num_units:,} users{told} were tested, where an interval needs {min_units:,}{wanted}"
+            )
+    return found

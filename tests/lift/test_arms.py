@@ -1,0 +1,141 @@
+"""What arms add: from the right rows, as many, and with the right labels."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import ConfigError
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lift.arms import Stock, added_rows, role_of
+from clicksmith.reading.examples import Examples, Splits, read_splits
+from clicksmith.tables import VOCABULARY
+from clicksmith.training.ranker import Added, Pool
+from training.toy_lake import write_examples, write_rows
+from training.toy_lift import examples_with, vocabulary_of
+
+
+def rows(labels: list[int], weights: list[float] | None = None) -> Examples:
+    """Rows numbered by their only code, each of a user and an item of its own."""
+    num = len(labels)
+    numbers = np.arange(num)
+    return Examples(
+        codes=numbers.astype(np.int32)[:, None],
+        labels=np.array(labels, bool),
+        auxiliary=np.zeros((num, 0), bool),
+        weights=np.array(weights or [1.0] * num),
+        users=numbers,
+        items=numbers,
+        facts={},
+    )
+
+
+STOCK = Stock(
+    real=rows([1, 0, 0, 0]),
+    unseen=rows([0, 1, 0]),
+    tail=np.array([False, True, False, True]),
+    generated={"gan": (rows([1] * 6), rows([0] * 2))},
+)
+
+
+def added(config: Config, splits: Splits | None = None, fit: int = 0, **settings: object) -> Added | None:
+    arm = ArmConfig.model_validate(settings)
+    return added_rows(arm, STOCK, fit, 7, config.ranker, splits)  # type: ignore[arg-type]  # a teacher's alone
+
+
+def codes_of(found: Added | None) -> list[int]:
+    return [] if found is None else sorted(found.rows.codes[:, 0].tolist())
+
+
+@pytest.fixture
+def config(make_config: Callable[..., Config]) -> Config:
+    return make_config()
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(0.5, 2), (1.0, 4), (2.5, 10)])
+def test_copies_come_from_the_right_pool_and_spread_evenly(
+    config: Config, ratio: float, expected: int
+) -> None:
+    copies = codes_of(added(config, kind="duplicate", ratio=ratio))
+    counts = np.bincount(copies, minlength=4)
+    assert len(copies) == expected and counts.max() - counts.min() <= 1
+    tail = codes_of(added(config, kind="oversample_tail", ratio=ratio))
+    assert len(tail) == expected and set(tail) <= {1, 3}
+    assert codes_of(added(config, kind="oversample_label", ratio=ratio)) == [0] * expected
+
+
+def test_what_is_real_generated_or_nothing(config: Config) -> None:
+    assert added(config, kind="none") is None and added(config, kind="same") is None
+    assert codes_of(added(config, kind="real_more", ratio=0.5)) == [0, 1]
+    assert codes_of(added(config, kind="real_more", ratio=5.0)) == [0, 1, 2], "as many as there are"
+    assert codes_of(added(config, kind="real_all")) == [0, 1, 2]
+    first = added(config, kind="synthetic", generator="gan", ratio=1.0)
+    second = added(config, fit=1, kind="synthetic", generator="gan", ratio=1.0)
+    assert first is not None and first.rows.labels.tolist() == [True] * 4
+    assert second is not None and second.rows.labels.tolist() == [False] * 2
+
+
+def test_shuffled_labels_are_the_same_ones_on_other_rows(config: Config) -> None:
+    found = added(config, kind="shuffled", ratio=100.0)
+    assert found is not None and found.rows.labels.mean() == 0.25
+    of_the_positive = found.rows.labels[found.rows.codes[:, 0] == 0]
+    assert 0.1 < of_the_positive.mean() < 0.4, "the only positive row is as often positive as the others"
+
+
+def test_a_teacher_s_labels_follow_its_model_not_the_rows(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """An interaction of two features, which a logistic model cannot learn: its labels know nothing of it."""
+    config = make_config("ranker.num_steps=60", "ranker.batch_size=256", "ranker.learning_rate=0.01")
+    table = examples_with(4000, 200, "interaction")
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(table["item_id"].to_pylist()), "f" * 32)
+    splits = read_splits(config.ranker, write_examples(lake, table), vocabulary)
+    stock = replace(STOCK, real=splits.train)
+    arm = ArmConfig(kind="teacher", ratio=1.0)
+    found = added_rows(arm, stock, 0, 7, config.ranker, splits)
+    assert found is not None and len(found.rows) == len(splits.train)
+    assert found.rows.labels.mean() == pytest.approx(splits.train.labels.mean(), abs=0.05)
+    place = splits.coder.codec.names.index("placement")
+    other = splits.coder.codec.names.index("user_household")
+
+    def rate_gap(rows: Examples) -> float:
+        """How much the label depends on whether both features have their most frequent codes."""
+        alike = (rows.codes[:, place] == np.bincount(rows.codes[:, place]).argmax()) == (
+            rows.codes[:, other] == np.bincount(rows.codes[:, other]).argmax()
+        )
+        return abs(float(rows.labels[alike].mean() - rows.labels[~alike].mean()))
+
+    assert rate_gap(splits.train) > 0.4 > 0.2 > rate_gap(found.rows)
+
+
+def test_roles() -> None:
+    synthetic = ArmConfig(kind="synthetic", generator="g", ratio=1.0)
+    assert role_of(synthetic, "ctgan") == "generator"
+    assert role_of(synthetic, "smote") == role_of(synthetic, "independent") == "cheap"
+    assert role_of(ArmConfig(kind="real_all"), None) == "ceiling"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{kind: real_all, ratio: 0.5}", "left out for the kinds none, same and real_all"),
+        ("{kind: duplicate}", "must be above 0"),
+        ("{kind: duplicate, ratio: 1.0, alone: true}", "the rest is for real rows"),
+        ("{kind: duplicate, ratio: 1.0, generator: gan}", "for no other kind"),
+    ],
+)
+def test_arms_that_make_no_sense(make_config: Callable[..., Config], settings: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_config(f"lift.arms={{none: {{kind: none}}, odd: {settings}}}")
+
+
+def test_weights_are_of_mean_one() -> None:
+    pool = Pool([(rows([1, 0, 0, 0]), 1.0), (rows([1, 1]), 0.25)], weighted=False)
+    assert pool.weights is not None
+    assert pool.weights.tolist() == pytest.approx([4 / 3] * 4 + [1 / 3] * 2)
+    by_propensity = Pool([(rows([1, 0], [1.0, 3.0]), 1.0), (rows([1]), 2.0)], weighted=True)
+    assert by_propensity.weights is not None
+    assert by_propensity.weights.tolist() == pytest.approx([0.5, 1.5, 1.0])
+    assert Pool([(rows([1, 0], [1.0, 3.0]), 1.0)], weighted=False).weights is None

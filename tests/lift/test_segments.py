@@ -1,0 +1,53 @@
+"""Segments: borders from the values, every row in one of each kind, nothing of the outcome."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clicksmith.lift.segments import buckets, quantile_buckets, segments_of
+
+
+def test_buckets_by_hand() -> None:
+    found = buckets(np.array([0, 49, 50, 600, 601]), [50, 600], "history")
+    assert {name: mask.tolist() for name, mask in found.items()} == {
+        "history=0-49": [True, True, False, False, False],
+        "history=50-599": [False, False, True, False, False],
+        "history=600+": [False, False, False, True, True],
+    }
+
+
+def test_quartiles_by_hand() -> None:
+    found = quantile_buckets(np.arange(8), "n")
+    assert {name: mask.sum() for name, mask in found.items()} == {
+        "n=0-1": 2,
+        "n=2-3": 2,
+        "n=4-5": 2,
+        "n=6+": 2,
+    }
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=60))
+def test_every_row_is_in_one_bucket(values: list[int]) -> None:
+    found = quantile_buckets(np.array(values), "n")
+    assert len(found) <= 4
+    if found:
+        assert (np.sum(list(found.values()), axis=0) == 1).all() and all(m.any() for m in found.values())
+    else:
+        assert len(set(values)) == 1
+
+
+def test_all_kinds() -> None:
+    categories = ["a"] * 4 + ["b"] * 3 + ["c", "d", "e", "f"] + [None]
+    facts = {
+        "history": np.zeros(12, int),
+        "cold_user": np.arange(12) == 3,
+        "cold_item": np.zeros(12, bool),
+        "category": np.array(categories, object),
+    }
+    assert list(segments_of(facts, np.arange(12), 3)) == ["all", "category=a", "category=b"]
+    assert list(segments_of(facts, np.array([0] * 4 + [1] * 8), 2)) == ["all"], "four rows of one user"
+    found = segments_of(facts, np.arange(12), 1)
+    assert list(found) == ["all", "cold_user=yes"] + [f"category={name}" for name in "abcde"]
+    assert found["all"].all() and np.flatnonzero(found["cold_user=yes"]).tolist() == [3]
+    assert [int(found[f"category={name}"].sum()) for name in "abcde"] == pytest.approx([4, 3, 1, 1, 1])
