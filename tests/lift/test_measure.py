@@ -53,9 +53,7 @@ def vocabulary_in(lake: Lake, rows: pa.Table, run: str = "f" * 32) -> Snapshot:
 
 
 def measured(config: Config, task: RankingTask, folder: str = "lift") -> Measured:
-    lift = config.lift
-    place = storage.join(models_root(config), "runs", folder)
-    return measure(task, lift.num_seeds, lift.min_users, lift.min_positives, config.ray, place)
+    return measure(task, config, storage.join(models_root(config), "runs", folder))
 
 
 def test_finds_a_planted_lift(make_config: Callable[..., Config], lake: Lake) -> None:

@@ -22,7 +22,7 @@ from clicksmith.evaluation.calibration import calibration_error
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.reading.histories import Histories
 from clicksmith.reading.inputs import Items, RankerCodec
-from clicksmith.recommenders.ranking.ranker import build_ranker, score
+from clicksmith.recommenders.ranking.ranker import build_ranker
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from clicksmith.training.engine.supervised import Batch, fit
 from clicksmith.training.ranker import BuildRanker, RankerTask, export_ranker, ranker_run
@@ -82,20 +82,20 @@ def test_a_model_of_weighted_rows_is_calibrated_and_judged_on_them(
     asked = task.validation
     assert asked is not None
     assert set(rows.weights[labels]) == {1.0} and set(rows.weights[~labels]) == {8.0}
-    of_train = 1 / (1 + 8 * (1 / float(task.labels.double().mean()) - 1))
+    of_train = 1 / (1 + 8 * (1 / float(task.phases[0].labels.double().mean()) - 1))
     of_test = 1 / (1 + 8 * (1 / labels.mean() - 1))
     assert 0.1 < of_train < 0.12 and 0.45 < labels.mean() < 0.55
     bias = float(torch.sigmoid(task.network.head.bias.detach()))
     assert bias == pytest.approx(of_train, abs=1e-6), "training starts from the rate of all impressions"
     fit(task.objective, task.schedule, lambda step: task.batch(step, 0, 1))
-    scores = score(task.network, asked.codes).numpy()
+    scores = task.score(asked)
     said = np.average(task.calibration().apply(scores), weights=asked.weights)
     assert said == pytest.approx(np.average(asked.labels, weights=asked.weights), abs=1e-4)
     figures = task.test()
     entropy = -(of_test * np.log(of_train) + (1 - of_test) * np.log(1 - of_train))
     assert figures["base_rate_logloss"] == pytest.approx(entropy, rel=1e-6)
     assert figures["calibrated_logloss"] < entropy - 0.05
-    calibrated = task.calibration().apply(score(task.network, rows.codes).numpy())
+    calibrated = task.calibration().apply(task.score(rows))
     error = calibration_error(calibrated, labels, rows.weights)
     assert figures["calibrated_calibration_error"] == error < 0.1
     assert task.validate()["validation_loss"] == ranking.log_loss(scores, asked.labels, asked.weights)
@@ -264,8 +264,8 @@ def test_din_reads_users_sequences(make_config: Callable[..., Config], lake: Lak
     sequences = write_rows(lake, SEQUENCES, lists, "f" * 32)
     run = ranker_run(config, write_examples(lake, rows), vocabulary, sequences)
     task = run.build()
-    assert task.codes.shape[1] == len(task.network.embedding.offsets) + 5
-    assert (task.codes[:, -5:] > 0).sum(1).unique().tolist() == [3]
+    assert task.phases[0].codes.shape[1] == len(task.network.embedding.offsets) + 5
+    assert (task.phases[0].codes[:, -5:] > 0).sum(1).unique().tolist() == [3]
     card = json.loads((Path(train_all([run], config.ray, models_root(config))[0]) / "card.json").read_text())
     assert card["preset"] == "din"
     uri = export_ranker(run, config, models_root(config))

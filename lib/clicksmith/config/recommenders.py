@@ -192,6 +192,7 @@ class ArmConfig(Section):
         "oversample_tail",
         "oversample_label",
         "teacher",
+        "augmentation",
         "synthetic",
     ] = Field(
         description="none: the control. same: the control again, with other seeds. shuffled: copies whose "
@@ -213,13 +214,20 @@ class ArmConfig(Section):
     alone: bool = Field(
         default=False, description="in these steps without real rows, which fine-tune what was learnt so"
     )
+    operations: tuple[Augmentation, ...] = Field(
+        default=(), description="for kind augmentation: of training sequences, see sequential.augmentations"
+    )
 
     @model_validator(mode="after")
     def _adds_what_it_says(self) -> "ArmConfig":
         if (self.kind == "synthetic") != (self.generator is not None):
             raise ValueError("'generator' must be given for kind 'synthetic' and for no other kind")
-        if (self.kind in ("none", "same", "real_all")) != (self.ratio == 0.0):
-            raise ValueError("'ratio' must be above 0, and be left out for the kinds none, same and real_all")
+        if (self.kind in ("none", "same", "real_all", "augmentation")) != (self.ratio == 0.0):
+            raise ValueError(
+                "'ratio' must be above 0, and be left out for the kinds none, same, real_all and augmentation"
+            )
+        if (self.kind == "augmentation") != bool(self.operations):
+            raise ValueError("'operations' must be given for kind 'augmentation' and for no other kind")
         if self.alone and self.share_of_steps == 1.0:
             raise ValueError("'alone' needs a 'share_of_steps' below 1: the rest is for real rows")
         return self
@@ -231,6 +239,27 @@ class RankingRules(Section):
     worthwhile: float = Field(default=0.001, ge=0, description="gain of AUC that is worth its cost")
     margin: float = Field(default=0.01, gt=0, description="loss of AUC that harms no segment")
     logloss_margin: float = Field(default=0.01, gt=0, description="loss of log loss that is none, in nats")
+
+
+class NextItemRules(Section):
+    """The measurement of next-item models, and what it has to show; no arms: it is left out."""
+
+    arms: dict[str, ArmConfig] = Field(default_factory=dict)
+    worthwhile: float = Field(default=0.001, ge=0, description="gain of NDCG@10 that is worth its cost")
+    margin: float = Field(default=0.005, gt=0, description="loss of NDCG@10 that harms no segment")
+    recall_margin: float = Field(default=0.01, gt=0, description="loss of recall@10 that is none")
+    max_users: int = Field(default=20_000, ge=10, description="that the control trains on")
+    max_asked: int = Field(default=20_000, ge=10, description="whose next items are asked for")
+    max_all_users: int = Field(default=500_000, ge=10, description="that the ceilings train on")
+
+    @model_validator(mode="after")
+    def _fits_sequences(self) -> "NextItemRules":
+        if self.arms and sum(arm.kind == "none" for arm in self.arms.values()) != 1:
+            raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
+        for name, arm in self.arms.items():
+            if arm.kind in ("oversample_label", "teacher", "synthetic"):
+                raise ValueError(f"'arms' holds {name!r} of kind {arm.kind!r}, which sequences do not have")
+        return self
 
 
 class LiftConfig(Section):
@@ -248,6 +277,7 @@ class LiftConfig(Section):
         default=50, ge=1, description="rows of the rarer outcome, in the same way: fewer have no interval"
     )
     ranking: RankingRules = RankingRules()
+    next_item: NextItemRules = NextItemRules()
 
     @model_validator(mode="after")
     def _needs_control(self) -> "LiftConfig":

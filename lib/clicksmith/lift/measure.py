@@ -10,7 +10,7 @@ import ray
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from clicksmith.config import RayConfig
+from clicksmith.config import Config, RayConfig
 from clicksmith.lakehouse import storage
 from clicksmith.lift.comparison import Comparison, compare
 from clicksmith.lift.intervals import Estimate
@@ -46,17 +46,12 @@ class Measured:
         return self.comparisons["test", metric, segment].gain(arm, against)
 
 
-def measure(
-    task: Task, num_seeds: int, min_units: int, min_positives: int, ray_config: RayConfig, folder: str
-) -> Measured:
+def measure(task: Task, config: Config, folder: str) -> Measured:
     """Train every arm with every seed, and every fit of its generator, and decide.
 
     Args:
         task: what is measured.
-        num_seeds: trainings of each arm and fit.
-        min_units: e.g. users, and
-        min_positives: rows of the rarer outcome, that an interval needs.
-        ray_config: the cluster; without workers all is done here.
+        config: its sections lift and ray; without workers all is done here.
         folder: where finished trainings are kept: a measurement that was killed goes on from them.
     """
     for name, reason in task.skipped.items():
@@ -65,7 +60,7 @@ def measure(
         Training(name, fit, seed)
         for name, arm in task.arms.items()
         for fit in range(arm.num_fits)
-        for seed in range(num_seeds)
+        for seed in range(config.lift.num_seeds)
     ]
     places = {training: storage.join(folder, f"{training.key}.safetensors") for training in trainings}
     missing = [training for training in trainings if not storage.exists(places[training])]
@@ -78,11 +73,11 @@ def measure(
         f"{task.units['test'].num_rows:,}",
     )
     calls = [(training, places[training]) for training in missing]
-    _map(ray_config, f"{task.name}: trainings done", _train, calls, [task])
+    _map(config.ray, f"{task.name}: trainings done", _train, calls, [task])
     said = {training: load(storage.read_bytes(places[training])) for training in trainings}
-    comparisons = _compare_all(task, said, ray_config)
-    few = few_units(task.units["test"], min_units, min_positives)
-    return Measured(task, num_seeds, comparisons, few, _judge(task, comparisons, few))
+    comparisons = _compare_all(task, said, config.ray)
+    few = few_units(task.units["test"], config.lift.min_users, config.lift.min_positives)
+    return Measured(task, config.lift.num_seeds, comparisons, few, _judge(task, comparisons, few))
 
 
 def _train(training: Training, place: str, task: Task) -> None:
@@ -116,7 +111,7 @@ def _compare(
 def _judge(
     task: Task, comparisons: Mapping[tuple[Split, str, str], Comparison], few: Mapping[str, str]
 ) -> Verdict:
-    """Choose on validation, decide on test; without validation rows the first generated arm is judged."""
+    """Choose on validation, decide on test; without validation rows the first augmentation is judged."""
 
     def on(split: Split) -> Callable[[str, str, str, str], Estimate]:
         return lambda metric, segment, arm, against: comparisons[split, metric, segment].gain(arm, against)
@@ -125,7 +120,7 @@ def _judge(
     if "validation" in task.units:
         chosen = choose(task.arms, on("validation"), first)
     else:
-        chosen = next((name for name, arm in task.arms.items() if arm.role == "generator"), None)
+        chosen = next((name for name, arm in task.arms.items() if arm.role in ("free", "generator")), None)
     segments = list(task.units["test"].segments)
     return decide(chosen, task.arms, on("test"), task.metrics, task.worthwhile, segments, few)
 

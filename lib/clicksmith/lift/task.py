@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from clicksmith.lift.figures import Figure
 
 Split = Literal["validation", "test"]
-Role = Literal["control", "same", "ceiling", "cheap", "generator"]
+Role = Literal["control", "same", "ceiling", "cheap", "free", "generator"]
 """What an arm is to the verdict: real rows alone; the same again, or with labels that say nothing; more real
-rows; what costs nothing; what was generated."""
+rows; copies, which bring nothing; a free augmentation, which may be chosen, and which generated rows must
+beat; generated rows."""
 
 ALL = "all"
 

@@ -81,10 +81,12 @@ class Verdict:
 
 
 def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
-    """The generated rows of the largest gain over the control, on observations that decide nothing."""
+    """The augmentation of the largest gain over the control, on observations that decide nothing."""
     control = control_of(arms)
     gains = {
-        name: gain(metric, ALL, name, control).value for name, arm in arms.items() if arm.role == "generator"
+        name: gain(metric, ALL, name, control).value
+        for name, arm in arms.items()
+        if arm.role in ("free", "generator")
     }
     known = {name: value for name, value in gains.items() if not math.isnan(value)}
     return max(known or gains, key=lambda name: (known.get(name, 0.0), name), default=None)
@@ -117,7 +119,8 @@ def decide(
     if chosen is None:
         return Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
     control, first = control_of(arms), next(iter(metrics))
-    cheap = [name for name, arm in arms.items() if arm.role == "cheap"]
+    generated = arms[chosen].role == "generator"
+    cheap = [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
     statements = [
         Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), few.get(ALL, "")),
         *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), few.get(ALL, "")) for name in cheap),

@@ -1,30 +1,17 @@
 """The next-item model's run: users' sequences to a ranking of all items."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 
 from clicksmith.config import Config, SequentialConfig
-from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.reading.guards import require_same_run
-from clicksmith.reading.inputs import (
-    USER,
-    Items,
-    distinct,
-    items_to_json,
-    load_attributes,
-    require_rows,
-    with_attributes,
-)
 from clicksmith.reading.next_items import K, NextItems, baselines, popularity_scores
-from clicksmith.reading.snapshot import load_table
+from clicksmith.reading.sequences import SequenceRows, read_sequences
 from clicksmith.reading.windows import Windows, masked
 from clicksmith.recommenders.artefact import SEQUENTIAL, build_network, trace_sequential
 from clicksmith.recommenders.losses import SequentialObjective
@@ -35,14 +22,6 @@ from clicksmith.recommenders.next_item.sequence import Attributes, SequenceNetwo
 from clicksmith.seeds import derive_seed
 from clicksmith.training.engine.supervised import Batch, Schedule, rows_of_step
 from clicksmith.training.runs import Run
-
-MAX_USERS = 500_000
-"""Users trained on, and as many tested with, by hash of their id: bounds the memory."""
-
-MAX_PROFILES = 4 * MAX_USERS
-"""Profiles read, by the same hash: users without events have one too. Nothing is known of the others."""
-
-Sequences = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -143,6 +122,7 @@ def make_task(
     seed: int,
     attributes: Attributes | None = None,
     context: EventContext | None = None,
+    weights_seed: int | None = None,
 ) -> SequentialTask:
     """The task of some sequences, with weights drawn from the seed.
 
@@ -156,13 +136,15 @@ def make_task(
         seed: of weights, rows and draws.
         attributes: of the items, or None.
         context: of events with features of users; None: what the configuration says of events alone.
+        weights_seed: of the first weights, else derived from `seed`.
     """
     tempered = popularity**config.negatives_exponent
     tempered[0] = 0.0
     rates = tempered / tempered.sum()
     # An item that nobody took yet starts as if taken half a time: from a rate of 0 it could never rise.
     log_popularity = _log(np.append(0.0, np.maximum(popularity[1:], 0.5)) / popularity.sum())
-    network = build_network(config, log_popularity, derive_seed(seed, "weights"), attributes, context)
+    first = derive_seed(seed, "weights") if weights_seed is None else weights_seed
+    network = build_network(config, log_popularity, first, attributes, context)
     schedule = Schedule.of(config, seed)
     # A target is an item with the item's share of all events (Yi et al. 2019), so a negative of either kind:
     drawn, in_batch = config.num_negatives, config.in_batch_negatives
@@ -192,6 +174,38 @@ def _log(rates: NDArray[np.float64]) -> torch.Tensor:
     return torch.from_numpy(np.log(np.maximum(rates, 1e-12)).astype(np.float32))
 
 
+def sequential_task(
+    config: SequentialConfig,
+    rows: SequenceRows,
+    windows: Windows,
+    seed: int,
+    beside: Mapping[str, Callable[[], NextItemModel]] | None = None,
+    weights_seed: int | None = None,
+) -> SequentialTask:
+    """The task of a network on windows of such rows.
+
+    Args:
+        config: the network, its loss and its schedule.
+        rows: what is known, and what is asked.
+        windows: to train on.
+        seed: of weights, rows and draws.
+        beside: the baselines that its test is held against.
+        weights_seed: of the first weights, else derived from `seed`.
+    """
+    return make_task(
+        config,
+        windows,
+        popularity_scores(rows.items),
+        rows.evaluation,
+        beside or {},
+        rows.codec,
+        seed,
+        rows.attributes,
+        rows.context,
+        weights_seed,
+    )
+
+
 @dataclass(frozen=True)
 class BuildSequential:
     """Reads the pinned snapshots in a worker and makes its task."""
@@ -200,78 +214,11 @@ class BuildSequential:
     seed: int
     inputs: Mapping[str, Snapshot]
 
-    @property
-    def sequences(self) -> Snapshot:
-        """Of gold.sequences."""
-        return self.inputs["sequences"]
-
     def __call__(self) -> SequentialTask:
         """The task, the same on every worker."""
-        require_same_run(self.inputs["vocabulary"], self.sequences)
-        items = Items.load(self.inputs["vocabulary"], self.config.max_items)
-        train, validation, test = (self._rows(split) for split in ("train", "validation", "test"))
-        require_rows(train, "train", self.sequences)
-        context = EventContext(self.config.event_features)
-        if columns := self.config.user_features:
-            profiles = load_table(self.inputs["user_profiles"], [USER, *columns], None, MAX_PROFILES)
-            train, validation = (with_attributes(rows, profiles, columns) for rows in (train, validation))
-            context = replace(context, user_values={c: distinct(train[c]).to_pylist() for c in columns})
-            if empty := [name for name, values in context.user_values.items() if not values]:
-                raise TrainingError(
-                    f"{self.inputs['user_profiles'].uri} knows no {' or '.join(empty)} of any training user.",
-                    "Ingest users with it, or take it out of sequential.user_features.",
-                )
-        known, later = (_by_user(rows, items.events(rows, context)) for rows in (train, validation))
-        before_test = {
-            user: np.concatenate([known.get(user, _NONE), later.get(user, _NONE)])
-            for user in test.column("user_id").to_pylist()
-        }
-        windows = Windows.of(train, items, context)
-        if not len(windows):
-            raise TrainingError(
-                f"No training sequence in {self.sequences.uri} has known items of two moments.",
-                "Ingest users with clicks, carts or purchases at two times before the cut.",
-            )
-        config = self.config
-        evaluation = {
-            "validation": NextItems.of(known, _by_user(validation, items.events(validation))),
-            "test": NextItems.of(before_test, _by_user(test, items.events(test))),
-        }
-        taken = (events[events > 0] % len(items) for events in known.values())
-        histories = [history for history in taken if len(history)]
-        attributes = None
-        if config.item_attributes:
-            attributes = load_attributes(items, self.inputs["item_profiles"], config.item_attributes)
-        codec = {
-            "items": items_to_json(items),
-            "sequential": config.model_dump(mode="json"),
-            "user_values": context.user_values,
-            "cardinalities": [] if attributes is None else list(attributes.cardinalities),
-        }
-        return make_task(
-            config,
-            windows,
-            popularity_scores(items),
-            evaluation,
-            baselines(train, items, histories),
-            codec,
-            self.seed,
-            attributes,
-            context,
-        )
-
-    def _rows(self, split: str) -> pa.Table:
-        columns = ["user_id", "item_ids", "event_types", "event_ts"]
-        return load_table(self.sequences, columns, {"split": split}, MAX_USERS)
-
-
-_NONE = np.empty(0, np.int64)
-
-
-def _by_user(rows: pa.Table, events: NDArray[np.int64]) -> Sequences:
-    """The events of each user, oldest first."""
-    ends = np.cumsum(pc.list_value_length(rows.column("item_ids")).to_numpy())
-    return dict(zip(rows.column("user_id").to_pylist(), np.split(events, ends)[:-1], strict=True))
+        rows = read_sequences(self.config, self.inputs)
+        beside = baselines(rows.train, rows.items, rows.histories)
+        return sequential_task(self.config, rows, rows.windows(rows.train), self.seed, beside)
 
 
 def sequential_run(config: Config, inputs: Mapping[str, Snapshot]) -> Run:

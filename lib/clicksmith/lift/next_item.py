@@ -1,0 +1,215 @@
+"""The task of the next item: the configured sequence model, ranking all items for each user."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clicksmith.config import ArmConfig, Config, SequentialConfig
+from clicksmith.errors import TrainingError
+from clicksmith.evaluation.recommendations import Recommended
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lift import figures
+from clicksmith.lift.figures import Figure
+from clicksmith.lift.segments import segments_of
+from clicksmith.lift.task import Arm, Metric, Role, Split, Training, Units
+from clicksmith.reading.next_items import K, NextItems, popularity_scores
+from clicksmith.reading.sequences import SequenceRows, read_sequences
+from clicksmith.seeds import derive_seed
+from clicksmith.training.engine.supervised import rows_of_step
+from clicksmith.training.runs import fit_here
+from clicksmith.training.sequential import sequential_task
+
+NAME = "next_item"
+METRICS = (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}", f"novelty@{K}")
+TAIL_QUANTILE = 0.25
+
+_ROLES: Mapping[str, Role] = {
+    "none": "control",
+    "same": "same",
+    "shuffled": "same",
+    "real_more": "ceiling",
+    "real_all": "ceiling",
+    "duplicate": "cheap",
+    "oversample_tail": "cheap",
+    "augmentation": "free",
+}
+"""Kinds of arms that sequences have."""
+
+
+@dataclass(frozen=True)
+class NextItemTask:
+    """See `task.Task`.
+
+    Attributes:
+        config: of the model, the arms and the seeds.
+        rows: users' sequences, those that the control lacks included, and what is asked.
+        num_real: of its training users, the first so many are the control's.
+        tail: which of these took items that are rare as of the cut, shape (num_real,).
+    """
+
+    config: Config
+    rows: SequenceRows
+    num_real: int
+    tail: NDArray[np.bool_]
+    arms: Mapping[str, Arm]
+    skipped: Mapping[str, str]
+    units: Mapping[Split, Units]
+    name: str = NAME
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.config.sequential.model
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """NDCG decides; recall must not suffer from it. The others are told."""
+        rules = self.config.lift.next_item
+        return {f"ndcg@{K}": Metric(1, rules.margin), f"recall@{K}": Metric(1, rules.recall_margin)}
+
+    @property
+    def worthwhile(self) -> float:
+        """Of NDCG."""
+        return self.config.lift.next_item.worthwhile
+
+    def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
+        """Each user's figures, in the order of `METRICS`, shape (4, U)."""
+        arm = self.config.lift.next_item.arms[training.arm]
+        seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
+        first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
+        rows = training_rows(arm, self.rows.train, self.num_real, self.tail, derive_seed(seed, "rows"))
+        config = _config_of(arm, self.config.sequential)
+        task = sequential_task(config, self.rows, self.rows.windows(rows), seed, weights_seed=first)
+        fit_here(task)
+        return {split: self._said(task.network, self.rows.evaluation[split]) for split in self.units}
+
+    def figure(self, metric: str, split: Split, said: NDArray[np.float32], segment: str) -> Figure:
+        """A mean over users."""
+        return figures.mean(said[METRICS.index(metric)][self.units[split].segments[segment]])
+
+    def _said(self, network: Any, asked: NextItems) -> NDArray[np.float32]:
+        found = asked.recommend(network, K, self.config.sequential.filter_viewed)
+        novelty = novelty_by_user(found, popularity_scores(self.rows.items))
+        return np.stack([found.ndcg, found.recall, found.reciprocal_rank, novelty]).astype(np.float32)
+
+
+def novelty_by_user(found: Recommended, num_events: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean self-information of each user's list in bits, see `Recommended.novelty`; 0 for an empty list."""
+    bits = -np.log2(np.maximum(num_events, 1) / num_events[1:].sum())
+    is_item = found.items > 0
+    return np.asarray((bits[found.items] * is_item).sum(1) / np.maximum(is_item.sum(1), 1))
+
+
+def training_rows(
+    arm: ArmConfig, train: pa.Table, num_real: int, tail: NDArray[np.bool_], seed: int
+) -> pa.Table:
+    """The users whose sequences an arm trains on.
+
+    Args:
+        arm: the arm.
+        train: rows of gold.sequences, the control's first.
+        num_real: of these.
+        tail: which of the control's users took rare items, shape (num_real,).
+        seed: of the draw.
+    """
+    real, unseen = train.slice(0, num_real), train.slice(num_real)
+    wanted = round(arm.ratio * num_real)
+    if arm.kind == "real_all":
+        return train
+    if arm.kind == "real_more":
+        return pa.concat_tables([real, unseen.slice(0, wanted)])
+    pool = {"oversample_tail": np.flatnonzero(tail)}.get(arm.kind, np.arange(num_real))
+    if arm.kind not in ("duplicate", "oversample_tail", "shuffled") or not len(pool):
+        return real
+    added = real.take(pool[rows_of_step(len(pool), wanted, 0, seed)])
+    if arm.kind == "shuffled":
+        added = _shuffled(added, np.random.default_rng(seed))
+    return pa.concat_tables([real, added])
+
+
+def _shuffled(rows: pa.Table, random: np.random.Generator) -> pa.Table:
+    """The same items, handed out to the users at random: what follows what says nothing."""
+    lists = rows.column("item_ids").combine_chunks()
+    flat = pc.list_flatten(lists)
+    mixed = flat.take(pa.array(random.permutation(len(flat))))
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+    values = pa.ListArray.from_arrays(offsets, mixed)
+    return rows.set_column(rows.column_names.index("item_ids"), "item_ids", values)
+
+
+def _config_of(arm: ArmConfig, config: SequentialConfig) -> SequentialConfig:
+    if arm.kind != "augmentation":
+        return config
+    return config.model_copy(update={"augmentations": arm.operations})
+
+
+def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTask:
+    """Read the users of all arms.
+
+    Args:
+        config: its sections lift and sequential.
+        inputs: see `recommenders.artefact.sequential_inputs`.
+
+    Raises:
+        TrainingError: there are no users to train on or to ask, or rows are stale: see `read_sequences`.
+    """
+    rules = config.lift.next_item
+    wants_more = any(arm.kind in ("real_more", "real_all") for arm in rules.arms.values())
+    # Users that are asked need their histories, whether or not the control trains on them.
+    users = max(rules.max_users, rules.max_asked) if not wants_more else rules.max_all_users
+    rows = read_sequences(config.sequential, inputs, users, rules.max_asked)
+    num_real = min(rules.max_users, rows.train.num_rows)
+    arms, skipped = {}, {}
+    for name, arm in rules.arms.items():
+        if arm.kind in ("real_more", "real_all") and rows.train.num_rows == num_real:
+            skipped[name] = "there are no more real training users than the control has"
+            continue
+        arms[name] = Arm(arm.kind, _ROLES[arm.kind], _ratio(arm, rows.train.num_rows, num_real))
+    popularity = popularity_scores(rows.items)
+    splits: tuple[Split, Split] = ("test", "validation")
+    units = {
+        split: _units(rows.evaluation[split], popularity, config.lift.min_users)
+        for split in splits
+        if len(rows.evaluation[split])
+    }
+    if "test" not in units:
+        raise TrainingError(
+            f"Nobody in {rows.source.uri} has known items both before the test split and in it.",
+            "Ingest users who come back, or move features.cut_fraction.",
+        )
+    facts = {"num_steps": config.sequential.num_steps, "num_real_rows": num_real}
+    tail = _took_rare(rows, num_real, popularity)
+    return NextItemTask(config, rows, num_real, tail, arms, skipped, units, facts=facts)
+
+
+def _ratio(arm: ArmConfig, num_users: int, num_real: int) -> float:
+    unseen = num_users - num_real
+    added = {"real_all": unseen, "real_more": min(round(arm.ratio * num_real), unseen)}
+    return added.get(arm.kind, round(arm.ratio * num_real)) / num_real
+
+
+def _took_rare(rows: SequenceRows, num_real: int, popularity: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether half of what a user took is among the least popular quarter of all that was taken."""
+    taken = rows.items.events(rows.train.slice(0, num_real))
+    lengths = pc.list_value_length(rows.train.column("item_ids").slice(0, num_real)).to_numpy()
+    user = np.repeat(np.arange(num_real), lengths)
+    counts = popularity[taken]
+    rare = counts <= np.quantile(counts, TAIL_QUANTILE)
+    return np.asarray(np.bincount(user, rare, num_real) * 2 >= np.maximum(lengths, 1))
+
+
+def _units(asked: NextItems, popularity: NDArray[np.float64], min_users: int) -> Units:
+    facts = {
+        "history": np.array([len(prefix) for prefix in asked.prefixes]),
+        "popularity": np.array([np.median(popularity[items]) for items in asked.targets]).astype(np.int64),
+        "cold_item": np.array([bool((items == 0).any()) for items in asked.targets]),
+    }
+    users = np.arange(len(asked))
+    return Units((users,), segments_of(facts, users, min_users), {})

@@ -1,0 +1,122 @@
+"""Next items as a task of a measurement: what arms train on, and what is told of each user."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import ConfigError, TrainingError
+from clicksmith.evaluation.recommendations import Recommended
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lift.measure import Measured, measure
+from clicksmith.lift.next_item import NextItemTask, next_item_task, novelty_by_user, training_rows
+from clicksmith.tables import SEQUENCES, VOCABULARY
+from training.toy_lake import write_rows
+from training.toy_lift import cycle_sequences, vocabulary_of
+
+ARMS = (
+    "lift.next_item.arms={none: {kind: none}, again: {kind: same}, duplicate: {kind: duplicate, ratio: 1.0}, "
+    "real_all: {kind: real_all}, shuffled: {kind: shuffled, ratio: 4.0}, "
+    "crop: {kind: augmentation, operations: [none, crop]}}"
+)
+SMALL = (
+    "ray.num_workers=0", "lift.num_seeds=3", "lift.min_users=20", "lift.next_item.max_users=30",
+    "lift.next_item.max_asked=200", "lift.next_item.max_all_users=200", "sequential.num_steps=60",
+    "sequential.batch_size=16", "sequential.embedding_dim=16", "sequential.max_length=10",
+    "sequential.horizon=1", "sequential.num_negatives=8", "sequential.num_validations=1",
+    "sequential.learning_rate=0.01",
+)  # fmt: skip
+
+
+def prepare(config: Config, lake: Lake, rows: pa.Table) -> NextItemTask:
+    items = [item for items in rows["item_ids"].to_pylist() for item in items]
+    inputs = {
+        "sequences": write_rows(lake, SEQUENCES, rows, "f" * 32),
+        "vocabulary": write_rows(lake, VOCABULARY, vocabulary_of(items), "f" * 32),
+    }
+    return next_item_task(config, inputs)
+
+
+def measured(config: Config, task: NextItemTask) -> Measured:
+    return measure(task, config, storage.join(models_root(config), "runs", "lift"))
+
+
+def test_more_users_teach_more_and_shuffled_ones_nothing(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """Users who walk a cycle: the next item is always known to who has seen enough of it."""
+    config = make_config(ARMS, *SMALL)
+    task = prepare(config, lake, cycle_sequences(150, 60, 6))
+    assert task.num_real == 30 and task.arms["real_all"].ratio == 4.0 and task.arms["shuffled"].ratio == 4.0
+    assert task.units["test"].num_rows == task.units["validation"].num_rows == 150
+    found = measured(config, task)
+    more, nothing = (found.gain("ndcg@10", "all", arm, "none") for arm in ("real_all", "shuffled"))
+    assert more.interval()[0] > 0.02 > nothing.value
+    low, high = found.gain("ndcg@10", "all", "again", "none").interval()
+    assert low < 0 < high
+    assert found.verdict.arm == "crop", "of free augmentations, one is chosen where nothing is generated"
+    assert {s.subject for s in found.verdict.statements if s.what == "cheap"} == {"duplicate"}
+    assert {name.split("=")[0] for name in task.units["test"].segments} <= {"all", "history", "popularity"}
+
+
+def sequences(lists: list[list[str]]) -> pa.Table:
+    return pa.table({"user_id": [f"u{i}" for i in range(len(lists))], "item_ids": lists})
+
+
+TRAIN = sequences([["a"], ["b", "c"], ["d"], ["e", "f"]])
+
+
+@pytest.mark.parametrize(
+    ("arm", "expected"),
+    [
+        ({"kind": "none"}, ["u0", "u1"]),
+        ({"kind": "same"}, ["u0", "u1"]),
+        ({"kind": "augmentation", "operations": ["crop"]}, ["u0", "u1"]),
+        ({"kind": "real_more", "ratio": 0.5}, ["u0", "u1", "u2"]),
+        ({"kind": "real_all"}, ["u0", "u1", "u2", "u3"]),
+        ({"kind": "oversample_tail", "ratio": 1.0}, ["u0", "u1", "u1", "u1"]),
+    ],
+)
+def test_which_users_an_arm_trains_on(arm: dict[str, object], expected: list[str]) -> None:
+    tail = np.array([False, True])
+    found = training_rows(ArmConfig.model_validate(arm), TRAIN, 2, tail, seed=3)
+    assert found["user_id"].to_pylist() == expected
+
+
+def test_copies_and_shuffled_copies() -> None:
+    tail = np.zeros(2, bool)
+    copies = training_rows(ArmConfig(kind="duplicate", ratio=1.0), TRAIN, 2, tail, seed=3)
+    assert sorted(copies["user_id"].to_pylist()) == ["u0", "u0", "u1", "u1"]
+    shuffled = training_rows(ArmConfig(kind="shuffled", ratio=2.0), TRAIN, 2, tail, seed=3).slice(2)
+    items = shuffled["item_ids"].to_pylist()
+    assert sorted(map(len, items)) == [1, 1, 2, 2]
+    assert sorted(item for one in items for item in one) == ["a", "a", "b", "b", "c", "c"]
+    nobody = training_rows(ArmConfig(kind="oversample_tail", ratio=1.0), TRAIN, 2, tail, seed=3)
+    assert nobody["user_id"].to_pylist() == ["u0", "u1"]
+
+
+def test_novelty_by_hand() -> None:
+    """Of 8 events one item has 4 and the others 2: 1 and 2 bits; an empty list has none."""
+    found = Recommended(np.array([[1, 2], [0, 0]]), np.zeros((2, 2), bool), np.ones(2, np.int64))
+    events = np.array([0.0, 4.0, 2.0, 2.0])
+    assert novelty_by_user(found, events).tolist() == [1.5, 0.0]
+    assert found.novelty(events) == 1.5
+
+
+def test_arms_that_sequences_do_not_have(make_config: Callable[..., Config]) -> None:
+    with pytest.raises(ConfigError, match="'taught' of kind 'teacher', which sequences do not have"):
+        make_config("lift.next_item.arms={none: {kind: none}, taught: {kind: teacher, ratio: 1.0}}")
+    with pytest.raises(ConfigError, match="exactly one arm of kind 'none'"):
+        make_config("lift.next_item.arms={again: {kind: same}}")
+    with pytest.raises(ConfigError, match="'operations' must be given"):
+        make_config("lift.next_item.arms={none: {kind: none}, odd: {kind: augmentation}}")
+
+
+def test_nobody_to_ask_is_an_error_that_says_so(make_config: Callable[..., Config], lake: Lake) -> None:
+    rows = cycle_sequences(20, 10, 6)
+    known = rows.filter([split != "test" for split in rows["split"].to_pylist()])
+    with pytest.raises(TrainingError, match=r"Nobody in .*sequences has known items both before the test"):
+        prepare(make_config(ARMS, *SMALL), lake, known)
