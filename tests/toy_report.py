@@ -15,6 +15,8 @@ from clicksmith.evaluation.rows import Metric, metrics_table
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.lineage import trace
+from clicksmith.lift.measure import Measured
+from clicksmith.lift.rows import metric_rows, verdict_rows
 from clicksmith.tables import (
     BRONZE_EVENTS,
     EVALUATION_METRICS,
@@ -24,12 +26,11 @@ from clicksmith.tables import (
     VERDICTS,
     Table,
 )
-
-SEGMENTS = ("history=0-49", "history=50+", "popularity=0-4", "popularity=5+")
+from reporting import toy_measured
 
 
 def fill(config: Config, decision: str = "augment") -> None:
-    """Write everything that a report shows."""
+    """Write everything that a report shows, with this decision on rankers."""
     write(config, BRONZE_EVENTS, _empty(BRONZE_EVENTS), {"rows_in": 1010, "accepted": 1000, "rejected": 10})
     reasons = [["unknown event_type"]] * 7 + [["event_ts before 1995-01-01", "unknown event_type"]] * 3
     columns = {"raw": ["{}"] * 10, "reasons": reasons, "ruleset_version": ["v"] * 10}
@@ -39,9 +40,11 @@ def fill(config: Config, decision: str = "augment") -> None:
     write(config, SILVER_EVENTS, _empty(SILVER_EVENTS), counts)
     write(config, TRAINING_EXAMPLES, _empty(TRAINING_EXAMPLES))
     write_metrics(config, "evaluate_synthetic", synthetic_metrics(config))
-    write_metrics(config, "measure_lift", lift_metrics())
-    row = {"run_id": "r", **verdict(decision)}
-    write(config, VERDICTS, pa.Table.from_pylist([row], schema=VERDICTS.arrow_schema))
+    write_lift(
+        config,
+        toy_measured.measured(toy_measured.RANKING, toy_measured.PLANS[decision]),
+        toy_measured.measured(toy_measured.NEXT_ITEM, toy_measured.NOISY),
+    )
     for name, section in config.generators.items():
         write_card(config, "generators", name, {"generator": section.model_dump(mode="json")}, _gan_history())
     for name, section in (("ranker", config.ranker), ("sequential", config.sequential)):
@@ -56,6 +59,14 @@ def write(config: Config, table: Table, rows: pa.Table, counts: dict[str, int] |
 def write_metrics(config: Config, job: str, metrics: list[Metric]) -> None:
     """Commit a job's figures as its part of the table."""
     _write(config, EVALUATION_METRICS, metrics_table(metrics, "r", job), f"job={job}", None)
+
+
+def write_lift(config: Config, *measured: Measured) -> None:
+    """Commit figures and verdicts as measure_lift does, the tasks in an order that no reader expects."""
+    verdicts = {one.task.name: one.verdict for one in measured}
+    rows = verdict_rows("r", measured[::-1], verdicts, {"impressions": config.impressions})
+    _write(config, EVALUATION_METRICS, metric_rows("r", measured), "job=measure_lift", None)
+    write(config, VERDICTS, rows)
 
 
 def _write(
@@ -122,62 +133,6 @@ def synthetic_metrics(config: Config) -> list[Metric]:
                     Metric(f"distribution.{column}", f"{rank:02d} {label}", arm, float(share), 5000)
                 )
     return metrics
-
-
-def lift_metrics() -> list[Metric]:
-    """A synthetic arm that helps, and controls that do not."""
-    rng = np.random.default_rng(1)
-    metrics = []
-    for arm, ratio, lift in (
-        ("none", 0.0, None),
-        ("duplicate_25", 0.25, 0.0002),
-        ("oversample_tail_25", 0.25, -0.0011),
-        ("autoregressive_25", 0.25, 0.0031),
-        ("gan_25", 0.25, 0.0014),
-        ("gan_100", 1.0, -0.0004),
-    ):
-        metrics.append(Metric("arm.ratio", "all", arm, ratio, 40_000))
-        metrics.append(Metric("arm.auc", "all", arm, 0.781 + (lift or 0.0), 20_000, seed=0))
-        if lift is None:
-            continue
-        for index, segment in enumerate(("all", *SEGMENTS)):
-            value = lift if segment == "all" else lift + float(rng.normal(0, 0.002))
-            half = 0.0012 if segment == "all" else 0.004
-            row = Metric("lift.auc", segment, arm, value, 20_000 // (1 + index), value - half, value + half)
-            metrics.append(row)
-    metrics.append(Metric("lift.auc", "history=600+", "gan_100", math.nan, 0))
-    return metrics
-
-
-def verdict(decision: str) -> dict[str, Any]:
-    """A verdict with evidence in the shape of measure_lift's."""
-    figure = {"value": 0.0031, "ci_low": 0.0012, "ci_high": 0.005, "num_rows": 20_000}
-    augment = decision == "augment"
-    doubt = ["it may be no better than the cheap arm duplicate_25: +0.0029 [-0.0001, +0.0050] AUC"]
-    evidence = {
-        "best_arm": "autoregressive_25",
-        "control": "none",
-        "arms": {
-            "autoregressive_25": {"lift": figure, "against": {}, "segments": {}, "reasons": doubt},
-        },
-        "reasons": [] if augment else doubt,
-        "skipped_arms": {"dense_25": "the gate published no rows of generator 'dense_gan'"},
-        "label": "label_purchase",
-        "model": "dcnv2",
-        "num_seeds": 3,
-        "num_steps": 400,
-        "num_real_rows": 40_000,
-        "num_test_rows": 20_000,
-        "num_test_users": 812,
-        "interval": "paired bootstrap over users, widened by the noise between training seeds",
-    }
-    return {
-        "decision": decision,
-        "arm": "autoregressive_25" if augment else None,
-        "ratio": 0.25 if augment else None,
-        "segments": ["history=0-49"] if augment else [],
-        "evidence": json.dumps(evidence),
-    }
 
 
 def write_card(

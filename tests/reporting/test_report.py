@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -12,99 +11,16 @@ import write_report
 from clicksmith.config import Config, load_config
 from clicksmith.reporting import sections, words
 from clicksmith.reporting.data import gather
-from clicksmith.reporting.html import render, verdict_line
+from clicksmith.reporting.html import render
+from reporting.checker import Checker
+from reporting.toy_measured import NEXT_ITEM, RANKING
 
 ROOT = Path(__file__).resolve().parents[2]
-VOID = {"meta", "link", "br", "hr", "img", "input"}
-
-
-class Checker(HTMLParser):
-    """Collects text, references and whether every element is closed in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.references: list[str] = []
-        self.unlabelled = 0
-        self.counts: dict[str, int] = {}
-
-    def handle_starttag(self, tag, attrs):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        named = dict(attrs)
-        self.references += [named[key] for key in ("src", "href", "xlink:href") if key in named]
-        self.unlabelled += tag == "svg" and not named.get("aria-label")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    @classmethod
-    def of(cls, page: str) -> "Checker":
-        checker = cls()
-        checker.feed(page)
-        checker.close()
-        assert checker.open == []
-        return checker
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     return load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path / 'lake'}"])
-
-
-def test_the_verdict_comes_first_in_plain_words(config):
-    toy_report.fill(config)
-    write_report.run(config)
-    checker = Checker.of(toy_report.page(config).read_text())
-    head = checker.words.partition("What each arm gives")[0]
-    assert "Augment, with autoregressive_25" in head
-    assert "Add 0.25 generated rows to each real row" in head
-    assert "+0.0031 (+0.0012 to +0.0050) AUC" in head
-    assert "A gain is certain for users with 0 to 49 earlier events." in head
-    assert "812 users" in head
-
-
-def test_segments_of_too_few_users_are_not_passed_over_in_silence():
-    few = {"all": "5 users were tested", "popularity=0-4": "2 users were tested"}
-    verdict = {"segments": ["history=0-49"], "evidence": {"undecidable": few}}
-    assert words.segments_sentence(verdict) == (
-        "A gain is certain for users with 0 to 49 earlier events. "
-        "Too few were tested to show that it does no harm for items bought 0 to 4 times before."
-    )
-
-
-def test_no_gain_is_told_with_its_correction():
-    """A filled dot of one segment may stand beside it."""
-    verdict = {"segments": [], "evidence": {}}
-    assert words.segments_sentence(verdict) == (
-        "In no single segment of users or items is a gain certain, corrected for how many there are."
-    )
-
-
-def test_reasons_name_segments_in_words():
-    reasons = [
-        "it harms the segment history=0-49: -0.0069 [-0.0134, -0.0017] AUC",
-        "it harms the segment history=50+, too small",
-    ]
-    found = words.reasons({"decision": "do_not_augment", "evidence": {"reasons": reasons}})
-    assert found == [
-        "It harms users with 0 to 49 earlier events: -0.0069 [-0.0134, -0.0017] AUC.",
-        "It harms users with 50 or more earlier events, too small.",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -119,21 +35,6 @@ def test_reasons_name_segments_in_words():
 )
 def test_logs_of_one_s_own_are_named(source, told):
     assert words.source_words(source) == told
-
-
-def test_a_refusal_says_why(config):
-    toy_report.fill(config, "do_not_augment")
-    line = verdict_line(gather(config))
-    assert line.startswith("Do not augment. Train on real rows alone: the best generated rows")
-    page = Checker.of(render(gather(config))).words
-    assert "It may be no better than the cheap arm duplicate_25" in page
-    assert "Arm dense_25 was not measured: the gate published no rows of generator 'dense_gan'." in page
-
-
-def test_too_few_test_rows_are_no_refusal(config):
-    toy_report.fill(config, "inconclusive")
-    line = verdict_line(gather(config))
-    assert line.startswith("Too little data to tell. Whether generated rows help to predict")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +82,10 @@ def test_every_part_is_there(config):
     assert re.search(r"bronze.events 1,010 1,000 10 0 holds", words)
     assert re.search(r"silver.events 1,000 900 40 60 holds", words)
     assert "unknown event_type 10" in words and "event_ts before 1995-01-01 3" in words
-    # A forest plot a measured arm and one for all; two kinds of curve a GAN, one a recommender; 7 columns.
-    num_arms, num_generators = 5, len(config.generators)
-    assert checker.counts["svg"] == 1 + num_arms + 2 * num_generators + 2 + 7
+    # Of each task its gain, all arms, and each but the control by segment, the chosen one by each metric;
+    # two kinds of curve a GAN, one a recommender; 7 columns.
+    lift = sum(2 + len(task.arms) - 2 + len(task.metrics) for task in (RANKING, NEXT_ITEM))
+    assert checker.counts["svg"] == lift + 2 * len(config.generators) + 2 + 7
     assert checker.unlabelled == 0
     assert "This gate lets more through than the default one: max_c2st_auc is 1 in place of 0.99" in words
     assert "this model 0.7900 0.3100" in words and "popularity 0.6400 –" in words
@@ -291,11 +193,6 @@ def test_the_report_imports_neither_spark_nor_ray():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout == "ok\n", done.stderr
-
-
-def test_evidence_is_json(config):
-    toy_report.fill(config)
-    assert json.loads(json.dumps(gather(config).verdict["evidence"]))["best_arm"] == "autoregressive_25"
 
 
 def test_secrets_of_the_configuration_stay_out(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class ReportData:
 
     Attributes:
         config: the configuration, as plain values, without its secrets.
-        verdict: the row of gold.verdicts with its evidence parsed, or None.
+        verdicts: the rows of gold.verdicts with their evidence parsed, in the order of tasks.
         synthetic: figures of evaluate_synthetic.
         lift: figures of measure_lift.
         generators: model cards of the configured generators, trained on the current table.
@@ -82,7 +82,7 @@ class ReportData:
     """
 
     config: Mapping[str, Any]
-    verdict: Mapping[str, Any] | None
+    verdicts: Sequence[Mapping[str, Any]]
     synthetic: Sequence[Metric]
     lift: Sequence[Metric]
     generators: Sequence[Mapping[str, Any]]
@@ -104,7 +104,7 @@ def gather(config: Config) -> ReportData:
     figures = {job: _figures(lake, job) for job in EVALUATION_JOBS}
     return ReportData(
         config=redact(config.model_dump(mode="json")),
-        verdict=_verdict(lake),
+        verdicts=_verdicts(lake),
         synthetic=figures["evaluate_synthetic"],
         lift=figures["measure_lift"],
         generators=_cards(config, lake, "generators", config.generators),
@@ -128,12 +128,16 @@ def _figures(lake: Lake, job: str) -> list[Metric]:
     return [] if snapshot is None else read_metrics(snapshot, job)
 
 
-def _verdict(lake: Lake) -> dict[str, Any] | None:
+def _verdicts(lake: Lake) -> list[dict[str, Any]]:
     snapshot = lake.find(VERDICTS)
     if snapshot is None:
-        return None
+        return []
     rows = DeltaTable(snapshot.uri, version=snapshot.version).to_pyarrow_table().to_pylist()
-    return {**rows[0], "evidence": json.loads(rows[0]["evidence"])} if rows else None
+    tasks = VERDICTS["task"].allowed or ()
+    return [
+        {**row, "evidence": json.loads(row["evidence"])}
+        for row in sorted(rows, key=lambda row: tasks.index(row["task"]))
+    ]
 
 
 def _cards(config: Config, lake: Lake, kind: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,16 +1,19 @@
 """From what a lake holds to the page."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from clicksmith.evaluation.gate import read_decisions
-from clicksmith.reporting import plots, sections, words
+from clicksmith.reporting import decisions, forests, plots, sections, words
 from clicksmith.reporting.data import MAX_REJECTED, ReportData
-from clicksmith.reporting.template import STYLE, TEMPLATE
+from clicksmith.reporting.style import STYLE
+from clicksmith.reporting.template import TEMPLATE
+
+NUM_REASONS = 3
+"""Shown of each decision; the others are folded away."""
 
 
 def render(data: ReportData) -> str:
@@ -20,13 +23,11 @@ def render(data: ReportData) -> str:
     )
     return environment.from_string(TEMPLATE).render(
         style=Markup(STYLE),
-        headline=words.verdict_headline(data.verdict),
-        sentence=words.verdict_sentence(data.verdict),
-        augment=data.verdict is not None and data.verdict["decision"] == "augment",
-        details=_verdict_details(data),
+        title="; ".join(map(decisions.headline, data.verdicts)) or "no verdict yet",
+        no_verdict=decisions.NO_VERDICT,
+        decisions=[_decision(verdict) for verdict in data.verdicts],
+        lift=[_lift(verdict, data) for verdict in data.verdicts],
         impressions=words.impressions_sentence(data.impressions),
-        skipped=_skipped(data.verdict),
-        lift=_lift(data),
         quality=sections.quality(data.synthetic),
         gate=_gate(data),
         loosened=sections.loosened(data.config["gate"]),
@@ -46,57 +47,31 @@ def render(data: ReportData) -> str:
     )
 
 
-def _verdict_details(data: ReportData) -> list[str]:
-    verdict, caveat = data.verdict, words.impressions_sentence(data.impressions)
-    if verdict is None:
-        return ["Run the pipeline to its end; everything that is there already is shown below."]
-    found = [*words.reasons(verdict), words.segments_sentence(verdict), words.measured_sentence(verdict)]
-    return found if caveat is None else [*found, caveat]
-
-
-def _skipped(verdict: Mapping[str, Any] | None) -> list[str]:
-    skipped = {} if verdict is None else verdict["evidence"].get("skipped_arms", {})
-    return [words.sentence(f"arm {name} was not measured: {why}") for name, why in skipped.items()]
-
-
-def _lift(data: ReportData) -> dict[str, Any] | None:
-    """One overall plot, then one by segment for each arm, all on the arms' common axis."""
-    lifts = [m for m in data.lift if m.metric == "lift.auc"]
-    if not lifts:
-        return None
-    arms = list(dict.fromkeys(m.arm for m in lifts))
-    settings = data.config["lift"]["arms"]
-    order = {name: index for index, name in enumerate(settings)}
-    arms.sort(key=lambda arm: (order.get(arm, len(order)), arm))
-    ratios = {m.arm: m.value for m in data.lift if m.metric == "arm.ratio"}
-    by_arm = {arm: sections.intervals([m for m in lifts if m.arm == arm]) for arm in arms}
-    overall = [
-        plots.Interval(arm, row.value, row.low, row.high, row.note)
-        for arm, rows in by_arm.items()
-        for row in rows[:1]
-    ]
-    kinds = {arm: settings.get(arm, {}).get("kind") for arm in arms}
-    colours = {arm: plots.COLOURS[0] if kind == "synthetic" else "#667085" for arm, kind in kinds.items()}
-    overall_plot = plots.forest(
-        "Lift of each arm on all test rows",
-        overall,
-        plots.common_bounds(overall),
-        [colours[row.label] for row in overall],
-        with_notes=True,
-    )
-    bounds = plots.common_bounds([row for rows in by_arm.values() for row in rows])
-    panels = []
-    for arm, rows in by_arm.items():
-        what = words.arm_words(arm, kinds[arm], ratios.get(arm))
-        figure = plots.forest(f"Lift of {arm} by segment", rows, bounds, [colours[arm]] * len(rows))
-        panels.append((arm, what, Markup(figure)))
-    control = next((m.arm for m in data.lift if m.metric == "arm.ratio" and m.value == 0), "none")
-    areas = [m.value for m in data.lift if (m.metric, m.slice, m.arm) == ("arm.auc", "all", control)]
+def _decision(verdict: decisions.Verdict) -> dict[str, Any]:
+    """The part of the first page that is about one task."""
+    gain, reasons = decisions.gain_of(verdict), decisions.reasons(verdict)
+    beside = [decisions.segments_sentence(verdict), decisions.caveat(verdict)]
     return {
-        "control": control,
-        "control_auc": sum(areas) / len(areas) if areas else None,
-        "overall": Markup(overall_plot),
-        "panels": panels,
+        "decision": verdict["decision"],
+        "task": decisions.task_words(verdict),
+        "headline": decisions.headline(verdict),
+        "advice": decisions.advice(verdict),
+        "reasons": reasons[:NUM_REASONS],
+        "more": reasons[NUM_REASONS:],
+        "beside": [sentence for sentence in beside if sentence],
+        "plot": "" if gain is None else Markup(forests.gain_plot(verdict["evidence"], gain)),
+        "facts": decisions.facts(verdict),
+    }
+
+
+def _lift(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
+    """A task's plots of arms."""
+    found = forests.measurement(verdict, data.lift)
+    return {
+        "task": decisions.task_words(verdict).partition(":")[0],
+        "measured": found,
+        "shown": [(caption, Markup(plot)) for caption, plot in found.chosen.items()],
+        "others": [(caption, Markup(plot)) for caption, plot in found.others.items()],
     }
 
 
@@ -133,8 +108,3 @@ def _distributions(data: ReportData, num_first: int = 8) -> dict[str, Any] | Non
 def page_bytes(data: ReportData) -> bytes:
     """The page as it is written."""
     return render(data).encode()
-
-
-def verdict_line(data: ReportData) -> str:
-    """The headline and its sentence, for a log."""
-    return f"{words.verdict_headline(data.verdict)}. {words.verdict_sentence(data.verdict)}"

@@ -5,72 +5,122 @@ pixels at its natural width; the page scales them.
 """
 
 import math
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
+from statistics import median
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette: told apart by colour-blind readers."""
 
-GREY, INK, FAINT = "#c9ced6", "#3b4252", "#e5e9f0"
+GREY, INK, FAINT, WASH = "#c9ced6", "#3b4252", "#dde2ea", "#f3f5f9"
+DASHES = "3 2.5"
 
 
 @dataclass(frozen=True)
 class Interval:
-    """One row of a forest plot."""
+    """One row of a forest plot; `note` stands beside its label, `detail` shows on hover."""
 
     label: str
     value: float
     low: float | None
     high: float | None
     note: str = ""
+    detail: str = ""
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval; the value twice where there is none."""
+        return (self.value, self.value) if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of a forest plot below a common title, in one colour."""
+
+    title: str
+    colour: str
+    rows: Sequence[Interval]
 
 
 def forest(
-    title: str,
-    rows: Sequence[Interval],
-    bounds: tuple[float, float],
-    colours: Sequence[str],
-    with_notes: bool = False,
+    title: str, groups: Sequence[Group], bounds: tuple[float, float], marks: Mapping[str, float]
 ) -> str:
-    """Values with intervals beside a line at zero; filled where the interval excludes zero.
+    """Values with intervals below their labels, beside a line at zero; filled where the interval excludes it.
 
     Args:
         title: for screen readers.
-        rows: from top to bottom.
-        bounds: of the axis, so that several plots share one.
-        colours: of each row's marks.
-        with_notes: whether each row's note stands beside it.
+        groups: from top to bottom.
+        bounds: of the axis, so that several plots share one; an arrow where an interval goes beyond it.
+        marks: the value that gains are held against, by what it is: a dashed line.
     """
-    left, right, row_height, top = 146, 320, 19, 6
-    width = 650 if with_notes else 330
-    height = top + row_height * len(rows) + 22
-    scale = _scale(bounds, (left, right))
+    width, left, right, top = 350, 4, 346, 18 if marks else 4
+    scale = _scale(bounds, (left + 8, right - 8))
     parts = []
+    for name, value in marks.items():
+        parts.append(_line(left + 4, 1, left + 4, 13, INK, dashes=DASHES))
+        parts.append(_text(left + 13, 11, f"{name}: {value:+g}", style="tick"))
+    y = float(top)
+    for group in groups:
+        if group.title:
+            parts.append(f'<circle cx="{left + 4}" cy="{y + 12:.1f}" r="4" fill="{group.colour}"/>')
+            parts.append(_text(left + 13, y + 16, group.title, style="head"))
+            y += 22
+        for row in group.rows:
+            parts += [
+                _text(left, y + 12, _fit(row.label, 172)),
+                _text(right, y + 12, row.note, "end", "tick"),
+            ]
+            parts += _band((left, right), y + 17, bounds, scale, marks)
+            parts += _interval(row, y + 24, bounds, scale, group.colour)
+            y += 34
     for tick in ticks(*bounds, count=4):
-        parts.append(_line(scale(tick), top, scale(tick), height - 18, FAINT))
-        parts.append(_text(scale(tick), height - 5, f"{tick:+g}" if tick else "0", "middle", "tick"))
-    parts.append(_line(scale(0.0), top, scale(0.0), height - 18, INK))
-    for index, (row, colour) in enumerate(zip(rows, colours, strict=True)):
-        y = top + row_height * (index + 0.5)
-        parts.append(_text(left - 10, y + 4, _short(row.label, 22), "end"))
-        if with_notes:
-            parts.append(_text(right + 18, y + 4, row.note))
-        if math.isnan(row.value):
-            parts.append(_text(scale(0.0) + 6, y + 4, "undefined", "start", "tick"))
-            continue
-        certain = row.low is not None and row.high is not None and (row.low > 0 or row.high < 0)
-        if row.low is not None and row.high is not None:
-            ends = [min(max(end, bounds[0]), bounds[1]) for end in (row.low, row.high)]
-            parts.append(_line(scale(ends[0]), y, scale(ends[1]), y, colour, 2))
-        fill = colour if certain else "#fff"
-        value = min(max(row.value, bounds[0]), bounds[1])
+        parts.append(_text(scale(tick), y + 11, f"{tick:+g}" if tick else "0", "middle", "tick"))
+    told = [(f"{group.title}: " if group.title else "", row) for group in groups for row in group.rows]
+    described = "; ".join(f"{title}{row.label}: {row.note}" for title, row in told)
+    return _svg(title, described, width, y + 18, parts)
+
+
+def _band(
+    sides: tuple[int, int],
+    y: float,
+    bounds: tuple[float, float],
+    scale: "_Scale",
+    marks: Mapping[str, float],
+    height: int = 14,
+) -> list[str]:
+    """What an interval is drawn on: lines at round numbers, at zero and at the marks."""
+    left, right = sides
+    parts = [f'<rect x="{left}" y="{y:.1f}" width="{right - left}" height="{height}" fill="{WASH}"/>']
+    parts += [_line(scale(tick), y, scale(tick), y + height, FAINT) for tick in ticks(*bounds, count=4)]
+    parts.append(_line(scale(0.0), y, scale(0.0), y + height, INK))
+    parts += [_line(scale(x), y, scale(x), y + height, INK, dashes=DASHES) for x in marks.values()]
+    return parts
+
+
+def _interval(
+    row: Interval, middle: float, bounds: tuple[float, float], scale: "_Scale", colour: str
+) -> list[str]:
+    """The marks of a row; nothing where its value is not defined."""
+    if math.isnan(row.value):
+        return []
+    low, high = row.ends
+    start, end = (scale(min(max(x, bounds[0]), bounds[1])) for x in row.ends)
+    parts = [_line(start, middle, end, middle, colour, 2)]
+    parts += [
+        f'<path d="M{x + 7 * way:.1f} {middle:.1f}l{-7 * way} -4.5v9z" fill="{colour}"/>'
+        for x, way, beyond in ((start, -1, low < bounds[0]), (end, 1, high > bounds[1]))
+        if beyond
+    ]
+    if bounds[0] <= row.value <= bounds[1]:
+        fill = colour if row.low is not None and (low > 0 or high < 0) else "#fff"
         parts.append(
-            f'<circle cx="{scale(value):.1f}" cy="{y:.1f}" r="4" fill="{fill}" stroke="{colour}" '
-            f'stroke-width="2"><title>{escape(row.note)}</title></circle>'
+            f'<circle cx="{scale(row.value):.1f}" cy="{middle:.1f}" r="4" fill="{fill}" stroke="{colour}" '
+            f'stroke-width="2"><title>{escape(row.detail or row.note)}</title></circle>'
         )
-    described = "; ".join(f"{row.label}: {row.note}" for row in rows)
-    return _svg(title, described, width, height, parts)
+    return parts
 
 
 def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
@@ -163,15 +213,16 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     return [float(f"{number * step:.10g}") for number in range(first, last + 1)]
 
 
-def common_bounds(rows: Sequence[Interval]) -> tuple[float, float]:
-    """An axis that holds zero and every interval, with a little room."""
-    ends = [
-        end
-        for row in rows
-        for end in (row.value, row.low, row.high)
-        if end is not None and math.isfinite(end)
-    ]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
+def common_bounds(rows: Sequence[Interval], marks: Sequence[float] = ()) -> tuple[float, float]:
+    """An axis that holds zero, the marks and the intervals, with a little room.
+
+    It ends at three times what intervals commonly reach: one bad arm leaves the others readable.
+    """
+    finite = [row.ends for row in rows if math.isfinite(sum(row.ends))]
+    reach = 3 * median(max(map(abs, ends)) for ends in finite) if finite else 0.0
+    limit = max([reach, *(2 * abs(mark) for mark in marks)])
+    shown = [0.0, *marks, *(end for ends in finite for end in ends if abs(end) <= limit)]
+    low, high = min(shown), max(shown)
     room = 0.06 * (high - low) or 0.01
     return low - room, high + room
 
@@ -205,10 +256,11 @@ def _svg(title: str, described: str, width: int, height: float, parts: Sequence[
     )
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1, dashes: str = "") -> str:
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     return (
         f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
-        f'stroke-width="{width:g}"/>'
+        f'stroke-width="{width:g}"{dashed}/>'
     )
 
 
@@ -218,6 +270,12 @@ def _text(x: float, y: float, text: str, anchor: str = "start", style: str = "la
 
 def _short(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _fit(text: str, width: int) -> str:
+    """As much of a label as has room in so many pixels."""
+    ends = list(accumulate(8.6 if letter.isupper() else 6.6 for letter in text))
+    return text if not ends or ends[-1] <= width else f"{text[: bisect(ends, width - 8)]}…"
 
 
 def _percent(share: float) -> str:

@@ -11,7 +11,6 @@ from clicksmith.evaluation.gate import read_decisions
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.data import TableFacts
-from clicksmith.reporting.plots import Interval
 
 QUALITY = (
     ("fidelity.shapes", "Column shapes", "1 is best", "min_shapes"),
@@ -87,36 +86,6 @@ def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
         "sizes": [f"{size:,}" for size in sizes],
         "holdout": "" if held_out is None else words.holdout_sentence(int(held_out.value), held_out.num_rows),
     }
-
-
-def intervals(lifts: Sequence[Metric]) -> list[Interval]:
-    """One arm's lifts: all rows, then users by history, then items by popularity, each in rising order."""
-    rows = sorted(lifts, key=lambda m: _slice_order(m.slice))
-    return [
-        Interval(
-            label=_short_slice(m.slice),
-            value=m.value,
-            low=m.ci_low,
-            high=m.ci_high,
-            note=f"{words.figure_words({'value': m.value, 'ci_low': m.ci_low, 'ci_high': m.ci_high})}, "
-            f"{m.num_rows:,} rows",
-        )
-        for m in rows
-    ]
-
-
-def _slice_order(name: str) -> tuple[str, int]:
-    kind, equals, bounds = name.partition("=")
-    start = bounds.rstrip("+").split("-")[0]
-    return ("" if not equals else kind, int(start) if start.isdigit() else 0)
-
-
-def _short_slice(name: str) -> str:
-    kind, equals, bounds = name.partition("=")
-    if not equals:
-        return "all test rows" if name == "all" else name
-    amount = bounds if bounds.endswith("+") else bounds.replace("-", "–")
-    return {"history": f"users, {amount} events", "popularity": f"items, {amount} sold"}.get(kind, name)
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, list[tuple[float, float]]]]]:

@@ -1,93 +1,104 @@
 """The page. A string, so that it is there when the package is read from a zip."""
 # ruff: noqa: E501 - markup
 
-STYLE = """
-:root{--ink:#1d2433;--soft:#5b6577;--line:#e3e7ee;--wash:#f6f8fb;--good:#0a7d4f;--bad:#b42318;--calm:#0072b2}
-*{box-sizing:border-box}
-body{margin:0;color:var(--ink);background:#fff;font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
-"Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%}
-main{max-width:1080px;margin:0 auto;padding:0 24px 64px}
-header{background:var(--wash);border-bottom:1px solid var(--line);padding:36px 0 28px;margin-bottom:8px}
-header>div{max-width:1080px;margin:0 auto;padding:0 24px}
-.kicker{color:var(--soft);font-size:13px;letter-spacing:.06em;text-transform:uppercase;margin:0 0 6px}
-h1{font-size:34px;line-height:1.15;margin:0 0 10px;letter-spacing:-.015em}
-.yes h1{color:var(--good)}.no h1{color:var(--ink)}
-.lead{font-size:19px;line-height:1.45;max-width:44em;margin:0 0 12px}
-header ul{margin:0;padding-left:1.1em;color:var(--soft);max-width:56em}
-h2{font-size:22px;margin:44px 0 4px;letter-spacing:-.01em}
-h3{font-size:15px;margin:0 0 2px}
-p{margin:6px 0 12px;max-width:56em}
-.hint,.unit,small{color:var(--soft)}
-.unit,small{font-size:13px;font-weight:400}
-.grid{display:grid;gap:22px 28px;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));margin:14px 0}
-.grid.small{grid-template-columns:repeat(auto-fill,minmax(230px,1fr))}
-figure{margin:0;min-width:0;break-inside:avoid}
-figcaption{font-size:14px;line-height:1.35;margin-bottom:4px}
-svg{display:block;width:100%;height:auto;font-family:inherit}
-svg .label{font-size:12px;fill:#1d2433}svg .tick{font-size:10.5px;fill:#5b6577}
-.scroll{overflow-x:auto;margin:12px 0}.wide figure{min-width:560px}
-table{border-collapse:collapse;width:100%;font-size:14.5px;font-variant-numeric:tabular-nums}
-th,td{text-align:right;padding:7px 12px;border-bottom:1px solid var(--line);vertical-align:top}
-th:first-child,td:first-child,.left{text-align:left}
-thead th{border-bottom:2px solid var(--line);font-weight:600}
-td small{display:block}
-code,.mono{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
-.legend span{display:inline-block;margin-right:16px;font-size:14px}
-.legend i{display:inline-block;width:11px;height:11px;border-radius:50%;margin-right:6px;vertical-align:-1px}
-.legend i.box{border-radius:2px}
-.time{min-width:120px}.time i{display:inline-block;height:11px;min-width:1px;border-radius:2px;background:var(--calm)}
-details{margin:10px 0}summary{cursor:pointer;color:var(--calm)}
-pre{background:var(--wash);border:1px solid var(--line);border-radius:6px;padding:14px;overflow-x:auto;
-font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-@media(max-width:640px){h1{font-size:27px}.lead{font-size:17px}main,header>div{padding-left:16px;padding-right:16px}
-th,td{padding:6px 8px}}
-@media print{body{font-size:11pt}header{background:none}h2{break-after:avoid}.scroll{overflow:visible}
-main,header>div{max-width:none;padding:0}tr{break-inside:avoid}}
-"""
-
 TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
-<title>clicksmith: {{ headline }}</title>
+<title>clicksmith: {{ title }}</title>
 <style>{{ style }}</style>
 </head>
 <body>
-<header class="{{ 'yes' if augment else 'no' }}"><div>
-<p class="kicker">clicksmith · does sample augmentation help on {{ source }}?</p>
-<h1>{{ headline }}</h1>
-<p class="lead">{{ sentence }}</p>
+<header><div>
+<h1>clicksmith · does sample augmentation help on {{ source }}?</h1>
+{% for one in decisions %}
+<article class="{{ one.decision }}">
+<p class="task">{{ one.task }}</p>
+<h2>{{ one.headline }}</h2>
+<div class="halves">
+<div>
+<p class="lead">{{ one.advice }}</p>
+{{ one.plot }}
 <ul>
-{% for line in details %}
+{% for line in one.reasons %}
 <li>{{ line }}</li>
 {% endfor %}
 </ul>
+{% if one.more %}
+<details><summary>{{ one.more | length }} further reason{{ "s" if one.more | length > 1 }}</summary>
+<ul>
+{% for line in one.more %}
+<li>{{ line }}</li>
+{% endfor %}
+</ul></details>
+{% endif %}
+{% for line in one.beside %}
+<p class="hint">{{ line }}</p>
+{% endfor %}
+</div>
+<div>
+<dl>
+{% for name, text in one.facts %}
+<dt>{{ name }}</dt><dd>{{ text }}</dd>
+{% endfor %}
+</dl>
+</div>
+</div>
+</article>
+{% else %}
+<article>
+<h2>No verdict yet</h2>
+<p class="lead">{{ no_verdict }}</p>
+<p class="hint">Run the pipeline to its end; everything that is there already is shown below.</p>
+</article>
+{% endfor %}
 </div></header>
 <main>
 
 <section id="lift">
 <h2>What each arm gives</h2>
 {% if lift %}
-<p>Difference in AUC to training on real rows alone (arm <b>{{ lift.control }}</b>{% if lift.control_auc %},
-AUC {{ "%.4f" | format(lift.control_auc) }}{% endif %}), with 95 % intervals, each taken alone: those of the verdict
-above are wider, corrected for how many arms and segments there are. Right of the line is better. A filled dot: the
-interval excludes zero. Arms in grey are controls: they repeat real rows and need no generator, so a
-generator has to beat them.</p>
-<div class="scroll wide"><figure><figcaption><b>All test rows</b></figcaption>{{ lift.overall }}</figure></div>
-<h3>By the user's history and the item's popularity</h3>
+<p>How much better a model is that was trained with an arm's rows than one of real rows alone: right of the line
+is better, whatever the metric. The dashed line is the gain from which on augmentation is worthwhile, or, by
+segment, the margin: a loss up to which none is counted. A filled dot: the interval excludes zero. An arrow: it
+goes on beyond the axis.</p>
+<p class="hint">Intervals are 95 % each, every one taken alone: of many, some exclude zero by chance. The arm that a
+decision is about was chosen on validation rows and judged on test rows. Segments that a decision lists as gains
+were corrected for how many there are (Holm){% if lift | length > 1 %}, and so were the decisions to augment, for the
+tasks that were measured{% endif %}.</p>
+{% for one in lift %}
+<h3>{{ one.task }}</h3>
+<p>The control is arm <b>{{ one.measured.control }}</b>, real rows alone{% if one.measured.control_value is not none %}:
+{{ one.measured.metric }} {{ "%.4f" | format(one.measured.control_value) }}{% endif %}.</p>
 <div class="grid">
-{% for arm, what, figure in lift.panels %}
-<figure><figcaption><b>{{ arm }}</b> <span class="unit">{{ what }}</span></figcaption>{{ figure }}</figure>
+{% for caption, figure in one.shown %}
+<figure><figcaption><b>{{ caption }}</b></figcaption>{{ figure }}</figure>
 {% endfor %}
 </div>
+{% if one.others %}
+<details><summary>The other arms by segment</summary>
+<div class="grid">
+{% for caption, figure in one.others %}
+<figure><figcaption><b>{{ caption }}</b></figcaption>{{ figure }}</figure>
+{% endfor %}
+</div></details>
+{% endif %}
+<details><summary>What each arm adds</summary>
+<table>
+<thead><tr><th scope="col">Arm</th><th scope="col" class="left">What it adds</th>
+<th scope="col">Fits <small>of its generator</small></th></tr></thead><tbody>
+{% for name, what, num_fits in one.measured.arms %}
+<tr><td>{{ name }}</td><td class="left">{{ what }}</td><td>{{ num_fits }}</td></tr>
+{% endfor %}
+</tbody></table></details>
+{% for line in one.measured.skipped %}
+<p class="hint">{{ line }}</p>
+{% endfor %}
+{% endfor %}
 {% else %}
 <p>No arm has been measured yet.</p>
 {% endif %}
-{% for line in skipped %}
-<p class="hint">{{ line }}</p>
-{% endfor %}
 </section>
 
 <section id="quality">

@@ -1,25 +1,94 @@
-"""Plain English for figures and decisions."""
+"""Plain English for names and figures."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
-
-_LABELS = {
-    "label_click": "whether an impression is clicked",
-    "label_cart": "whether an impression leads into the cart",
-    "label_purchase": "whether an impression leads to a purchase",
-}
 _IMPRESSIONS = {
     "imputed": "The log does not say what was shown: its impressions are imputed from other events. All "
-    "figures of rankers here, and so the lift, are of such impressions, not of what users truly saw.",
+    "figures of rankers, and of what augmentation gives them, are of such impressions, not of what users "
+    "truly saw.",
     "drawn": "The log has no impressions: its negatives are drawn at random beside what was taken. All "
-    "figures of rankers here, and so the lift, are sampled ones: compare them with one another, not with "
-    "those on logged impressions, nor with metrics over all items.",
+    "figures of rankers, and of what augmentation gives them, are sampled ones: compare them with one "
+    "another, not with those on logged impressions, nor with metrics over all items.",
 }
-_SEGMENTS = {"history": "users with {} earlier events", "popularity": "items bought {} times before"}
+_METRICS = {"auc": "AUC", "logloss": "log loss"}
+_KINDS = {
+    "none": "real rows alone",
+    "same": "the control again, with other seeds",
+    "shuffled": "repeats real rows, with labels that say nothing",
+    "real_more": "adds real rows that the control lacks",
+    "real_all": "adds all real rows that the control lacks",
+    "duplicate": "repeats real rows",
+    "oversample_tail": "repeats real rows of rare items",
+    "oversample_label": "repeats real rows of the rarer outcome",
+    "teacher": "repeats real rows, with labels of a simpler model",
+    "augmentation": "changes training sequences",
+    "synthetic": "adds generated rows",
+}
+_SEGMENTS = {
+    "history": ("Users by earlier events", "users with {} earlier events", "{} events"),
+    "popularity": ("Items by how often they were taken", "items taken {} times before", "{} times"),
+    "cold_user": ("New since the cut", "new users", "users"),
+    "cold_item": ("New since the cut", "new items", "items"),
+    "category": ("Items by category", "items of category {}", "{}"),
+}
+"""By kind: the group in a plot, in a sentence, in short."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A slice of the test rows, as a person would say it.
+
+    Attributes:
+        group: what it stands below in a plot; empty for what has no group.
+        words: in a sentence.
+        short: below its group.
+        order: by which slices are sorted.
+    """
+
+    group: str
+    words: str
+    short: str
+    order: tuple[int, int]
+
+
+def segment(name: str) -> Segment:
+    """Of a name such as ``history=0-12``, ``cold_user=yes`` or ``category=DAIRY``."""
+    kind, _, value = name.partition("=")
+    if kind not in _SEGMENTS:
+        words = "all test rows" if name == "all" else name
+        return Segment("", words, words, (-1, 0))
+    group, words, short = _SEGMENTS[kind]
+    start = 0
+    amount = in_short = value
+    if kind in ("history", "popularity"):
+        first, _, last = value.rstrip("+").partition("-")
+        start = int(first) if first.isdigit() else 0
+        amount = (
+            first if first == last else f"{first} or more" if value.endswith("+") else f"{first} to {last}"
+        )
+        in_short = first if first == last else value.replace("-", "–")
+    order = (list(_SEGMENTS).index(kind), start)
+    return Segment(group, words.format(amount), short.format(in_short), order)
+
+
+def split_subject(subject: str) -> tuple[str, str]:
+    """The segment and the metric of ``history=0-4 by logloss``; no metric where it is the first one."""
+    name, by, metric = subject.rpartition(" by ")
+    return (name, metric) if by and (metric in _METRICS or "@" in metric) else (subject, "")
+
+
+def subject_words(subject: str) -> str:
+    """``history=0-4`` or ``history=0-4 by logloss`` in a sentence."""
+    name, metric = split_subject(subject)
+    return f"{segment(name).words}, by {metric_words(metric)}" if metric else segment(name).words
+
+
+def metric_words(name: str) -> str:
+    """A metric's name to read."""
+    return _METRICS.get(name, name.replace("ndcg", "NDCG").replace("mrr", "MRR").replace("_", " "))
 
 
 def source_words(source: Mapping[str, Any]) -> str:
@@ -28,79 +97,6 @@ def source_words(source: Mapping[str, Any]) -> str:
         return str(source.get("name", "unknown"))
     parts = [part for part in str(source["events"]["path"]).split("/") if part and "*" not in part]
     return parts[-1] if parts else "files"
-
-
-def verdict_headline(verdict: Mapping[str, Any] | None) -> str:
-    """The decision in a few words."""
-    if verdict is None:
-        return "No verdict yet"
-    if verdict["decision"] == "augment":
-        return f"Augment, with {verdict['arm']}"
-    return "Too little data to tell" if verdict["decision"] == "inconclusive" else "Do not augment"
-
-
-def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
-    """The decision, its arm, ratio and evidence in one or two sentences."""
-    if verdict is None:
-        return NO_VERDICT
-    evidence = verdict["evidence"]
-    best = evidence.get("best_arm")
-    subject = _LABELS.get(evidence.get("label", ""), "the label")
-    if verdict["decision"] == "augment":
-        lift = evidence["arms"][best]["lift"]
-        return (
-            f"Add {ratio_words(verdict['ratio'])} from arm {verdict['arm']}: on real test rows it predicts "
-            f"{subject} better than training without it, by {figure_words(lift)} AUC."
-        )
-    if verdict["decision"] == "inconclusive":
-        return (
-            f"Whether generated rows help to predict {subject} cannot be told: the real test rows are too "
-            "few. Until more are there, train on real rows alone."
-        )
-    if best is None:
-        return "Train on real rows alone: no generated rows were there to measure."
-    lift = evidence["arms"][best]["lift"]
-    return (
-        f"Train on real rows alone: the best generated rows, arm {best}, change how well the model predicts "
-        f"{subject} by {figure_words(lift)} AUC, which is not enough."
-    )
-
-
-def reasons(verdict: Mapping[str, Any] | None) -> list[str]:
-    """Why the best arm did not pass, one sentence a reason."""
-    if verdict is None or verdict["decision"] == "augment":
-        return []
-    found = verdict["evidence"].get("reasons", [])
-    return [
-        sentence(re.sub(r"the segment (\w+=[\d.+-]+)", lambda m: segment_words(m[1]), reason))
-        for reason in found
-    ]
-
-
-def segments_sentence(verdict: Mapping[str, Any]) -> str:
-    """For whom it helps, and of whom too few were tested to tell."""
-    segments = [segment_words(name) for name in verdict["segments"]]
-    gain = (
-        f"A gain is certain for {join_words(segments)}."
-        if segments
-        else "In no single segment of users or items is a gain certain, corrected for how many there are."
-    )
-    few = [segment_words(name) for name in verdict["evidence"].get("undecidable", {}) if name != "all"]
-    if not few:
-        return gain
-    return f"{gain} Too few were tested to show that it does no harm for {join_words(few)}."
-
-
-def measured_sentence(verdict: Mapping[str, Any]) -> str:
-    """What the decision rests on."""
-    evidence = verdict["evidence"]
-    return (
-        f"Every arm trained a {evidence.get('model', 'ranker')} model {evidence.get('num_seeds', '?')} times "
-        f"for {evidence.get('num_steps', 0):,} steps on {evidence.get('num_real_rows', 0):,} real rows plus "
-        f"its own; all were tested on the same {evidence.get('num_test_rows', 0):,} later, real rows of "
-        f"{evidence.get('num_test_users', 0):,} users. Intervals: "
-        f"{evidence.get('interval', 'paired bootstrap over users')}."
-    )
 
 
 def impressions_sentence(impressions: str) -> str | None:
@@ -118,40 +114,28 @@ def holdout_sentence(num_users: int, num_rows: int) -> str:
     return f"These are {num_rows:,} rows of {num_users:,} users, of whom no generator saw anything."
 
 
-def arm_words(name: str, kind: str | None, ratio: float | None) -> str:
+def arm_words(kind: str, ratio: float | None) -> str:
     """What an arm adds."""
-    if kind == "none":
-        return "real rows alone"
-    what = {
-        "duplicate": "repeats real rows",
-        "oversample_tail": "repeats real rows of rare items",
-        "synthetic": "adds generated rows",
-    }.get(kind or "", name)
-    return what if ratio is None else f"{what}, {ratio:.2f} a real row"
+    what = _KINDS.get(kind, kind)
+    return f"{what}, {ratio:.2f} a real row" if ratio else what
 
 
-def ratio_words(ratio: float | None) -> str:
-    """A ratio of added rows."""
-    return "generated rows" if ratio is None else f"{ratio:.2f} generated rows to each real row"
-
-
-def segment_words(name: str) -> str:
-    """``history=0-4`` as a person would say it."""
-    kind, equals, bounds = name.partition("=")
-    if not equals or kind not in _SEGMENTS:
-        return "all test rows" if name == "all" else name
-    amount = f"{bounds[:-1]} or more" if bounds.endswith("+") else bounds.replace("-", " to ")
-    return _SEGMENTS[kind].format(amount)
-
-
-def figure_words(figure: Mapping[str, Any]) -> str:
+def figure_words(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """A difference with its interval."""
-    if figure.get("value") is None or math.isnan(figure["value"]):
+    if value is None or math.isnan(value):
         return "undefined"
-    words = f"{figure['value']:+.4f}"
-    if figure.get("ci_low") is not None and figure.get("ci_high") is not None:
-        words += f" ({figure['ci_low']:+.4f} to {figure['ci_high']:+.4f})"
-    return words
+    interval = "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"
+    return f"{signed(value)}{interval}"
+
+
+def signed(value: float) -> str:
+    """``+0.0031``; nothing that rounds to zero is below it."""
+    return f"{value:+.4f}".replace("-0.0000", "0.0000")
+
+
+def about_words(number: float) -> str:
+    """A count to two digits: ``5,400``."""
+    return f"{int(float(f'{number:.2g}')):,}"
 
 
 def column_words(name: str) -> str:

@@ -1,0 +1,173 @@
+"""A verdict in plain English: the decision, what it rests on, why, and what would change it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clicksmith.reporting import words
+
+Verdict = Mapping[str, Any]
+"""A row of gold.verdicts, its evidence parsed."""
+
+NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
+
+_TASKS = {
+    "ranking": ("Ranking", "what an impression leads to", "real rows"),
+    "next_item": ("Next item", "what a user takes next", "sequences of real users"),
+    "search": ("Search", "which items answer a query", "real pairs"),
+}
+"""By task: its name, what is asked, what is trained on."""
+_LABELS = {
+    "label_click": "whether an impression is clicked",
+    "label_cart": "whether an impression leads into the cart",
+    "label_purchase": "whether an impression leads to a purchase",
+}
+
+
+def task_words(verdict: Verdict) -> str:
+    """What the model is asked."""
+    name, what, _ = _TASKS[verdict["task"]]
+    return f"{name}: {_LABELS.get(verdict['evidence'].get('label', ''), what)}"
+
+
+def headline(verdict: Verdict) -> str:
+    """The decision in a few words."""
+    if verdict["decision"] == "augment":
+        return f"Augment, with {verdict['arm']}"
+    return "Inconclusive" if verdict["decision"] == "inconclusive" else "No gain from augmenting"
+
+
+def advice(verdict: Verdict) -> str:
+    """What to do."""
+    if verdict["decision"] == "augment":
+        arm = verdict["evidence"]["arms"][verdict["arm"]]
+        return f"Train with arm {verdict['arm']}: it {words.arm_words(arm['kind'], verdict['ratio'])}."
+    if verdict["decision"] == "inconclusive":
+        return "Whether augmenting helps could not be told. Until it can, train on real rows alone."
+    return "Train on real rows alone: augmenting does not do what was asked of it."
+
+
+def facts(verdict: Verdict) -> list[tuple[str, str]]:
+    """The figures of a decision, each with its name."""
+    evidence = verdict["evidence"]
+    metric, gain = words.metric_words(evidence["metric"]), gain_of(verdict)
+    found = []
+    if gain is not None:
+        found.append((f"Gain of {evidence['chosen']}", _gain_words(gain, metric)))
+    found.append(("Worthwhile from", f"{evidence['worthwhile']:+g} {metric}"))
+    if evidence["detectable"] is not None:
+        smallest = (
+            f"{words.signed(evidence['detectable'])} {metric}, which would be found worthwhile 8 times in 10"
+        )
+        found.append(("Smallest gain it could find", smallest))
+    found += [("What would change it", change(verdict)), ("Scope", scope(verdict))]
+    found.append(("Interval", words.sentence(evidence["interval"])))
+    return [(name, text) for name, text in found if text]
+
+
+def gain_of(verdict: Verdict) -> Verdict | None:
+    """The statement on the gain of the chosen arm; None where no arm was there to choose."""
+    return next((one for one in verdict["evidence"]["statements"] if one["what"] == "gain"), None)
+
+
+def _gain_words(gain: Verdict, metric: str) -> str:
+    figure = f"{words.figure_words(gain['value'])} {metric} over real rows alone"
+    if gain["few"] or gain["ci_low"] is None:
+        return f"{figure}, without an interval"
+    return f"{figure}, 95 % interval {words.signed(gain['ci_low'])} to {words.signed(gain['ci_high'])}"
+
+
+def scope(verdict: Verdict) -> str:
+    """What was trained and tested."""
+    evidence = verdict["evidence"]
+    num_rows, num_users = evidence["num_test_rows"], evidence["num_test_units"]
+    steps = f", for {evidence['num_steps']:,} steps" if "num_steps" in evidence else ""
+    trained = _TASKS[verdict["task"]][2]
+    rows = f", on {evidence['num_real_rows']:,} {trained}" if "num_real_rows" in evidence else ""
+    tested = f"{num_rows:,} later, real rows of {num_users:,} users"
+    if verdict["task"] == "next_item":
+        tested = f"what {num_users:,} users took later"
+    return (
+        f"{verdict['model']} with {evidence['num_seeds']} seeds an arm{steps}{rows}; tested by "
+        f"{words.metric_words(evidence['metric'])} on {tested}."
+    )
+
+
+def change(verdict: Verdict) -> str:
+    """What would change a decision; empty where it is to augment."""
+    evidence, gain = verdict["evidence"], gain_of(verdict)
+    needed, worthwhile = evidence["needed_units"], f"{evidence['worthwhile']:+g}"
+    if verdict["decision"] == "augment":
+        return ""
+    if gain is None:
+        return "Generated rows that pass the gate."
+    if verdict["decision"] == "no_gain":
+        return "Another way to augment, or another share of added rows; more test users would hardly do so."
+    if gain["few"]:
+        return "As many test users as an interval needs."
+    if gain["state"] != "open":
+        return "More test users: the gain itself is shown, not yet all else that is asked."
+    if needed is None:
+        role = evidence["arms"][evidence["chosen"]]["role"]
+        fits = " and more fits of the generator" if role == "generator" else ""
+        return (
+            f"More seeds{fits}: the noise between trainings hides a gain of {worthwhile}, however many users "
+            "are tested."
+        )
+    if needed <= evidence["num_test_units"]:
+        return f"Many more test users: the gain lies near {worthwhile}, and may be on either side."
+    return (
+        f"About {words.about_words(needed)} test users, where {evidence['num_test_units']:,} were tested: "
+        f"these would tell a gain of {worthwhile} from none."
+    )
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    """Why it is not "augment", a sentence each: what was refuted first, then what is open."""
+    evidence = verdict["evidence"]
+    unmet = sorted(
+        (one for one in evidence["statements"] if one["state"] != "holds"),
+        key=lambda one: one["state"] != "fails",
+    )
+    metric = words.metric_words(evidence["metric"])
+    found = [_reason(one, metric) for one in unmet] or evidence["reasons"]
+    return [words.sentence(reason) for reason in found]
+
+
+def _reason(one: Verdict, metric: str) -> str:
+    fails, border = one["state"] == "fails", f"{abs(one['border']):g}"
+    subject = words.subject_words(one["subject"]) if one["what"] == "safe" else one["subject"]
+    figure = words.figure_words(one["value"], one["ci_low"], one["ci_high"])
+    if one["few"]:
+        told = {"gain": "its gain has no interval", "cheap": f"it is not shown to be better than {subject}"}
+        return f"{told.get(one['what'], f'it is not shown to be safe for {subject}')}: {one['few']}"
+    if one["what"] == "gain":
+        how = "lies below" if fails else "may lie below or above"
+        return f"its gain {how} the {border} {metric} that would be worthwhile: {figure}"
+    if one["what"] == "cheap":
+        how = "is worse than" if fails else "is not shown to be better than"
+        return f"it {how} {subject}, which costs nothing: {figure}"
+    how = "harms" if fails else "is not shown to be safe for"
+    return f"it {how} {subject}: {figure}, where a loss of up to {border} is taken for none"
+
+
+def segments_sentence(verdict: Verdict) -> str:
+    """For whom it helps; empty where no arm was there to choose."""
+    if verdict["evidence"]["chosen"] is None:
+        return ""
+    found: Sequence[str] = [words.segment(name).words for name in verdict["segments"]]
+    if not found:
+        return "In no single segment of users or items is a gain shown, corrected for how many there are."
+    return f"A gain is shown for {words.join_words(found)}, corrected for how many segments there are."
+
+
+def caveat(verdict: Verdict) -> str:
+    """What impressions a ranker's figures are of; empty where nothing has to be said."""
+    if verdict["task"] != "ranking":
+        return ""
+    return words.impressions_sentence(verdict["evidence"].get("impressions", "")) or ""
+
+
+def verdict_line(verdicts: Sequence[Verdict]) -> str:
+    """All decisions, for a log."""
+    lines = [f"{_TASKS[one['task']][0]}: {headline(one)}. {advice(one)}" for one in verdicts]
+    return " ".join(lines) or NO_VERDICT

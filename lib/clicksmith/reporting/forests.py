@@ -1,0 +1,156 @@
+"""Forest plots of a measurement: all arms by what they are to the verdict, and each arm by segment."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from clicksmith.evaluation.rows import Metric
+from clicksmith.reporting import plots, words
+from clicksmith.reporting.plots import Group, Interval
+
+_ROLES = {
+    "control": ("Control", "#3b4252"),
+    "same": ("Must show nothing", "#667085"),
+    "ceiling": ("More real rows: the ceiling", "#009e73"),
+    "cheap": ("Cheap arms: to be beaten", "#d55e00"),
+    "free": ("Free augmentations", "#9a4f96"),
+    "generator": ("Generated rows", "#0072b2"),
+}
+"""What each role is called, and its colour."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A task's plots, and what has to be said beside them.
+
+    Attributes:
+        metric: that decides, in words.
+        control: the arm of real rows alone.
+        control_value: its mean figure; None where there is none.
+        chosen: plots of all arms, then of the chosen one by segment, by their captions.
+        others: plots of the other arms by segment.
+        arms: each one's name, what it adds and how many fits of a generator it has.
+        skipped: arms that were not measured, a sentence each.
+    """
+
+    metric: str
+    control: str
+    control_value: float | None
+    chosen: Mapping[str, str]
+    others: Mapping[str, str]
+    arms: Sequence[tuple[str, str, int]]
+    skipped: Sequence[str]
+
+
+def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measurement:
+    """What was measured for a verdict.
+
+    Args:
+        verdict: a row of gold.verdicts, its evidence parsed.
+        figures: of measure_lift, of all tasks.
+    """
+    task, evidence = verdict["task"], verdict["evidence"]
+    arms, control, first = evidence["arms"], evidence["control"], evidence["metric"]
+    prefix = f"lift.{task}."
+    lifts: dict[str, list[Metric]] = {}
+    for figure in figures:
+        if figure.metric.startswith(prefix) and figure.arm in arms:
+            lifts.setdefault(figure.metric.removeprefix(prefix), []).append(figure)
+    own = [m.value for m in figures if (m.metric, m.slice, m.arm) == (f"arm.{task}.{first}", "all", control)]
+    chosen, gains = evidence["chosen"], lifts.get(first, [])
+    shown = {}
+    if gains:
+        shown["All arms on all test rows"] = _overall(evidence, gains)
+    for metric in sorted(lifts, key=lambda name: name != first):
+        if chosen is not None:
+            caption = f"{chosen} by segment, {words.metric_words(metric)}"
+            shown[caption] = _by_segment(chosen, evidence, metric, lifts[metric])
+    others = [arm for arm in _ordered(arms) if arm not in (chosen, control)]
+    return Measurement(
+        metric=words.metric_words(first),
+        control=control,
+        control_value=sum(own) / len(own) if own else None,
+        chosen=shown,
+        others={arm: _by_segment(arm, evidence, first, gains) for arm in others if gains},
+        arms=[
+            (name, words.arm_words(arms[name]["kind"], arms[name]["ratio"]), arms[name]["num_fits"])
+            for name in _ordered(arms)
+        ],
+        skipped=[
+            words.sentence(f"arm {name} was not measured: {why}")
+            for name, why in evidence["skipped_arms"].items()
+        ],
+    )
+
+
+def gain_plot(evidence: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
+    """The one interval of a decision, beside zero and the worthwhile gain."""
+    low, high = (None, None) if gain["few"] else (gain["ci_low"], gain["ci_high"])
+    chosen = str(evidence["chosen"])
+    row, (_, colour) = (
+        _row(chosen, gain["value"], low, high, gain["num_rows"]),
+        _ROLES[evidence["arms"][chosen]["role"]],
+    )
+    marks = {"worthwhile": evidence["worthwhile"]}
+    bounds = plots.common_bounds([row], list(marks.values()))
+    return plots.forest("Gain of the chosen arm", [Group("", colour, [row])], bounds, marks)
+
+
+def _overall(evidence: Mapping[str, Any], gains: Sequence[Metric]) -> str:
+    """All arms in groups by role, on all test rows."""
+    arms, control, chosen = evidence["arms"], evidence["control"], evidence["chosen"]
+    found = {m.arm: m for m in gains if m.slice == "all"}
+    groups = [Group(f"Control: {control}, real rows alone", _ROLES["control"][1], [])]
+    for role, names in groupby(_ordered(arms), key=lambda name: arms[name]["role"]):
+        rows = [
+            _row(f"chosen: {name}" if name == chosen else name, m.value, m.ci_low, m.ci_high, m.num_rows)
+            for name in names
+            if (m := found.get(name)) is not None
+        ]
+        if rows:
+            groups.append(Group(*_ROLES[role], rows))
+    marks = {"worthwhile": evidence["worthwhile"]}
+    bounds = plots.common_bounds([row for group in groups for row in group.rows], list(marks.values()))
+    return plots.forest("Gain of each arm on all test rows", groups, bounds, marks)
+
+
+def _by_segment(arm: str, evidence: Mapping[str, Any], metric: str, gains: Sequence[Metric]) -> str:
+    """One arm by segment, on the axis of all arms, beside the loss that its safety is held against."""
+    colour = _ROLES[evidence["arms"][arm]["role"]][1]
+    own = sorted((m for m in gains if m.arm == arm), key=lambda m: (words.segment(m.slice).order, m.slice))
+    groups = [
+        Group(
+            title,
+            colour,
+            [_row(words.segment(m.slice).short, m.value, m.ci_low, m.ci_high, m.num_rows) for m in members],
+        )
+        for title, members in groupby(own, key=lambda m: words.segment(m.slice).group)
+    ]
+    marks = {"margin": border} if (border := _border(evidence, metric)) is not None else {}
+    every = [_row(m.slice, m.value, m.ci_low, m.ci_high, m.num_rows) for m in gains]
+    bounds = plots.common_bounds(every, list(marks.values()))
+    return plots.forest(f"Gain of {arm} by segment, {words.metric_words(metric)}", groups, bounds, marks)
+
+
+def _border(evidence: Mapping[str, Any], metric: str) -> float | None:
+    """The loss in a metric up to which a segment is safe."""
+    for one in evidence["statements"]:
+        if one["what"] == "safe" and (words.split_subject(one["subject"])[1] or evidence["metric"]) == metric:
+            return float(one["border"])
+    return None
+
+
+def _ordered(arms: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """By role, then by name."""
+    return sorted(arms, key=lambda name: (list(_ROLES).index(arms[name]["role"]), name))
+
+
+def _row(label: str, value: float | None, low: float | None, high: float | None, num_rows: int) -> Interval:
+    note = words.figure_words(value, low, high)
+    if note != "undefined" and low is None:
+        note += ", no interval"
+    return Interval(
+        label, math.nan if value is None else value, low, high, note, f"{note}, {num_rows:,} rows"
+    )

@@ -1,0 +1,175 @@
+"""The first page: each decision in words, with its reasons and what would change it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import toy_report
+import write_report
+from clicksmith.config import Config, load_config
+from clicksmith.lift.rows import verdict_rows
+from clicksmith.lift.verdict import Verdict, confirm
+from clicksmith.reporting import decisions
+from clicksmith.reporting.data import gather
+from clicksmith.reporting.html import render
+from reporting import toy_measured
+from reporting.checker import Checker
+from reporting.toy_measured import CHOSEN, FEW, NEXT_ITEM, NOISY, PLANS, RANKING, Planned
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path / 'lake'}"])
+
+
+def judged(
+    plan: Planned, task: toy_measured.ToyTask = RANKING, verdict: Verdict | None = None
+) -> dict[str, Any]:
+    """A row of gold.verdicts as the report reads it."""
+    found = toy_measured.measured(task, plan)
+    (row,) = verdict_rows(
+        "r", [found], {task.name: verdict or found.verdict}, {"impressions": "logged"}
+    ).to_pylist()
+    return {**row, "evidence": json.loads(row["evidence"])}
+
+
+def test_augment_comes_first_in_plain_words(config):
+    toy_report.fill(config, "augment")
+    write_report.run(config)
+    head = Checker.of(toy_report.page(config).read_text()).words.partition("What each arm gives")[0]
+    for told in (
+        "Ranking: whether an impression leads to a purchase Augment, with autoregressive_25",
+        "Train with arm autoregressive_25: it adds generated rows, 0.25 a real row.",
+        "Gain of autoregressive_25 +0.0043 AUC over real rows alone, 95 % interval +0.0025 to +0.0061",
+        "Worthwhile from +0.001 AUC",
+        "Smallest gain it could find +0.0036 AUC, which would be found worthwhile 8 times in 10",
+        "dcnv2 with 3 seeds an arm, for 400 steps, on 40,000 real rows; tested by AUC on 20,000 later, real "
+        "rows of 812 users.",
+        "Interval 95 %, by Student's t over what varies: the users and items that were tested, the seeds",
+        "A gain is shown for users with 200 or more earlier events, corrected for how many segments there",
+    ):
+        assert told in head
+    ranking = head.partition("Next item:")[0]
+    assert "What would change it" not in ranking and "further reason" not in ranking
+
+
+def test_no_gain_says_why_what_was_refuted_first(config):
+    toy_report.fill(config, "no_gain")
+    head = Checker.of(render(gather(config))).words.partition("Next item: what a user takes next")[0]
+    assert "No gain from augmenting Train on real rows alone" in head
+    first, second = (
+        "Its gain lies below the 0.001 AUC that would be worthwhile: +0.0001",
+        "It harms users with",
+    )
+    assert 0 < head.index(first) < head.index(second) < head.index("It is not shown to be better than")
+    assert (
+        "It harms users with 0 to 49 earlier events: -0.0199 (-0.0208 to -0.0190), where a loss of up to "
+        "0.01 is taken for none."
+    ) in head
+    assert "What would change it Another way to augment, or another share of added rows" in head
+    assert "In no single segment of users or items is a gain shown, corrected for how many there are." in head
+
+
+def test_inconclusive_says_how_many_users_would_tell(config):
+    toy_report.fill(config, "inconclusive")
+    head = Checker.of(render(gather(config))).words.partition("Next item: what a user takes next")[0]
+    assert "Inconclusive Whether augmenting helps could not be told." in head
+    assert (
+        "Its gain may lie below or above the 0.001 AUC that would be worthwhile: +0.0014 (-0.0020 to" in head
+    )
+    assert (
+        "About 27,000 test users, where 812 were tested: these would tell a gain of +0.001 from none."
+    ) in head
+    assert f"It is not shown to be safe for new users: {FEW['cold_user=yes']}." in head
+    assert f"It is not shown to be safe for new users, by log loss: {FEW['cold_user=yes']}." in head
+
+
+def test_tasks_come_in_their_order_each_with_its_own_words(config):
+    toy_report.fill(config)
+    data = gather(config)
+    assert [one["task"] for one in data.verdicts] == ["ranking", "next_item"], "written the other way round"
+    head = Checker.of(render(data)).words.partition("What each arm gives")[0]
+    next_item = head.partition("Next item: what a user takes next Inconclusive")[2]
+    assert (
+        "sasrec with 3 seeds an arm, for 400 steps, on 40,000 sequences of real users; tested by NDCG@10 on "
+        "what 812 users took later."
+    ) in next_item
+    assert "More seeds: the noise between trainings hides a gain of +0.001, however many users" in next_item
+    assert "impressions are imputed" not in next_item, "a caveat of rankers"
+    assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25. Train")
+    assert "Next item: Inconclusive. Whether" in decisions.verdict_line(data.verdicts)
+    assert decisions.verdict_line([]) == decisions.NO_VERDICT
+
+
+@pytest.mark.parametrize("decision", ["augment", "no_gain", "inconclusive"])
+def test_no_page_claims_more_than_was_shown(config, decision):
+    toy_report.fill(config, decision)
+    page = Checker.of(render(gather(config))).words
+    assert "certain" not in page.lower() and " nan" not in page.lower() and "None" not in page
+    assert "Intervals are 95 % each, every one taken alone" in page
+    assert "chosen on validation rows and judged on test rows" in page
+
+
+def test_few_reasons_are_shown_and_the_others_are_folded_away(config):
+    toy_report.fill(config)
+    next_item = render(gather(config)).partition("Next item: what a user takes next")[2].partition("<dl>")[0]
+    shown, fold, rest = next_item.partition("<details>")
+    num_reasons = len(decisions.reasons(judged(NOISY, NEXT_ITEM)))
+    assert shown.count("<li>") == 3 and fold and rest.count("<li>") == num_reasons - 3 > 0
+    assert f"{num_reasons - 3} further reasons" in rest
+
+
+def test_too_few_users_for_any_interval():
+    few = {"all": "5 users were tested, where an interval needs 100"}
+    verdict = judged(Planned(0.0014, 0.0017, few=few))
+    assert decisions.reasons(verdict)[:2] == [
+        "Its gain has no interval: 5 users were tested, where an interval needs 100.",
+        "It is not shown to be better than duplicate_25: 5 users were tested, where an interval needs 100.",
+    ]
+    facts = dict(decisions.facts(verdict))
+    assert facts[f"Gain of {CHOSEN}"] == "+0.0014 AUC over real rows alone, without an interval"
+    assert facts["What would change it"] == "As many test users as an interval needs."
+
+
+def test_without_generated_rows_there_is_nothing_to_tell():
+    nothing = Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
+    verdict = judged(PLANS["augment"], verdict=nothing)
+    assert decisions.reasons(verdict) == ["No generated rows were there to measure."]
+    assert decisions.change(verdict) == "Generated rows that pass the gate."
+    assert decisions.segments_sentence(verdict) == "" and decisions.gain_of(verdict) is None
+    assert [name for name, _ in decisions.facts(verdict)] == [
+        "Worthwhile from", "What would change it", "Scope", "Interval",
+    ]  # fmt: skip
+
+
+def test_what_holds_for_one_task_alone_is_told_with_the_reason_of_its_correction():
+    """Every statement holds: the reason is not one of theirs."""
+    weak = toy_measured.measured(RANKING, Planned(0.0043, 0.0016)).verdict
+    assert weak.decision == "augment"
+    others = {f"other{i}": Verdict("inconclusive", None) for i in range(5)}
+    verdict = judged(Planned(0.0043, 0.0016), verdict=confirm({"ranking": weak, **others})["ranking"])
+    assert decisions.headline(verdict) == "Inconclusive"
+    assert decisions.reasons(verdict) == [
+        "It holds for this task alone, not once corrected for all tasks that were measured."
+    ]
+    assert decisions.change(verdict).startswith("More test users: the gain itself is shown")
+
+
+def test_fits_of_a_generator_make_noise_too():
+    assert decisions.change(judged(NOISY)).startswith("More seeds and more fits of the generator: the noise")
+
+
+def test_a_free_augmentation_adds_no_rows():
+    verdict = judged(PLANS["augment"], NEXT_ITEM)
+    assert decisions.headline(verdict) == "Augment, with crop"
+    assert decisions.advice(verdict) == "Train with arm crop: it changes training sequences."
+
+
+def test_a_gain_at_the_border_is_not_promised_to_be_told_by_fewer_users():
+    assert decisions.change(judged(Planned(0.0011, 0.0002, seeds=0.00001))) == (
+        "Many more test users: the gain lies near +0.001, and may be on either side."
+    )

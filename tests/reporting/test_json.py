@@ -1,0 +1,72 @@
+"""report.json: the same as the page, for programs."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import toy_report
+import write_report
+from clicksmith.config import load_config
+from clicksmith.evaluation.rows import Metric
+from clicksmith.reporting.as_json import as_json
+from clicksmith.reporting.data import gather
+from reporting.toy_measured import BAD, CHOSEN
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(root: Path) -> dict:
+    """Refuses what JSON does not know."""
+    text = (root / "_reports" / "report.json").read_text()
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_it_holds_decisions_figures_and_versions(tmp_path):
+    config = load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path}"])
+    toy_report.fill(config, "no_gain")
+    write_report.run(config)
+    found = load(tmp_path)
+    ranking, next_item = found["decisions"]
+    assert (ranking["task"], ranking["decision"], ranking["arm"]) == ("ranking", "no_gain", None)
+    assert ranking["headline"] == "No gain from augmenting" and next_item["headline"] == "Inconclusive"
+    assert ranking["evidence"]["chosen"] == CHOSEN and ranking["evidence"]["arms"][BAD]["role"] == "generator"
+    assert any(
+        reason.startswith("It harms users with 0 to 49 earlier events") for reason in ranking["reasons"]
+    )
+    bad = [
+        row["value"]
+        for row in found["figures"]["measure_lift"]
+        if (row["metric"], row["slice"], row["arm"]) == ("lift.ranking.auc", "all", BAD)
+    ]
+    assert bad == [pytest.approx(-0.31)]
+    assert {"clicksmith", "python", "pyarrow"} <= found["versions"].keys()
+    assert found["rejected"]["bronze.events_rejected"] == {
+        "event_ts before 1995-01-01": 3,
+        "unknown event_type": 10,
+    }
+    assert [card["name"] for card in found["recommenders"]] == ["ranker", "sequential"]
+
+
+def test_a_figure_without_a_value_is_null(tmp_path):
+    config = load_config(None, [f"lake.root={tmp_path}"])
+    toy_report.write_metrics(config, "evaluate_synthetic", [Metric("m", "all", "gan", math.nan, 0)])
+    write_report.run(config)
+    (figure,) = load(tmp_path)["figures"]["evaluate_synthetic"]
+    assert figure["metric"] == "m" and figure["value"] is None
+
+
+def test_an_empty_lake_and_equal_bytes(tmp_path):
+    config = load_config(None, [f"lake.root={tmp_path}"])
+    write_report.run(config)
+    first = (tmp_path / "_reports" / "report.json").read_bytes()
+    write_report.run(config)
+    assert (tmp_path / "_reports" / "report.json").read_bytes() == first
+    assert load(tmp_path)["decisions"] == [] and load(tmp_path)["tables"] == []
+
+
+def test_secrets_stay_out(tmp_path):
+    extra = json.dumps({"spark.hadoop.fs.azure.account.key.lake": "hunter2hunter2"})
+    config = load_config(None, [f"lake.root={tmp_path}", f"spark.extra={extra}"])
+    assert "hunter2" not in json.dumps(as_json(gather(config)))
