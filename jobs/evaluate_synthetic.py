@@ -24,8 +24,8 @@ def run(config: Config) -> None:
     """Measure every configured generator, then publish the rows of those that pass and withhold the rest."""
     lake = Lake.of(config)
     examples = lake.get(TRAINING_EXAMPLES)
-    candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.generators}
-    limits = {name: generator.max_rows for name, generator in config.generators.items()}
+    candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits}
+    limits = {name: generator.max_rows for name, generator in config.fits.items()}
     settings = {"gate": config.gate, "label": config.ranker.label, "max_rows": limits}
     lineage = trace(JOB, config, settings, {"training_examples": examples, **candidates})
     if lineage.is_committed(lake, EVALUATION_METRICS, part=PART):

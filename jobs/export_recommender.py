@@ -7,10 +7,12 @@ from clicksmith.config import Config
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
+from clicksmith.lift.decided import decided
+from clicksmith.lift.inputs import inputs_of
+from clicksmith.lift.shipping import ranker_as_decided
 from clicksmith.recommenders.artefact import TrainedSequence, sequential_inputs
 from clicksmith.recommenders.export import MODEL
-from clicksmith.tables import TRAINING_EXAMPLES
-from clicksmith.training.ranker import export_ranker, ranker_run
+from clicksmith.training.ranker import export_ranker
 
 logger = logging.getLogger("clicksmith.jobs.export_recommender")
 
@@ -19,10 +21,11 @@ def run(config: Config) -> None:
     """Write the models, whose outputs are checked; their inputs are coded as codec.json says."""
     lake = Lake.of(config)
     inputs = sequential_inputs(config, lake)
-    ranker = ranker_run(config, lake.get(TRAINING_EXAMPLES), inputs["vocabulary"], inputs["sequences"])
+    ranker = ranker_as_decided(config, lake, inputs)
     logger.info("%s", export_ranker(ranker, config, models_root(config)))
     if inputs["sequences"].num_rows:
-        folder = TrainedSequence.find(config, inputs)
+        found = decided(config, lake, "next_item", inputs_of(config, lake, inputs))
+        folder = TrainedSequence.find(config, inputs, None if found is None else found.told)
         uri = storage.join(folder, MODEL)
         storage.write_bytes(uri, TrainedSequence.load(folder).export())
         logger.info("%s", uri)

@@ -9,10 +9,13 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.commit import commit
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
+from clicksmith.lift.ledger import note
 from clicksmith.lift.measure import measure
-from clicksmith.lift.rows import JOB, metric_rows, verdict_rows
-from clicksmith.lift.tasks import inputs_of, lineage_of, tasks_of
+from clicksmith.lift.rows import metric_rows, verdict_rows
+from clicksmith.lift.tasks import tasks_of
 from clicksmith.lift.verdict import confirm
+from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 logger = logging.getLogger("clicksmith.jobs.measure_lift")
@@ -23,19 +26,22 @@ PART = f"job={JOB}"
 def run(config: Config) -> None:
     """Train all arms, then commit figures and verdicts, unless that is already done."""
     lake = Lake.of(config)
-    inputs = inputs_of(config, lake)
+    inputs = inputs_of(config, lake, sequential_inputs(config, lake))
     lineage = lineage_of(config, inputs)
     if lineage.is_committed(lake, EVALUATION_METRICS, part=PART) and lineage.is_committed(lake, VERDICTS):
         logger.info("already done for these inputs and this configuration")
         return
-    folder = storage.join(models_root(config), "runs", f"{JOB}-{lineage.run_id}")
-    measured = [measure(task, config, storage.join(folder, task.name)) for task in tasks_of(config, inputs)]
+    folder, tasks = storage.join(models_root(config), "runs", f"{JOB}-{lineage.run_id}"), tasks_of(config, inputs)
+    arms = [f"{task.name}/{arm}" for task in tasks for arm in task.arms]
+    before = note(lake, lineage.run_id, inputs["training_examples"], arms)
+    measured = [measure(task, config, storage.join(folder, task.name)) for task in tasks]
     verdicts = confirm({one.task.name: one.verdict for one in measured})
     for name, verdict in verdicts.items():
         logger.info("%s: %s (%s)", name, verdict.decision, "; ".join(verdict.reasons) or verdict.arm)
     spark = open_session(config)  # after Ray's part: both do not fit a small machine at once
     figures = metric_rows(lineage.run_id, measured)
-    decisions = verdict_rows(lineage.run_id, measured, verdicts, {"impressions": config.impressions})
+    facts = {"impressions": config.impressions, "num_measured_before": before}
+    decisions = verdict_rows(lineage.run_id, measured, verdicts, facts)
     commit(spark.createDataFrame(figures), EVALUATION_METRICS, lake, lineage, part=PART)
     commit(spark.createDataFrame(decisions), VERDICTS, lake, lineage)
 

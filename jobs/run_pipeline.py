@@ -29,9 +29,9 @@ STEPS = (
     train_generator,
     synthesize_samples,
     evaluate_synthetic,
+    measure_lift,
     train_recommender,
     score_candidates,
-    measure_lift,
     write_report,
 )
 

@@ -9,6 +9,8 @@ from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lift.decided import decided
+from clicksmith.lift.inputs import inputs_of
 from clicksmith.recommenders.artefact import TrainedSequence, sequential_inputs
 from clicksmith.synthesis.recommendations import recommendations
 from clicksmith.tables import RECOMMENDATIONS
@@ -24,7 +26,8 @@ def run(config: Config) -> None:
     if sequences.num_rows == 0:
         logger.warning("gold.sequences is empty (the source knows no users): there is nobody to recommend to")
         return
-    folder = TrainedSequence.find(config, trained_on)
+    found = decided(config, lake, "next_item", inputs_of(config, lake, trained_on))
+    folder = TrainedSequence.find(config, trained_on, None if found is None else found.told)
     model_id = folder.rsplit("/", 1)[1]
     settings, columns = {"scoring": config.scoring}, config.sequential.user_features
     inputs = {"sequences": sequences}

@@ -29,7 +29,7 @@ def run(config: Config) -> None:
     """Write the rows of each generator that has not written them yet."""
     lake = Lake.of(config)
     examples = lake.get(TRAINING_EXAMPLES)
-    for name in config.generators:
+    for name in config.fits:
         trained = trace_generator(config, name, examples)
         folder = generator_folder(config, name, trained)
         card = read_card(folder)

@@ -1,4 +1,4 @@
-"""Ray: gold.training_examples to the trained generators' folders, one for each entry under `generators`."""
+"""Ray: gold.training_examples to the trained generators' folders, each as often as it is fitted."""
 
 import logging
 import sys
@@ -16,7 +16,7 @@ def run(config: Config) -> None:
     """Train every generator whose folder is not complete."""
     examples = Lake.of(config).get(TRAINING_EXAMPLES)
     missing = {}
-    for name in config.generators:
+    for name in config.fits:
         lineage = trace_generator(config, name, examples)
         folder = generator_folder(config, name, lineage)
         if read_card(folder) is None:

@@ -27,7 +27,6 @@ _GENERATORS = (
 TINY = (
     "source.household_fraction=0.01",
     f"generators={_GENERATORS}",
-    "lift.num_steps=5",
     "ranker.num_steps=4",
     "sequential.num_steps=4",
     "ray.num_workers=1",

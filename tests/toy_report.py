@@ -45,7 +45,7 @@ def fill(config: Config, decision: str = "augment") -> None:
         toy_measured.measured(toy_measured.RANKING, toy_measured.PLANS[decision]),
         toy_measured.measured(toy_measured.NEXT_ITEM, toy_measured.NOISY),
     )
-    for name, section in config.generators.items():
+    for name, section in config.fits.items():
         write_card(config, "generators", name, {"generator": section.model_dump(mode="json")}, _gan_history())
     for name, section in (("ranker", config.ranker), ("sequential", config.sequential)):
         write_card(config, "recommenders", name, {name: section.model_dump(mode="json")}, _loss_history())
@@ -90,7 +90,7 @@ def _empty(table: Table) -> pa.Table:
 def synthetic_metrics(config: Config) -> list[Metric]:
     """Figures of every generator; the last one repeats its training rows."""
     rng = np.random.default_rng(0)
-    names = list(config.generators)
+    names = list(config.fits)
     metrics = []
     for name in names:
         leaking = name == names[-1]

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.intervals import print_interval
 from benchmarks.lines import print_line
-from benchmarks.next_items import print_interval
 from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
 from clicksmith.evaluation import relevance
+from clicksmith.lift import figures
 from clicksmith.recommenders.search.text import build_search
 from clicksmith.training.engine.supervised import fit
 from clicksmith.training.search import K, Pairs, make_task
@@ -97,7 +98,7 @@ def chorus() -> None:
 
     def line(metric: str, values: Scores, peer: float | None = None) -> None:
         print_line("recommenders", metric, float(values.mean()), "1", peer and "bm25", peer)
-        print_interval(metric, values)
+        print_interval(metric, figures.mean(values))
 
     print_line("recommenders", "chorus.queries", int(judged.sum()), "queries")
     line(f"chorus.bm25.ndcg@{K}", base)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.intervals import print_interval
 from benchmarks.lines import print_line
 from benchmarks.public_logs import (
     Split,
@@ -29,7 +30,7 @@ from benchmarks.public_logs import (
     yoochoose,
 )
 from clicksmith.config import Augmentation, RayConfig, SequentialConfig
-from clicksmith.lift import bootstrap
+from clicksmith.lift import figures
 from clicksmith.reading.next_items import NextItems
 from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import build_network
@@ -238,17 +239,9 @@ def report(prefix: str, judged: Judged, k: int = 10) -> None:
     for figure, value in judged.figures.items():
         peer = PUBLISHED["esasrec"].get(figure) if prefix.startswith("beauty") else None
         print_line("recommenders", f"{prefix}.{figure}", value, "1", peer and "esasrec", peer)
-    print_interval(f"{prefix}.ndcg@{k}", judged.ndcg)
+    print_interval(f"{prefix}.ndcg@{k}", figures.mean(judged.ndcg))
     if judged.seconds:
         print_line("recommenders", f"{prefix}.train_s", judged.seconds, "s")
-
-
-def print_interval(metric: str, values: NDArray[np.float64]) -> None:
-    """95 % of the mean over users (or queries), by bootstrap."""
-    counts = bootstrap.multiplicities(len(values), 1000, seed=0)
-    replicates = bootstrap.mean_replicates(values, np.arange(len(values)), counts)
-    for end, value in zip(("low", "high"), bootstrap.interval(replicates), strict=True):
-        print_line("recommenders", f"{metric}.{end}", value, "1")
 
 
 def beauty(num_epochs: int, seeds: list[int]) -> None:
@@ -298,7 +291,7 @@ def augmentations(
                 without = ndcg
                 continue
             print_line("recommenders", f"{prefix}.gain", float((ndcg - without).mean()), "1")
-            print_interval(f"{prefix}.gain", ndcg - without)
+            print_interval(f"{prefix}.gain", figures.mean(ndcg - without))
 
 
 def logs(num_epochs: int, datasets: Iterable[str] = tuple(LOGS), kinds: Sequence[str] = KINDS) -> None:

@@ -12,10 +12,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.intervals import print_interval
 from benchmarks.lines import print_line
 from benchmarks.policy import policy_value
 from clicksmith.evaluation import ranking
-from clicksmith.lift import bootstrap
+from clicksmith.lift import figures
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranking.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL
@@ -26,7 +27,6 @@ CAMPAIGNS = ("all", "men", "women")
 MODELS: tuple[Kind, ...] = ("logistic", "deepfm", "dcnv2")
 USER = [f"user_feature_{number}" for number in range(4)]
 ITEM = ["item_feature_1", "item_feature_2", "item_feature_3"]
-NUM_RESAMPLES = 1000
 MAX_WEIGHT = 100.0
 """1 / propensity, over its mean, is cut here: one row of 1e-6 would outweigh all others."""
 
@@ -136,10 +136,8 @@ def open_bandit(seed: int = 0) -> None:
     """Figures of each model, each with its interval."""
     logs = read()
     log = logs.random
-    rows = np.arange(len(log.clicks))
-    counts = bootstrap.multiplicities(len(rows), NUM_RESAMPLES, seed)
     prior = float(logs.bts.clicks.mean())
-    base = np.full(len(rows), prior)
+    base = np.full(len(log.clicks), prior)
     print_line("recommenders", "open_bandit.clicks.train", float(logs.bts.clicks.sum()), "1")
     print_line("recommenders", "open_bandit.clicks.test", float(log.clicks.sum()), "1")
     print_line("recommenders", "open_bandit.base_rate.logloss", ranking.log_loss(base, log.clicks), "nats")
@@ -150,15 +148,10 @@ def open_bandit(seed: int = 0) -> None:
             network = trained(logs, model, weighted, seed)
             scores = score(network, torch.from_numpy(log.codes)).numpy()
             losses = ranking.log_losses(scores, log.clicks) - ranking.log_losses(base, log.clicks)
-            found = {
-                "auc": bootstrap.auc_replicates(scores, log.clicks, rows, counts),
-                "logloss_over_base_rate": bootstrap.mean_replicates(losses, rows, counts),
-            }
-            values = {"auc": ranking.auc(scores, log.clicks), "logloss_over_base_rate": float(losses.mean())}
-            for figure, replicates in found.items():
-                print_line("recommenders", f"{name}.{figure}", values[figure], "1")
-                for end, value in zip(("low", "high"), bootstrap.interval(replicates), strict=True):
-                    print_line("recommenders", f"{name}.{figure}.{end}", value, "1")
+            found = {"auc": figures.auc(scores, log.clicks), "logloss_over_base_rate": figures.mean(losses)}
+            for metric, figure in found.items():
+                print_line("recommenders", f"{name}.{metric}", figure.value, "1")
+                print_interval(f"{name}.{metric}", figure)
             value = policy_value(log.clicks, log.propensities, chosen_first(logs, log, network))
-            for figure in ("snips", "low", "high", "effective_rows"):
-                print_line("recommenders", f"{name}.value.{figure}", getattr(value, figure), "1")
+            for metric in ("snips", "low", "high", "effective_rows"):
+                print_line("recommenders", f"{name}.value.{metric}", getattr(value, metric), "1")

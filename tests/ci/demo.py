@@ -5,6 +5,7 @@ The limits are what the README promises; what a lake must hold follows from the 
 
 import argparse
 import json
+import math
 import os
 import re
 import shlex
@@ -134,10 +135,11 @@ def _check_gold(lake: Lake, counts: dict[str, int]) -> None:
 
 def _check_synthetic(config: Config, lake: Lake) -> None:
     candidates = _by_generator(lake, SYNTHETIC_CANDIDATES)
-    assert candidates.keys() == config.generators.keys(), candidates
+    assert candidates.keys() == config.fits.keys(), candidates
     published = _by_generator(lake, SYNTHETIC_EXAMPLES)
     assert published.items() <= candidates.items(), f"published {published} of {candidates}"
-    generators = {arm.generator for arm in config.lift.arms.values() if arm.kind == "synthetic"}
+    arms = config.lift.arms.values()
+    generators = {fit for arm in arms if arm.generator for fit in config.fits_of(arm.generator)}
     assert published.keys() & generators, f"no arm has rows: published are {published}"
 
 
@@ -147,13 +149,28 @@ def _by_generator(lake: Lake, table: Table) -> dict[str, int]:
 
 
 def _check_verdict(config: Config, lake: Lake) -> None:
-    (verdict,) = lake.open(VERDICTS).to_pyarrow_table().to_pylist()  # type: ignore[union-attr]
-    assert verdict["decision"] in ("augment", "do_not_augment"), verdict
-    evidence = json.loads(verdict["evidence"])
-    told = {*evidence["ratios"], *evidence.get("skipped_arms", {})}
-    assert told == set(config.lift.arms), told
+    verdicts = lake.open(VERDICTS).to_pyarrow_table().to_pylist()  # type: ignore[union-attr]
+    arms = {"ranking": config.lift.arms, "next_item": config.lift.next_item.arms}
+    assert [verdict["task"] for verdict in verdicts] == list(arms), verdicts
+    for verdict in verdicts:
+        assert verdict["decision"] in ("augment", "no_gain", "inconclusive"), verdict
+        evidence = json.loads(verdict["evidence"])
+        assert evidence["statements"] and math.isfinite(evidence["detectable"]), evidence
+        told = {*evidence["arms"], *evidence["skipped_arms"]}
+        assert told == set(arms[verdict["task"]]), told
+    _check_shipped(config, {verdict["task"]: verdict for verdict in verdicts})
     jobs = set(pc.unique(_column(lake, EVALUATION_METRICS, "job").cast(pa.string())).to_pylist())
     assert jobs == {"evaluate_synthetic", "measure_lift"}, jobs
+
+
+def _check_shipped(config: Config, verdicts: dict[str, dict[str, object]]) -> None:
+    """The shipped models are trained as the verdicts say."""
+    for task, name in (("ranking", "ranker"), ("next_item", "sequential")):
+        (card,) = Path(config.lake.root).glob(f"_models/recommenders/{name}-*/card.json")
+        told = json.loads(card.read_text())["settings"].get("augmented", {})
+        verdict = verdicts[task]
+        wanted = verdict["run_id"] if verdict["decision"] == "augment" else None
+        assert (told.get("arm"), told.get("verdict")) == (verdict["arm"], wanted), told
 
 
 def _check_models(config: Config) -> None:
@@ -164,13 +181,14 @@ def _check_models(config: Config) -> None:
         )
         for kind in ("generators", "recommenders")
     }
-    assert names == {"generators": sorted(config.generators), "recommenders": ["ranker", "sequential"]}, names
+    assert names == {"generators": sorted(config.fits), "recommenders": ["ranker", "sequential"]}, names
 
 
 def _check_report(config: Config) -> None:
     html = (Path(config.lake.root) / "_reports" / "report.html").read_text()
     missing = [name for name in SECTIONS if f'<section id="{name}">' not in html]
-    missing += [name for name in (*config.generators, *config.lift.arms) if name not in html]
+    arms = (*config.lift.arms, *config.lift.next_item.arms)
+    missing += [name for name in (*config.fits, *arms) if name not in html]
     assert not missing, f"the report says nothing of {missing}"
     assert html.count("<svg") > len(config.generators) and html.rstrip().endswith("</html>")
     assert not re.search(r">\s*(nan|None)\s*<", html), "a figure without a value"

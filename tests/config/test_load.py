@@ -36,7 +36,8 @@ def test_shipped_files_load(name: str, source: str) -> None:
     config = load_config(CONF / f"{name}.yaml")
     assert config.source.name == source
     kinds = {arm.kind for arm in config.lift.arms.values()}
-    assert kinds == {"none", "duplicate", "oversample_tail", "synthetic"}
+    assert kinds == {"none", "same", "real_more", "duplicate", "oversample_tail", "synthetic"}
+    assert {arm.kind for arm in config.lift.next_item.arms.values()} >= {"none", "augmentation"}
 
 
 def test_the_demo_measures_the_arms_that_it_promises() -> None:
@@ -46,7 +47,7 @@ def test_the_demo_measures_the_arms_that_it_promises() -> None:
     assert presets.count("tabular_ar") >= 1
     assert presets.count("tabular_gan") >= 1
     assert presets.count("ctgan") >= 2
-    assert config.lift.num_seeds == 3
+    assert config.lift.num_seeds == config.lift.num_fits == 3
     assert {generator.preset for generator in config.generators.values()} == {
         "ctgan",
         "dense_gan",
@@ -98,7 +99,7 @@ def test_set_reads_values_as_yaml() -> None:
         [
             "seed=7",
             "features.cut_date=2017-10-15",
-            "lift.history_buckets=[1, 2]",
+            "sequential.augmentations=[none, crop]",
             "spark.extra={spark.executor.memory: 8g}",
             "lake.root=/tmp/a=b",
             "ray.address=null",
@@ -106,7 +107,7 @@ def test_set_reads_values_as_yaml() -> None:
     )
     assert config.seed == 7
     assert config.features.cut_date == date(2017, 10, 15)
-    assert config.lift.history_buckets == (1, 2)
+    assert config.sequential.augmentations == ("none", "crop")
     assert config.spark.extra == {"spark.executor.memory": "8g"}
     assert config.lake.root == "/tmp/a=b"
     assert config.ray.address is None

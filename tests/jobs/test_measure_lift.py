@@ -24,11 +24,12 @@ from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
 
 QUICK = (
-    "ray.num_workers=0", "lift.num_steps=3", "lift.num_seeds=2", "lift.num_bootstrap=20", "lift.max_rows=300",
-    "generators={gan: {preset: ctgan, max_rows: 200}}",
-    "ranker.num_steps=3", "ranker.batch_size=64", "sequential.num_steps=3", "sequential.batch_size=8",
+    "ray.num_workers=0", "lift.num_seeds=3", "lift.num_fits=1", "lift.max_rows=300",
+    "generators={gan: {preset: ctgan, max_rows: 200}}", "lift.min_users=5",
+    "ranker.num_steps=3", "ranker.num_validations=1", "ranker.batch_size=64", "sequential.num_steps=3", "sequential.batch_size=8",
     "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 0.5}, "
     "gan: {kind: synthetic, generator: gan, ratio: 1.0}}",
+    "lift.next_item.arms={none: {kind: none}, crop: {kind: augmentation, operations: [crop]}}",
 )  # fmt: skip
 
 
@@ -44,18 +45,24 @@ def gold(lake: Lake) -> Lake:
     return lake
 
 
+def verdicts(lake: Lake) -> dict[str, dict[str, str]]:
+    """By task."""
+    rows = load_table(lake.get(VERDICTS), ["run_id", "task", "decision", "evidence"]).to_pylist()
+    return {row["task"]: row for row in sorted(rows, key=lambda row: row["task"], reverse=True)}
+
+
 @pytest.mark.spark
 def test_figures_and_verdict_are_written_once_and_again_when_samples_are_published(
     spark: object, gold: Lake, make_config: Callable[..., Config]
 ) -> None:
     config = make_config(*QUICK)
     measure_lift.run(config)
-    first = load_table(gold.get(VERDICTS), ["run_id", "decision", "evidence"])
-    assert first.num_rows == 1
-    assert list(json.loads(first["evidence"][0].as_py())["skipped_arms"]) == ["gan"]
+    first = verdicts(gold)
+    assert list(first) == ["ranking", "next_item"]
+    assert list(json.loads(first["ranking"]["evidence"])["skipped_arms"]) == ["gan"]
     figures = load_table(gold.get(EVALUATION_METRICS), ["run_id", "arm"], {"job": "measure_lift"})
-    assert set(figures["run_id"].to_pylist()) == set(first["run_id"].to_pylist())
-    assert set(figures["arm"].to_pylist()) == {"none", "duplicate"}
+    assert set(figures["run_id"].to_pylist()) == {first["ranking"]["run_id"]}
+    assert set(figures["arm"].to_pylist()) == {"none", "duplicate", "crop"}
 
     versions = [gold.get(table).version for table in (EVALUATION_METRICS, VERDICTS)]
     measure_lift.run(config)
@@ -65,10 +72,12 @@ def test_figures_and_verdict_are_written_once_and_again_when_samples_are_publish
     published = synthetic_from(drawn, "gan", config, examples)
     write_rows(gold, SYNTHETIC_EXAMPLES, published, "s" * 32, "generator=gan")
     measure_lift.run(config)
-    second = load_table(gold.get(VERDICTS), ["run_id", "evidence"])
-    assert second.num_rows == 1
-    assert second["run_id"] != first["run_id"]
-    assert json.loads(second["evidence"][0].as_py())["ratios"] == {"none": 0.0, "duplicate": 0.5, "gan": 1.0}
+    second = verdicts(gold)["ranking"]
+    evidence = json.loads(second["evidence"])
+    assert second["run_id"] != first["ranking"]["run_id"]
+    ratios = {name: arm["ratio"] for name, arm in evidence["arms"].items()}
+    assert ratios == {"none": 0.0, "duplicate": 0.5, "gan": 1.0}
+    assert evidence["num_measured_before"] == 1, "the one without samples is counted"
 
 
 def test_samples_learnt_before_the_cut_was_moved_are_refused(

@@ -95,10 +95,12 @@ def test_every_user_has_a_list(finished_lake: Path):
     assert {row["model_id"].split("-")[0] for row in rows} == {"sequential"}
 
 
-def test_there_is_one_verdict_with_evidence(finished_lake: Path):
-    (verdict,) = pipeline.rows(finished_lake, VERDICTS).to_pylist()
-    assert verdict["decision"] in ("augment", "do_not_augment")
-    assert json.loads(verdict["evidence"])
+def test_there_is_a_verdict_a_task_with_evidence(finished_lake: Path):
+    verdicts = pipeline.rows(finished_lake, VERDICTS).to_pylist()
+    assert [verdict["task"] for verdict in verdicts] == ["ranking", "next_item"]
+    for verdict in verdicts:
+        assert verdict["decision"] in ("augment", "no_gain", "inconclusive")
+        assert json.loads(verdict["evidence"])["statements"]
     jobs = set(pipeline.rows(finished_lake, EVALUATION_METRICS)["job"].to_pylist())
     assert jobs == {"evaluate_synthetic", "measure_lift"}
 

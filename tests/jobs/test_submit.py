@@ -77,18 +77,17 @@ generators:
 synthesis: {{ratio: 0.5}}
 gate:
   {{min_shapes: 0, min_pairs: 0, min_triples: 0, max_c2st_auc: 1, min_entropy_ratio: 0, min_mode_share: 0,
-    max_utility_loss: 1, max_dcr_share: 1, min_nndr_ratio: 0, max_domias_auc: 1, max_domias_tpr: 1,
-    max_identical_excess: 1, max_heldout_gap_nats: null, max_rows: 500}}
+    max_utility_loss: 1, min_holdout_users: 4, max_dcr_share: 1, min_nndr_ratio: 0, max_membership_auc: 1,
+    max_domias_auc: 1, max_domias_tpr: 1, max_identical_excess: 1, max_heldout_gap_nats: null, max_rows: 500}}
 ranker: {{num_steps: 4, batch_size: 64, max_rows: 1000, max_test_rows: 500, embedding_dim: 4}}
 sequential: {{num_steps: 2, batch_size: 16, num_negatives: 8, embedding_dim: 8}}
 lift:
   arms:
     none: {{kind: none}}
     augmented: {{kind: synthetic, generator: autoregressive, ratio: 0.25}}
-  num_seeds: 2
-  num_steps: 4
+  num_seeds: 3
+  num_fits: 1
   max_rows: 500
-  num_bootstrap: 20
 """
 
 
@@ -252,6 +251,12 @@ def test_evaluate_synthetic(submitter: Submitter) -> None:
     assert submitter.written_by(SYNTHETIC_EXAMPLES) == SHIPPED_VERSION
 
 
+def test_measure_lift(submitter: Submitter, dashboard: str) -> None:
+    submitter.ray("measure_lift", dashboard)
+    assert submitter.written_by(VERDICTS) == SHIPPED_VERSION
+    assert submitter.lake.get(VERDICTS).num_rows == 1
+
+
 def test_train_recommender(submitter: Submitter, dashboard: str) -> None:
     assert submitter.written_by(SEQUENCES) == SHIPPED_VERSION
     submitter.ray("train_recommender", dashboard)
@@ -261,12 +266,6 @@ def test_train_recommender(submitter: Submitter, dashboard: str) -> None:
 def test_score_candidates(submitter: Submitter) -> None:
     submitter.spark("score_candidates")
     assert submitter.written_by(RECOMMENDATIONS) == SHIPPED_VERSION
-
-
-def test_measure_lift(submitter: Submitter, dashboard: str) -> None:
-    submitter.ray("measure_lift", dashboard)
-    assert submitter.written_by(VERDICTS) == SHIPPED_VERSION
-    assert submitter.lake.get(VERDICTS).num_rows == 1
 
 
 def test_write_report(submitter: Submitter) -> None:

@@ -44,7 +44,7 @@ def prepare(
     rows = examples_with(num_rows, 400, labels)
     examples, vocabulary = write_examples(lake, rows), vocabulary_in(lake, rows)
     extra = synthetic_from(examples_with(6000, 400, generated or labels, seed=9), "gan", config, examples)
-    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")]}
+    synthetic = {"gan": {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}}
     return ranking_task(config, examples, vocabulary, synthetic)
 
 
@@ -127,7 +127,7 @@ def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config]
     rows = examples_with(4000, 100, "noise")
     examples, vocabulary = write_examples(lake, rows), vocabulary_in(lake, rows)
     generated = synthetic_from(examples_with(1000, 100, "noise", seed=3), "gan", config, examples)
-    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")]}
+    synthetic = {"gan": {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")}}
     task = ranking_task(config, examples, vocabulary, synthetic)
     num_test = pc.sum(pc.equal(rows["split"], "test")).as_py()
     assert len(task.splits.test) == num_test == task.units["test"].num_rows
@@ -162,7 +162,7 @@ def test_synthetic_rows_that_claim_to_be_test_rows_are_refused(
     split = planted.column_names.index("split")
     claims = np.where(np.arange(2000) % 2 == 0, "train", "test")
     planted = planted.set_column(split, planted.schema.field("split"), [claims.tolist()])
-    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")]}
+    synthetic = {"gan": {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, planted, "s" * 32, "generator=gan")}}
     with pytest.raises(TrainingError, match=r"has rows of the splits \['test', 'train'\]"):
         ranking_task(config, examples, vocabulary, synthetic)
 
@@ -175,7 +175,7 @@ def test_rows_of_a_generator_that_saw_another_table_are_refused(
     rows = examples_with(2000, 100, "noise")
     before = write_examples(lake, rows)
     generated = synthetic_from(examples_with(1000, 100, "noise", seed=3), "gan", config, before)
-    synthetic = {"gan": [write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")]}
+    synthetic = {"gan": {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, generated, "s" * 32, "generator=gan")}}
     vocabulary = vocabulary_in(lake, rows, "e" * 32)
     with pytest.raises(TrainingError, match=r"synthetic_examples version 0 holds rows of the generator gan-"):
         ranking_task(config, write_examples(lake, rows, "e" * 32), vocabulary, synthetic)

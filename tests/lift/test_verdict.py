@@ -72,10 +72,12 @@ def test_a_gain_is_held_against_what_is_worthwhile(value: float, decision: str, 
         assert re.search(reason, verdict.reasons[0])
 
 
-def test_units_that_would_settle_it_are_told() -> None:
-    """An error of .001 with 1,000 units has to fall to .002 / 2.80: twice the error, half the units."""
-    verdict = judged(gains({("auc", "all", "gan", "none"): estimate(0.001)}))
-    assert verdict.needed_units == pytest.approx(1000 * (0.001 * 2.801585 / 0.002) ** 2, rel=1e-4)
+@pytest.mark.parametrize(("value", "size"), [(0.0008, 0.0012), (0.0001, 0.0019), (0.0039, 0.0019)])
+def test_units_that_would_settle_it_are_told(value: float, size: float) -> None:
+    """An error of .001 with 1,000 units has to fall to a 2.80th of how far the gain is from the border."""
+    verdict = judged(gains({("auc", "all", "gan", "none"): estimate(value)}))
+    assert verdict.decision == "inconclusive"
+    assert verdict.needed_units == pytest.approx(1000 * (0.001 * 2.801585 / size) ** 2, rel=1e-4)
 
 
 def test_what_copies_give_as_well_is_no_merit() -> None:

@@ -85,7 +85,7 @@ def test_every_part_is_there(config):
     # Of each task its gain, all arms, and each but the control by segment, the chosen one by each metric;
     # two kinds of curve a GAN, one a recommender; 7 columns.
     lift = sum(2 + len(task.arms) - 2 + len(task.metrics) for task in (RANKING, NEXT_ITEM))
-    assert checker.counts["svg"] == lift + 2 * len(config.generators) + 2 + 7
+    assert checker.counts["svg"] == lift + 2 * len(config.fits) + 2 + 7
     assert checker.unlabelled == 0
     assert "This gate lets more through than the default one: max_c2st_auc is 1 in place of 0.99" in words
     assert "this model 0.7900 0.3100" in words and "popularity 0.6400 –" in words

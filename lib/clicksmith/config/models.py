@@ -69,6 +69,17 @@ class Config(Section):
             return "imputed"
         return "drawn" if self.features.num_negatives else "logged"
 
+    @property
+    def fits(self) -> dict[str, GeneratorConfig]:
+        """Every generator as often as it is trained: by its name, then NAME.2 and so on."""
+        return {fit: section for name, section in self.generators.items() for fit in self.fits_of(name)}
+
+    def fits_of(self, generator: str) -> list[str]:
+        """Names of a generator's independent fits, of other seeds; of one that no arm uses there is one."""
+        is_measured = any(arm.generator == generator for arm in self.lift.arms.values())
+        num_fits = self.lift.num_fits if is_measured else 1
+        return [generator, *(f"{generator}.{number}" for number in range(2, num_fits + 1))]
+
     @model_validator(mode="after")
     def _arms_name_generators(self) -> "Config":
         for name, arm in self.lift.arms.items():

@@ -1,5 +1,6 @@
 """Recommenders and search, and the measurement of what augmentation gives them."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -35,6 +36,9 @@ class RankerConfig(Section):
     history_length: int = Field(default=20, ge=1, description="newest items that din looks at")
     max_feature_auc: float = Field(
         default=0.995, gt=0.5, le=1, description="a feature that alone ranks better is taken for a leak"
+    )
+    augment: str = Field(
+        default="verdict", description="train as the verdict says; none: on real rows alone; or an arm's name"
     )
 
     @model_validator(mode="after")
@@ -119,6 +123,9 @@ class SequentialConfig(Section):
     filter_viewed: bool = Field(
         default=False, description="recommend only what a user has not taken before: where nobody buys again"
     )
+    augment: str = Field(
+        default="verdict", description="train as the verdict says; none: as it stands here; or an arm's name"
+    )
 
     @field_validator("item_attributes", "event_features", "user_features")
     @classmethod
@@ -193,6 +200,7 @@ class ArmConfig(Section):
         "oversample_label",
         "teacher",
         "augmentation",
+        "titles",
         "synthetic",
     ] = Field(
         description="none: the control. same: the control again, with other seeds. shuffled: copies whose "
@@ -233,6 +241,19 @@ class ArmConfig(Section):
         return self
 
 
+def _check_arms(arms: Mapping[str, ArmConfig], kinds: Sequence[str], what: str) -> None:
+    """Arms are of these kinds, one of them the control, or there are none.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if arms and sum(arm.kind == "none" for arm in arms.values()) != 1:
+        raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
+    for name, arm in arms.items():
+        if arm.kind not in kinds:
+            raise ValueError(f"'arms' holds {name!r} of kind {arm.kind!r}, which {what} do not have")
+
+
 class RankingRules(Section):
     """What a measurement of rankers has to show; set beforehand."""
 
@@ -254,11 +275,24 @@ class NextItemRules(Section):
 
     @model_validator(mode="after")
     def _fits_sequences(self) -> "NextItemRules":
-        if self.arms and sum(arm.kind == "none" for arm in self.arms.values()) != 1:
-            raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
-        for name, arm in self.arms.items():
-            if arm.kind in ("oversample_label", "teacher", "synthetic"):
-                raise ValueError(f"'arms' holds {name!r} of kind {arm.kind!r}, which sequences do not have")
+        kinds = ("none", "same", "shuffled", "real_more", "real_all", "duplicate", "oversample_tail")
+        _check_arms(self.arms, (*kinds, "augmentation"), "sequences")
+        return self
+
+
+class SearchRules(Section):
+    """The measurement of search models, and what it has to show; no arms: it is left out."""
+
+    arms: dict[str, ArmConfig] = Field(default_factory=dict)
+    worthwhile: float = Field(default=0.005, ge=0, description="gain of NDCG@10 that is worth its cost")
+    margin: float = Field(default=0.02, gt=0, description="loss of NDCG@10 that harms no segment")
+    recall_margin: float = Field(default=0.02, gt=0, description="loss of recall@10 that is none")
+    max_pairs: int = Field(default=50_000, ge=10, description="training pairs of the control")
+
+    @model_validator(mode="after")
+    def _fits_pairs(self) -> "SearchRules":
+        kinds = ("none", "same", "shuffled", "real_more", "real_all", "duplicate", "titles")
+        _check_arms(self.arms, kinds, "pairs of queries and products")
         return self
 
 
@@ -269,6 +303,9 @@ class LiftConfig(Section):
     num_seeds: int = Field(
         default=5, ge=3, description="trainings of each arm, for each fit of its generator"
     )
+    num_fits: int = Field(
+        default=3, ge=1, description="independent trainings of each generator: a gain may depend on the fit"
+    )
     max_rows: int = Field(default=250_000, ge=100, description="real training rows of the control")
     min_users: int = Field(
         default=100, ge=2, description="of the test rows, or of a segment of them: fewer have no interval"
@@ -278,6 +315,7 @@ class LiftConfig(Section):
     )
     ranking: RankingRules = RankingRules()
     next_item: NextItemRules = NextItemRules()
+    search: SearchRules = SearchRules()
 
     @model_validator(mode="after")
     def _needs_control(self) -> "LiftConfig":

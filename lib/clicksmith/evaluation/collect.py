@@ -96,7 +96,7 @@ def measure_generators(
         synthetic = coding.encode(sample(rows, names, bounds.max_reference_rows))
         card = read_card(config, current[generator])
         # A generator with a lower limit saw the first rows of the same order.
-        shown = train.head(card.get("num_rows", config.generators[generator].max_rows))
+        shown = train.head(card.get("num_rows", config.fits[generator].max_rows))
         sides = compare.Sides.of(generator, shown, holdout, synthetic.num_rows, bounds.max_rows)
         key = (sides.train.num_rows, sides.size)
         if key not in ceilings:

@@ -40,7 +40,7 @@ def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
     The number of workers is no part of it: they compute the same up to the order of sums, and a run that was
     cut off may go on with more or fewer of them.
     """
-    sections = {"generator": config.generators[name]}
+    sections = {"generator": config.fits[name]}
     return trace(f"train_generator/{name}", config, sections, {"training_examples": examples})
 
 

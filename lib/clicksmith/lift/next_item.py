@@ -84,7 +84,7 @@ class NextItemTask:
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
         rows = training_rows(arm, self.rows.train, self.num_real, self.tail, derive_seed(seed, "rows"))
-        config = _config_of(arm, self.config.sequential)
+        config = settings_of(arm, self.config.sequential)
         task = sequential_task(config, self.rows, self.rows.windows(rows), seed, weights_seed=first)
         fit_here(task)
         return {split: self._said(task.network, self.rows.evaluation[split]) for split in self.units}
@@ -144,7 +144,8 @@ def _shuffled(rows: pa.Table, random: np.random.Generator) -> pa.Table:
     return rows.set_column(rows.column_names.index("item_ids"), "item_ids", values)
 
 
-def _config_of(arm: ArmConfig, config: SequentialConfig) -> SequentialConfig:
+def settings_of(arm: ArmConfig, config: SequentialConfig) -> SequentialConfig:
+    """The model's settings in an arm."""
     if arm.kind != "augmentation":
         return config
     return config.model_copy(update={"augmentations": arm.operations})
@@ -185,7 +186,7 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
             "Ingest users who come back, or move features.cut_fraction.",
         )
     facts = {"num_steps": config.sequential.num_steps, "num_real_rows": num_real}
-    tail = _took_rare(rows, num_real, popularity)
+    tail = took_rare(rows, num_real, popularity)
     return NextItemTask(config, rows, num_real, tail, arms, skipped, units, facts=facts)
 
 
@@ -195,7 +196,7 @@ def _ratio(arm: ArmConfig, num_users: int, num_real: int) -> float:
     return added.get(arm.kind, round(arm.ratio * num_real)) / num_real
 
 
-def _took_rare(rows: SequenceRows, num_real: int, popularity: NDArray[np.float64]) -> NDArray[np.bool_]:
+def took_rare(rows: SequenceRows, num_real: int, popularity: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether half of what a user took is among the least popular quarter of all that was taken."""
     taken = rows.items.events(rows.train.slice(0, num_real))
     lengths = pc.list_value_length(rows.train.column("item_ids").slice(0, num_real)).to_numpy()

@@ -90,7 +90,10 @@ class RankingTask:
 
 
 def ranking_task(
-    config: Config, examples: Snapshot, vocabulary: Snapshot, synthetic: Mapping[str, Sequence[Snapshot]]
+    config: Config,
+    examples: Snapshot,
+    vocabulary: Snapshot,
+    synthetic: Mapping[str, Mapping[str, Snapshot]],
 ) -> RankingTask:
     """Read and code the rows of all arms.
 
@@ -98,7 +101,7 @@ def ranking_task(
         config: its sections lift and ranker.
         examples: gold.training_examples.
         vocabulary: gold.vocabulary.
-        synthetic: gold.synthetic_examples of each published fit of a generator, by its name.
+        synthetic: gold.synthetic_examples of each published fit, by the generator's and the fit's name.
 
     Raises:
         ConfigError: the ranker cannot be measured in this way.
@@ -111,18 +114,15 @@ def ranking_task(
         )
     lift = config.lift
     splits = read_splits(config.ranker, examples, vocabulary, max_rows=lift.max_rows)
-    splits = _with_popularity(splits)
+    splits = with_popularity(splits)
     generated = {
-        name: tuple(_generated(config, name, one, examples, splits.coder) for one in fits)
+        name: tuple(
+            generated_rows(config, fit, rows, examples, splits.coder, _most(config, name))
+            for fit, rows in fits.items()
+        )
         for name, fits in synthetic.items()
     }
-    rare = splits.train.facts[POPULARITY]
-    stock = Stock(
-        real=splits.train,
-        unseen=_unseen(config, splits, examples),
-        tail=rare <= np.quantile(rare, TAIL_QUANTILE),
-        generated=generated,
-    )
+    stock = Stock(splits.train, _unseen(config, splits, examples), tail_of(splits.train), generated)
     arms, skipped = _arms(config, stock)
     units: dict[Split, Units] = {"test": _units(splits.test, lift.min_users)}
     if splits.validation is not None:
@@ -135,15 +135,24 @@ def ranking_task(
     return RankingTask(config, splits, stock, arms, skipped, units, facts=facts)
 
 
-def _generated(
-    config: Config, name: str, snapshot: Snapshot, examples: Snapshot, coder: ExampleCoder
+def _most(config: Config, generator: str) -> int:
+    """Rows of a generator that any arm may want."""
+    ratio = max(arm.ratio for arm in config.lift.arms.values() if arm.generator == generator)
+    return round(ratio * config.lift.max_rows)
+
+
+def generated_rows(
+    config: Config, fit: str, snapshot: Snapshot, examples: Snapshot, coder: ExampleCoder, max_rows: int
 ) -> Examples:
-    """A fit's rows, the first ones by hash of their sample id, as many as any arm may want."""
-    most = max(arm.ratio for arm in config.lift.arms.values() if arm.generator == name)
+    """A fit's published rows, the first ones by hash of their sample id.
+
+    Raises:
+        TrainingError: they claim to be of another split, or their generator learnt from another table.
+    """
     columns = [*columns_of(config.ranker), "split", "generator_id"]
-    rows = load_table(snapshot, columns, {"generator": name}, round(most * config.lift.max_rows))
+    rows = load_table(snapshot, columns, {"generator": fit}, max_rows)
     require_train_split(rows, snapshot)
-    current = generator_id(name, trace_generator(config, name, examples))
+    current = generator_id(fit, trace_generator(config, fit, examples))
     require_current(pc.unique(rows.column("generator_id")).to_pylist(), current, snapshot, examples)
     return coder(rows)
 
@@ -210,7 +219,14 @@ def _units(rows: Examples, min_users: int) -> Units:
     return Units((rows.users, rows.items), segments, rarer)
 
 
-def _with_popularity(splits: Splits) -> Splits:
+def tail_of(rows: Examples) -> NDArray[np.bool_]:
+    """Which rows are of the least popular items as of the cut, shape (N,)."""
+    popularity = rows.facts[POPULARITY]
+    return np.asarray(popularity <= np.quantile(popularity, TAIL_QUANTILE))
+
+
+def with_popularity(splits: Splits) -> Splits:
+    """With how often each row's item was taken before the cut as a fact."""
     validation = None if splits.validation is None else _popular(splits.validation, splits.coder)
     train, test = (_popular(rows, splits.coder) for rows in (splits.train, splits.test))
     return replace(splits, train=train, validation=validation, test=test)

@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from clicksmith.lift.inputs import JOB
 from clicksmith.lift.intervals import LEVEL, Estimate, holm
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.task import ALL, control_of
 from clicksmith.lift.verdict import Statement, Verdict
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
-JOB = "measure_lift"
 INTERVAL = (
     "95 %, by Student's t over what varies: the users and items that were tested, the seeds, and the fits of "
     "the generator"

@@ -43,17 +43,17 @@ def segments_of(
     """All segments of rows that are large enough to be told apart, and all rows together.
 
     Args:
-        facts: by name, shape (N,) each: history and popularity as whole numbers, cold_user and cold_item as
-            flags, category as text or None; those that are missing tell nothing apart.
+        facts: by name, shape (N,) each: history, popularity and frequency as whole numbers, cold_user,
+            cold_item and new_query as flags, category as text or None; those that are missing tell nothing.
         units: each row's user, shape (N,).
         min_units: users that a segment needs: no safety could be shown of fewer, whatever was measured.
     """
     num_rows = len(next(iter(facts.values())))
     found = {ALL: np.ones(num_rows, bool)}
-    for name in ("history", "popularity"):
+    for name in ("history", "popularity", "frequency"):
         if name in facts:
             found |= quantile_buckets(np.asarray(facts[name], np.int64), name)
-    for name in ("cold_user", "cold_item"):
+    for name in ("cold_user", "cold_item", "new_query"):
         if name in facts and np.asarray(facts[name], bool).any():
             found[f"{name}=yes"] = np.asarray(facts[name], bool)
     if "category" in facts:

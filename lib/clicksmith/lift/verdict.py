@@ -135,9 +135,16 @@ def decide(
     decision: Decision = "augment"
     if states != {"holds"}:
         decision = "no_gain" if "fails" in states else "inconclusive"
-    needed = statements[0].estimate.needed_units(worthwhile) if statements[0].state == "open" else None
+    first_one = statements[0]
+    needed = _needed(first_one.estimate, worthwhile) if first_one.state == "open" else None
     reasons = tuple(_reason(statement) for statement in statements if statement.state != "holds")
     return Verdict(decision, chosen, tuple(statements), reasons, needed)
+
+
+def _needed(gain: Estimate, worthwhile: float) -> float:
+    """Units that would tell the gain from the worthwhile one, were it what it seems, or nothing at all."""
+    sizes = [size for size in (worthwhile, abs(gain.value - worthwhile)) if size > 0]
+    return gain.needed_units(min(sizes)) if sizes else math.inf
 
 
 def confirm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:

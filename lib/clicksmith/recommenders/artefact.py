@@ -42,9 +42,20 @@ def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
     return {name: lake.get(table) for name, table in tables.items()}
 
 
-def trace_sequential(config: Config, inputs: Mapping[str, Snapshot]) -> Lineage:
-    """The lineage of training the next-item model; known before it is trained."""
-    return trace(f"train_recommender/{SEQUENTIAL}", config, {"sequential": config.sequential}, inputs)
+def trace_sequential(
+    config: Config, inputs: Mapping[str, Snapshot], augmented: Mapping[str, Any] | None = None
+) -> Lineage:
+    """The lineage of training the next-item model; known before it is trained.
+
+    Args:
+        config: its section sequential.
+        inputs: see `sequential_inputs`.
+        augmented: the arm that it is trained with, by whose word; None: as the configuration stands.
+    """
+    sections: dict[str, Any] = {"sequential": config.sequential}
+    if augmented is not None:
+        sections["augmented"] = dict(augmented)
+    return trace(f"train_recommender/{SEQUENTIAL}", config, sections, inputs)
 
 
 def recommender_folder(root: str, name: str, lineage: Lineage) -> str:
@@ -104,13 +115,15 @@ class TrainedSequence:
     context: EventContext = field(default_factory=EventContext)
 
     @classmethod
-    def find(cls, config: Config, inputs: Mapping[str, Snapshot]) -> str:
-        """The folder of the model that a configuration describes.
+    def find(
+        cls, config: Config, inputs: Mapping[str, Snapshot], augmented: Mapping[str, Any] | None = None
+    ) -> str:
+        """The folder of the model that a configuration describes; see `trace_sequential`.
 
         Raises:
             NotFittedError: it is not trained.
         """
-        lineage = trace_sequential(config, inputs)
+        lineage = trace_sequential(config, inputs, augmented)
         return trained_folder(recommender_folder(models_root(config), SEQUENTIAL, lineage), "next-item model")
 
     @classmethod

@@ -107,7 +107,7 @@ def gather(config: Config) -> ReportData:
         verdicts=_verdicts(lake),
         synthetic=figures["evaluate_synthetic"],
         lift=figures["measure_lift"],
-        generators=_cards(config, lake, "generators", config.generators),
+        generators=_cards(config, lake, "generators", config.fits),
         recommenders=_cards(
             config, lake, "recommenders", {"ranker": config.ranker, "sequential": config.sequential}
         ),
@@ -164,7 +164,7 @@ def _is_current(card: Mapping[str, Any], config: Config, section: Any, examples:
 
 def _parts(config: Config, table: Table) -> list[str | None]:
     if table in (SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES):
-        return [f"generator={name}" for name in config.generators]
+        return [f"generator={name}" for name in config.fits]
     if table is EVALUATION_METRICS:
         return [f"job={job}" for job in EVALUATION_JOBS]
     return [None]

@@ -1,7 +1,7 @@
 """The contract: every table's columns, types, keys and checks, declared once."""
 
 from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, OUTCOMES, REJECTED, USERS
-from clicksmith.tables.evaluation import EVALUATION_METRICS, VERDICTS
+from clicksmith.tables.evaluation import EVALUATION_METRICS, MEASUREMENTS, VERDICTS
 from clicksmith.tables.gold import (
     ITEM_PROFILES,
     RECOMMENDATIONS,
@@ -45,7 +45,7 @@ ALL_TABLES = (
     EVALUATION_METRICS,
     VERDICTS,
 )
-"""Those that hold data; ops.job_runs tells of the jobs, and no job makes it."""
+"""Those that hold data; ops.job_runs and gold.measurements tell of runs, and grow with each."""
 
 __all__ = [
     "ALL_TABLES",
@@ -59,6 +59,7 @@ __all__ = [
     "ITEMS_REJECTED",
     "ITEM_PROFILES",
     "JOB_RUNS",
+    "MEASUREMENTS",
     "OUTCOMES",
     "RECOMMENDATIONS",
     "SEARCH_PAIRS",

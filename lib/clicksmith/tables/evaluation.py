@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from clicksmith.tables.schema import Column, Table, columns
+from clicksmith.tables.schema import TIMESTAMP, Column, Table, columns
 
 EVALUATION_METRICS = Table(
     name="gold.evaluation_metrics",
@@ -40,4 +40,18 @@ VERDICTS = Table(
     key=("run_id", "task"),
     layout="a row a decision: small",
     doc="a decision on one kind of model",
+)
+
+MEASUREMENTS = Table(
+    name="gold.measurements",
+    columns=columns(
+        Column("run_id", pa.string(), doc="of the measurement, as in gold.verdicts if it came to one"),
+        Column("started_ts", TIMESTAMP),
+        Column("training_fingerprint", pa.string(), doc="of gold.training_examples"),
+        Column("training_version", pa.int64(), minimum=0),
+        Column("arms", pa.list_(pa.string()), doc="what was tried, as task/arm"),
+    ),
+    key=("run_id",),
+    layout="appended to by each measurement before it trains anything",
+    doc="a lift measurement that was started: a ledger, which is never cleared",
 )

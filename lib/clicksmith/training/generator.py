@@ -73,7 +73,7 @@ def train_generators(config: Config, lineages: Mapping[str, Lineage], examples: 
 
     Args:
         config: its generators, and the size of the cluster.
-        lineages: from `trace_generator`, by the generator's key under ``generators``.
+        lineages: from `trace_generator`, by the fit's name, see `Config.fits`.
         examples: the pinned gold.training_examples.
 
     Raises:
@@ -81,7 +81,7 @@ def train_generators(config: Config, lineages: Mapping[str, Lineage], examples: 
             before the one that failed are complete.
     """
     for name in lineages:
-        check_config(name, config.generators[name], config.ray.num_workers)
+        check_config(name, config.fits[name], config.ray.num_workers)
     prepared = [_prepare(config, name, lineage, examples) for name, lineage in lineages.items()]
     states = run_workers([one.training for one in prepared], config.ray)
     for one, state in zip(prepared, states, strict=True):
@@ -111,7 +111,7 @@ class _Prepared:
 
 def _prepare(config: Config, name: str, lineage: Lineage, examples: Snapshot) -> _Prepared:
     started = time.monotonic()
-    settings = config.generators[name]
+    settings = config.fits[name]
     folder = generator_folder(config, name, lineage)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
     index_uri = f"{run_folder}.rows.safetensors" if settings.max_rows > settings.memory_rows else None

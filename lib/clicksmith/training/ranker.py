@@ -1,7 +1,8 @@
 """The conversion ranker's run: coded training examples to a probability of the label."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -46,6 +47,21 @@ class Added:
     weight: float = 1.0
     share_of_steps: float = 1.0
     alone: bool = False
+
+
+class Augment(Protocol):
+    """What a ranker trains on beside its real rows, and by whose word; see `lift.shipping`."""
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """For the lineage and the card."""
+
+    @property
+    def inputs(self) -> Mapping[str, Snapshot]:
+        """Tables that it reads."""
+
+    def __call__(self, splits: Splits) -> Added | None:
+        """The rows, the same on every worker."""
 
 
 class Pool:
@@ -229,11 +245,13 @@ class BuildRanker:
     examples: Snapshot
     vocabulary: Snapshot
     sequences: Snapshot | None = None
+    augment: Augment | None = None
 
     def __call__(self) -> RankerTask:
         """The task, the same on every worker."""
         splits = read_splits(self.config, self.examples, self.vocabulary, self.sequences)
-        return ranker_task(self.config, splits, self.seed)
+        added = None if self.augment is None else self.augment(splits)
+        return ranker_task(self.config, splits, self.seed, added)
 
 
 def base_rate_of(labels: torch.Tensor, weights: torch.Tensor | None) -> float:
@@ -246,16 +264,32 @@ def _of_mean_one(weights: NDArray[np.float64]) -> torch.Tensor:
 
 
 def ranker_run(
-    config: Config, examples: Snapshot, vocabulary: Snapshot, sequences: Snapshot | None = None
+    config: Config,
+    examples: Snapshot,
+    vocabulary: Snapshot,
+    sequences: Snapshot | None = None,
+    augment: Augment | None = None,
 ) -> Run:
-    """The run that `config.ranker` describes, on pinned snapshots; "din" alone reads the sequences."""
+    """The run that `config.ranker` describes, on pinned snapshots.
+
+    Args:
+        config: its section ranker.
+        examples: gold.training_examples.
+        vocabulary: gold.vocabulary.
+        sequences: gold.sequences, which "din" alone reads.
+        augment: what is trained on beside real rows.
+    """
     inputs = {"training_examples": examples, "vocabulary": vocabulary}
     read = sequences if config.ranker.model == "din" else None
     if read is not None:
         inputs["sequences"] = read
-    lineage = trace(f"train_recommender/{NAME}", config, {"ranker": config.ranker}, inputs)
+    sections: dict[str, Any] = {"ranker": config.ranker}
+    if augment is not None:
+        sections["augmented"] = dict(augment.told)
+        inputs |= augment.inputs
+    lineage = trace(f"train_recommender/{NAME}", config, sections, inputs)
     seed = derive_seed(config.seed, "train_recommender", NAME)
-    build = BuildRanker(config.ranker, seed, examples, vocabulary, read)
+    build = BuildRanker(config.ranker, seed, examples, vocabulary, read, augment)
     return Run(NAME, config.ranker.model, lineage, examples, build)
 
 

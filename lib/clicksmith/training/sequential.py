@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -174,6 +175,17 @@ def _log(rates: NDArray[np.float64]) -> torch.Tensor:
     return torch.from_numpy(np.log(np.maximum(rates, 1e-12)).astype(np.float32))
 
 
+class Augment(Protocol):
+    """How else than by its configuration a model is trained, and by whose word; see `lift.shipping`."""
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """For the lineage and the card."""
+
+    def __call__(self, rows: SequenceRows, config: SequentialConfig) -> tuple[SequentialConfig, pa.Table]:
+        """The settings, and the users to train on; the same on every worker."""
+
+
 def sequential_task(
     config: SequentialConfig,
     rows: SequenceRows,
@@ -213,17 +225,26 @@ class BuildSequential:
     config: SequentialConfig
     seed: int
     inputs: Mapping[str, Snapshot]
+    augment: Augment | None = None
 
     def __call__(self) -> SequentialTask:
         """The task, the same on every worker."""
-        rows = read_sequences(self.config, self.inputs)
-        beside = baselines(rows.train, rows.items, rows.histories)
-        return sequential_task(self.config, rows, rows.windows(rows.train), self.seed, beside)
+        rows, config = read_sequences(self.config, self.inputs), self.config
+        beside, train = baselines(rows.train, rows.items, rows.histories), rows.train
+        if self.augment is not None:
+            config, train = self.augment(rows, config)
+        return sequential_task(config, rows, rows.windows(train), self.seed, beside)
 
 
-def sequential_run(config: Config, inputs: Mapping[str, Snapshot]) -> Run:
-    """The run that `config.sequential` describes, on the snapshots of `sequential_inputs`."""
-    lineage = trace_sequential(config, inputs)
+def sequential_run(config: Config, inputs: Mapping[str, Snapshot], augment: Augment | None = None) -> Run:
+    """The run that `config.sequential` describes, on the snapshots of `sequential_inputs`.
+
+    Args:
+        config: its section sequential.
+        inputs: see `sequential_inputs`.
+        augment: how else it is trained.
+    """
+    lineage = trace_sequential(config, inputs, None if augment is None else augment.told)
     seed = derive_seed(config.seed, "train_recommender", SEQUENTIAL)
-    build = BuildSequential(config.sequential, seed, inputs)
+    build = BuildSequential(config.sequential, seed, inputs, augment)
     return Run(SEQUENTIAL, config.sequential.model, lineage, inputs["sequences"], build)

@@ -1,0 +1,112 @@
+"""What the shipped models are trained with: the newest verdict's arm, another one, or real rows alone."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import ConfigError, TrainingError
+from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lift.inputs import lineage_of, published
+from clicksmith.reading.snapshot import load_table
+from clicksmith.tables import VERDICTS
+
+logger = logging.getLogger(__name__)
+
+MEASURED_ONLY = ("none", "same", "shuffled", "real_more", "real_all")
+"""Kinds of arms that serve the measurement: nobody would ship a model of theirs."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """An arm that a shipped model is trained with.
+
+    Attributes:
+        name: of the arm.
+        arm: its settings.
+        fit: of its generator, whose rows are taken; None where it has none.
+        generated: the published rows of the fit.
+        verdict: run id of the verdict; None where the configuration names the arm.
+    """
+
+    name: str
+    arm: ArmConfig
+    fit: str | None
+    generated: Snapshot | None
+    verdict: str | None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For the lineage and the card of the model."""
+        settings = self.arm.model_dump(mode="json")
+        return {"arm": self.name, **settings, "fit": self.fit, "verdict": self.verdict}
+
+
+def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot]) -> Decided | None:
+    """What a task's shipped model is trained with besides real rows; None: nothing.
+
+    Args:
+        config: ``ranker.augment`` or ``sequential.augment``: verdict, none, or the name of an arm.
+        lake: where verdicts lie.
+        task: ranking or next_item.
+        inputs: what a measurement would read now, see `inputs_of`.
+
+    Raises:
+        ConfigError: there is no such arm, or it serves the measurement alone.
+        TrainingError: the verdict is of other rows or settings than are there now, or the arm's generator has
+            published nothing.
+    """
+    of_ranking = task == "ranking"
+    asked = config.ranker.augment if of_ranking else config.sequential.augment
+    arms = config.lift.arms if of_ranking else config.lift.next_item.arms
+    if asked == "none":
+        return None
+    if asked != "verdict":
+        return _arm(config, asked, arms, inputs, task, None)
+    found = lake.find(VERDICTS)
+    if found is None:
+        logger.info("%s: nothing has been measured yet: real rows alone are trained on", task)
+        return None
+    verdicts = load_table(found, ["run_id", "task", "decision", "arm"], {"task": task}).to_pylist()
+    if not verdicts:
+        return None
+    if not lineage_of(config, inputs).made(found):
+        raise TrainingError(
+            f"{VERDICTS.name} version {found.version} was decided on other rows, or with other settings, than "
+            f"are there now: the shipped model of {task} cannot follow it.",
+            f"Run measure_lift again, or set {'ranker' if of_ranking else 'sequential'}.augment to none.",
+        )
+    (verdict,) = verdicts
+    logger.info("%s: the verdict is %s %s", task, verdict["decision"], verdict["arm"] or "")
+    if verdict["decision"] != "augment":
+        return None
+    return _arm(config, verdict["arm"], arms, inputs, task, verdict["run_id"])
+
+
+def _arm(
+    config: Config,
+    name: str,
+    arms: Mapping[str, ArmConfig],
+    inputs: Mapping[str, Snapshot],
+    task: str,
+    verdict: str | None,
+) -> Decided:
+    where = "lift.arms" if task == "ranking" else "lift.next_item.arms"
+    can_ship = [key for key, arm in arms.items() if arm.kind not in MEASURED_ONLY]
+    if name not in can_ship:
+        raise ConfigError(
+            f"The model of {task} is to be trained with {name!r}, which is no arm of {where} that adds rows.",
+            f"Choose verdict, none or one of: {', '.join(can_ship) or 'there are no such arms'}.",
+        )
+    arm = arms[name]
+    if arm.generator is None:
+        return Decided(name, arm, None, None, verdict)
+    fits = published(config, inputs, arm.generator)
+    if not fits:
+        raise TrainingError(
+            f"Arm {name} needs rows of generator {arm.generator!r}, of which none are published.",
+            "Run synthesize_samples and evaluate_synthetic.",
+        )
+    fit, generated = next(iter(fits.items()))
+    return Decided(name, arm, fit, generated, verdict)

@@ -1,0 +1,53 @@
+"""Which measurements were started on which rows. Who tries often enough finds a gain in noise: it is counted.
+
+Written before anything is trained, so that a measurement that was given up counts as well. Needs no Spark.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+
+from clicksmith.errors.explain import doing
+from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.tables import MEASUREMENTS
+
+
+def note(lake: Lake, run_id: str, examples: Snapshot, arms: Iterable[str]) -> int:
+    """Write a measurement down, unless it is there already.
+
+    Args:
+        lake: the lake.
+        run_id: of the measurement.
+        examples: gold.training_examples, which it is about.
+        arms: what is tried, as ``task/arm``.
+
+    Returns:
+        How many others were started on the same rows before it.
+
+    Raises:
+        LakeError: it cannot be written; a measurement that nobody counts is not begun.
+    """
+    with doing(f"Writing {MEASUREMENTS.name}", tables=lake.places):
+        uri = lake.uri(MEASUREMENTS)
+        rows = _rows(uri)
+        same = [row for row in rows if row["training_fingerprint"] == examples.fingerprint]
+        mine = [row["started_ts"] for row in same if row["run_id"] == run_id]
+        if not mine:
+            row = {
+                "run_id": run_id,
+                "started_ts": datetime.now(UTC),
+                "training_fingerprint": examples.fingerprint,
+                "training_version": examples.version,
+                "arms": sorted(arms),
+            }
+            write_deltalake(uri, pa.Table.from_pylist([row], MEASUREMENTS.arrow_schema), mode="append")
+        return len({row["run_id"] for row in same if not mine or row["started_ts"] < min(mine)} - {run_id})
+
+
+def _rows(uri: str) -> list[dict[str, object]]:
+    if not DeltaTable.is_deltatable(uri):
+        return []
+    rows: list[dict[str, object]] = DeltaTable(uri).to_pyarrow_table().to_pylist()
+    return rows

@@ -1,0 +1,192 @@
+"""The task of search: the configured model, ranking the products that a query was judged or clicked with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clicksmith.config import ArmConfig, Config, SearchConfig
+from clicksmith.errors import TrainingError
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lift import figures
+from clicksmith.lift.figures import Figure
+from clicksmith.lift.segments import segments_of
+from clicksmith.lift.task import Arm, Metric, Role, Split, Training, Units
+from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
+from clicksmith.seeds import derive_seed
+from clicksmith.training.engine.supervised import rows_of_step
+from clicksmith.training.runs import fit_here
+from clicksmith.training.search import make_task
+
+NAME = "search"
+METRICS = (f"ndcg@{K}", f"recall@{K}", "mrr")
+TITLE_WORDS = 4
+
+_ROLES: Mapping[str, Role] = {
+    "none": "control",
+    "same": "same",
+    "shuffled": "same",
+    "real_more": "ceiling",
+    "real_all": "ceiling",
+    "duplicate": "cheap",
+    "titles": "free",
+}
+"""Kinds of arms that pairs have."""
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """See `task.Task`. The units are queries with a relevant product.
+
+    Attributes:
+        config: of the arms and the seeds.
+        search: of the model.
+        rows: pairs, those that the control lacks included, and products.
+        num_real: of the training pairs, the first so many are the control's.
+        kept: numbers of the queries that are units, by split.
+    """
+
+    config: Config
+    search: SearchConfig
+    rows: SearchRows
+    num_real: int
+    kept: Mapping[Split, NDArray[np.int64]]
+    arms: Mapping[str, Arm]
+    skipped: Mapping[str, str]
+    units: Mapping[Split, Units]
+    name: str = NAME
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.search.model
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """NDCG decides; recall must not suffer from it."""
+        rules = self.config.lift.search
+        return {METRICS[0]: Metric(1, rules.margin), METRICS[1]: Metric(1, rules.recall_margin)}
+
+    @property
+    def worthwhile(self) -> float:
+        """Of NDCG."""
+        return self.config.lift.search.worthwhile
+
+    def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
+        """Each query's figures, in the order of `METRICS`, shape (3, Q)."""
+        arm = self.config.lift.search.arms[training.arm]
+        seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
+        first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
+        train = training_pairs(arm, self.rows, self.num_real, derive_seed(seed, "rows"))
+        task = make_task(self.search, train, self.rows.asked, seed, first)
+        fit_here(task)
+        said: dict[Split, NDArray[np.float32]] = {}
+        for split, queries in self.kept.items():
+            pairs = self.rows.asked[split]
+            scores = task.network.score(task.pieces, pairs.queries, pairs.texts, self.search)
+            found = pairs.by_query(scores)
+            said[split] = np.stack([found[name][queries] for name in METRICS]).astype(np.float32)
+        return said
+
+    def figure(self, metric: str, split: Split, said: NDArray[np.float32], segment: str) -> Figure:
+        """A mean over queries."""
+        return figures.mean(said[METRICS.index(metric)][self.units[split].segments[segment]])
+
+
+def training_pairs(arm: ArmConfig, rows: SearchRows, num_real: int, seed: int) -> Pairs:
+    """What an arm trains on.
+
+    Args:
+        arm: the arm.
+        rows: all pairs, the control's first, and the products.
+        num_real: of the control.
+        seed: of the draw.
+    """
+    train = rows.train
+    real, wanted = np.arange(num_real), round(arm.ratio * num_real)
+    if arm.kind == "real_all":
+        return train
+    if arm.kind == "real_more":
+        return train.take(np.arange(min(len(train), num_real + wanted)))
+    if arm.kind not in ("duplicate", "shuffled", "titles"):
+        return train.take(real)
+    random = np.random.default_rng(seed)
+    kept = train.take(real)
+    if arm.kind == "titles":
+        return _with(kept, _titles(rows, wanted, random))
+    copies = train.take(real[rows_of_step(num_real, wanted, 0, seed)])
+    if arm.kind == "shuffled":
+        order = random.permutation(len(copies))
+        texts = [copies.texts[row] for row in order]
+        copies = Pairs.of(copies.queries, texts, copies.grades.tolist())
+    return _with(kept, copies)
+
+
+def _titles(rows: SearchRows, wanted: int, random: np.random.Generator) -> Pairs:
+    """Some words of products' titles as if they had been asked for: what texts say, where nobody clicked."""
+    chosen = random.integers(0, len(rows.titles), wanted) if rows.titles else np.empty(0, np.int64)
+    queries = []
+    for row in chosen:
+        words = rows.titles[row].lower().split()
+        first = int(random.integers(0, max(1, len(words) - TITLE_WORDS + 1)))
+        queries.append(" ".join(words[first : first + TITLE_WORDS]))
+    return Pairs.of(queries, [rows.texts[row] for row in chosen], [1] * len(queries))
+
+
+def _with(pairs: Pairs, more: Pairs) -> Pairs:
+    grades = [*pairs.grades.tolist(), *more.grades.tolist()]
+    return Pairs.of([*pairs.queries, *more.queries], [*pairs.texts, *more.texts], grades)
+
+
+def search_task(config: Config, search: SearchConfig, pairs: Snapshot, items: Snapshot) -> SearchTask:
+    """Read the pairs of all arms.
+
+    Args:
+        config: its section lift.
+        search: of the model.
+        pairs: gold.search_pairs.
+        items: bronze.items.
+
+    Raises:
+        TrainingError: nothing is asked on test rows that has a relevant product.
+    """
+    rules = config.lift.search
+    wants_more = any(arm.kind in ("real_more", "real_all") for arm in rules.arms.values())
+    rows = read_pairs(pairs, items, search.max_pairs if wants_more else rules.max_pairs)
+    num_real = min(rules.max_pairs, len(rows.train))
+    arms, skipped = {}, {}
+    for name, arm in rules.arms.items():
+        if arm.kind in ("real_more", "real_all") and len(rows.train) == num_real:
+            skipped[name] = "there are no more real training pairs than the control has"
+            continue
+        unseen, wanted = len(rows.train) - num_real, round(arm.ratio * num_real)
+        added = {"real_all": unseen, "real_more": min(wanted, unseen)}.get(arm.kind, wanted)
+        arms[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real))
+    splits: tuple[Split, Split] = ("test", "validation")
+    kept = {split: _answerable(rows.asked[split]) for split in splits}
+    kept = {split: queries for split, queries in kept.items() if len(queries)}
+    if "test" not in kept:
+        raise TrainingError(
+            f"{pairs.table.name} version {pairs.version} has no test query with a product that was taken.",
+            "Ingest searches with impressions and clicks that share their request_id, or leave search out.",
+        )
+    units = {split: _units(rows, split, queries, config.lift.min_users) for split, queries in kept.items()}
+    facts = {"num_steps": search.num_steps, "num_real_rows": num_real}
+    return SearchTask(config, search, rows, num_real, kept, arms, skipped, units, facts=facts)
+
+
+def _answerable(pairs: Pairs) -> NDArray[np.int64]:
+    """Numbers of the queries with a relevant product."""
+    return np.unique(pairs.query[pairs.grades > 0])
+
+
+def _units(rows: SearchRows, split: Split, queries: NDArray[np.int64], min_units: int) -> Units:
+    """Segments by how often a query was asked in training: rare and new ones are what search lacks."""
+    pairs, known = rows.asked[split], dict(zip(*np.unique(rows.train.queries, return_counts=True), strict=True))
+    first = {int(number): row for row, number in reversed(list(enumerate(pairs.query)))}
+    asked = np.array([int(known.get(pairs.queries[first[int(number)]], 0)) for number in queries])
+    numbers = np.arange(len(queries))
+    facts = {"frequency": asked, "new_query": asked == 0}
+    return Units((numbers,), segments_of(facts, numbers, min_units), {})

@@ -1,0 +1,124 @@
+"""Graded pairs of queries and products with their texts, as a search model reads them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clicksmith.evaluation import relevance
+from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.snapshot import load_table
+from clicksmith.recommenders.search.lexical import BM25
+
+K = 10
+MAX_ASKED_PAIRS = 50_000
+TEXT_COLUMNS = ("title", "category", "subcategory", "brand")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of gold.search_pairs with the products' texts.
+
+    Attributes:
+        queries, texts: shape (N,) each.
+        query, item: numbers of the distinct queries and texts, shape (N,).
+        grades: from 0, shape (N,).
+    """
+
+    queries: list[str]
+    texts: list[str]
+    query: NDArray[np.int64]
+    item: NDArray[np.int64]
+    grades: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, queries: Sequence[str], texts: Sequence[str], grades: Sequence[int]) -> "Pairs":
+        """Number them."""
+        return cls(
+            list(queries), list(texts), _numbers(queries), _numbers(texts), np.asarray(grades, np.int64)
+        )
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def take(self, rows: NDArray[np.integer]) -> "Pairs":
+        """Some rows, with their numbers."""
+        queries, texts = ([values[row] for row in rows] for values in (self.queries, self.texts))
+        return Pairs(queries, texts, self.query[rows], self.item[rows], self.grades[rows])
+
+    def figures(self, scores: NDArray[np.floating]) -> dict[str, float]:
+        """Means over queries with a relevant product: NDCG of grades, recall and MRR of those above 0."""
+        values = self.by_query(scores)
+        return {name: float(np.nanmean(value)) for name, value in values.items() if not np.isnan(value).all()}
+
+    def bm25(self) -> NDArray[np.float32]:
+        """Scores of BM25 over the distinct texts, shape (N,)."""
+        first = np.unique(self.item, return_index=True)[1]
+        index = BM25.fit([self.texts[row] for row in first])
+        scores = np.empty(len(self), np.float32)
+        for query in np.unique(self.query):
+            rows = self.query == query
+            scores[rows] = index.score(self.queries[int(np.argmax(rows))])[self.item[rows]]
+        return scores
+
+    def by_query(self, scores: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+        """The figures of each query, NaN for one without a relevant product; shape (Q,)."""
+        relevant = self.grades > 0
+        return {
+            f"ndcg@{K}": relevance.ndcg(scores, self.grades, self.query, K),
+            f"recall@{K}": relevance.recall(scores, relevant, self.query, K),
+            "mrr": relevance.reciprocal_rank(scores, relevant, self.query),
+        }
+
+
+def _numbers(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Each text's rank among the distinct ones."""
+    return np.unique(np.array(texts, object).astype(str), return_inverse=True)[1].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class SearchRows:
+    """What a search model learns from and is asked.
+
+    Attributes:
+        train: pairs of the train split, by hash of the query.
+        asked: on validation and on test.
+        titles: of the products, those without one left out; shape (I,).
+        texts: of the same products.
+    """
+
+    train: Pairs
+    asked: Mapping[str, Pairs]
+    titles: list[str]
+    texts: list[str]
+
+
+def read_pairs(pairs: Snapshot, items: Snapshot, max_pairs: int) -> SearchRows:
+    """Read the pinned snapshots.
+
+    Args:
+        pairs: gold.search_pairs.
+        items: bronze.items.
+        max_pairs: of training.
+    """
+    rows = load_table(items, ["item_id", *TEXT_COLUMNS])
+    columns = [pc.fill_null(rows.column(name), "") for name in TEXT_COLUMNS]
+    texts = pc.binary_join_element_wise(*columns, " ").to_pylist()
+    text_of = dict(zip(rows.column("item_id").to_pylist(), texts, strict=True))
+    asked = {split: _pairs(pairs, split, MAX_ASKED_PAIRS, text_of) for split in ("validation", "test")}
+    titled = [(title, text) for title, text in zip(columns[0].to_pylist(), texts, strict=True) if title]
+    return SearchRows(
+        _pairs(pairs, "train", max_pairs, text_of),
+        asked,
+        [title for title, _ in titled],
+        [text for _, text in titled],
+    )
+
+
+def _pairs(pairs: Snapshot, split: str, max_rows: int, text_of: Mapping[str, str]) -> Pairs:
+    rows: pa.Table = load_table(pairs, ["query", "item_id", "grade"], {"split": split}, max_rows)
+    texts = [text_of.get(item, "") for item in rows.column("item_id").to_pylist()]
+    return Pairs.of(rows.column("query").to_pylist(), texts, rows.column("grade").to_pylist())

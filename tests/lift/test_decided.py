@@ -1,0 +1,143 @@
+"""The shipped models follow the newest verdict: weights differ when it does; a stale one is refused."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import train_recommender
+from clicksmith.config import Config
+from clicksmith.errors import ConfigError, TrainingError
+from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lift.decided import decided
+from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
+from clicksmith.recommenders.artefact import sequential_inputs
+from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
+from deltalake import CommitProperties, write_deltalake
+from training.toy_lake import write_examples, write_rows
+from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
+
+QUICK = (
+    "ray.num_workers=0", "lift.max_rows=300", "generators={gan: {preset: ctgan, max_rows: 200}}",
+    "ranker.num_steps=4", "ranker.num_validations=1", "ranker.batch_size=64", "ranker.max_rows=500",
+    "sequential.num_steps=4", "sequential.num_validations=1", "sequential.batch_size=8",
+    "lift.arms={none: {kind: none}, again: {kind: same}, copies: {kind: duplicate, ratio: 0.5}, "
+    "gan: {kind: synthetic, generator: gan, ratio: 1.0, weight: 0.5}}",
+    "lift.next_item.arms={none: {kind: none}, crop: {kind: augmentation, operations: [crop]}}",
+)  # fmt: skip
+
+
+@pytest.fixture
+def config(make_config: Callable[..., Config]) -> Config:
+    return make_config(*QUICK)
+
+
+@pytest.fixture
+def gold(lake: Lake, config: Config) -> Lake:
+    rows = examples_with(2000, 100, "interaction")
+    examples = write_examples(lake, rows)
+    sequences = cycle_sequences(20, 10, 8)
+    items = rows["item_id"].to_pylist() + [i for part in sequences["item_ids"].to_pylist() for i in part]
+    write_rows(lake, VOCABULARY, vocabulary_of(items), "f" * 32)
+    write_rows(lake, SEQUENCES, sequences, "f" * 32)
+    drawn = synthetic_from(examples_with(800, 100, "interaction", seed=9), "gan", config, examples)
+    write_rows(lake, SYNTHETIC_EXAMPLES, drawn, "s" * 32, "generator=gan")
+    return lake
+
+
+def decide(lake: Lake, config: Config, **arms: str | None) -> None:
+    """Write a verdict a task, as measure_lift would on what is there now."""
+    lineage = lineage_of(config, inputs_of(config, lake, sequential_inputs(config, lake)))
+    rows = [
+        {
+            "run_id": lineage.run_id, "task": task, "model": "toy", "arm": arm, "ratio": None, "segments": [],
+            "decision": "no_gain" if arm is None else "augment", "evidence": "{}",
+        }
+        for task, arm in arms.items()
+    ]  # fmt: skip
+    metadata = json.dumps(lineage.metadata(None, None))
+    write_deltalake(
+        lake.uri(VERDICTS),
+        pa.Table.from_pylist(rows, schema=VERDICTS.arrow_schema),
+        mode="overwrite",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
+    )
+
+
+def trained(config: Config) -> dict[str, tuple[Mapping[str, Any], bytes]]:
+    """Train the shipped models; the card and weights of each that is newest."""
+    folder = Path(models_root(config), "recommenders")
+    before = set(folder.glob("*"))
+    train_recommender.run(config)
+    new = set(folder.glob("*")) - before
+    return {
+        path.name.split("-")[0]: (
+            json.loads((path / "card.json").read_text()),
+            (path / "weights.safetensors").read_bytes(),
+        )
+        for path in new
+    }
+
+
+def test_weights_follow_the_verdict_and_the_card_names_it(gold: Lake, config: Config) -> None:
+    alone = trained(config)
+    assert set(alone) == {"ranker", "sequential"}
+    assert all("augmented" not in card["settings"] for card, _ in alone.values())
+    decide(gold, config, ranking="gan", next_item="crop")
+    lineage = lineage_of(config, inputs_of(config, gold, sequential_inputs(config, gold)))
+    augmented = trained(config)
+    assert set(augmented) == {"ranker", "sequential"}
+    for name, (card, weights) in augmented.items():
+        told = card["settings"]["augmented"]
+        assert told["verdict"] == lineage.run_id and weights != alone[name][1]
+    told = augmented["ranker"][0]["settings"]["augmented"]
+    assert (told["arm"], told["ratio"], told["weight"]) == ("gan", 1.0, 0.5)
+    real = alone["ranker"][0]["num_rows"]
+    assert augmented["ranker"][0]["num_rows"] == 2 * real == 1000, "a generated row to each real one"
+    assert augmented["sequential"][0]["settings"]["augmented"]["operations"] == ["crop"]
+    assert trained(config) == {}, "both are there"
+    decide(gold, config, ranking=None, next_item=None)
+    assert trained(config) == {}, "no gain: the models of real rows alone, which are there too"
+
+
+def test_an_arm_by_name_and_none_ask_no_verdict(gold: Lake, make_config: Callable[..., Config]) -> None:
+    decide(gold, make_config(*QUICK), ranking="gan", next_item="crop")
+    none = make_config(*QUICK, "ranker.augment=none", "sequential.augment=none")
+    assert all("augmented" not in card["settings"] for card, _ in trained(none).values())
+    named = make_config(*QUICK, "ranker.augment=copies", "sequential.augment=none")
+    card, _ = trained(named)["ranker"]
+    assert card["settings"]["augmented"]["verdict"] is None and card["num_rows"] == 750
+
+
+@pytest.mark.parametrize("augment", ["again", "none_such"])
+def test_what_no_model_can_be_trained_with(
+    gold: Lake, make_config: Callable[..., Config], augment: str
+) -> None:
+    config = make_config(*QUICK, f"ranker.augment={augment}")
+    inputs = inputs_of(config, gold, sequential_inputs(config, gold))
+    with pytest.raises(ConfigError, match=r"Choose verdict, none or one of: copies, gan\."):
+        decided(config, gold, "ranking", inputs)
+
+
+def test_a_stale_verdict_is_refused(gold: Lake, make_config: Callable[..., Config]) -> None:
+    config = make_config(*QUICK)
+    decide(gold, config, ranking="gan", next_item="crop")
+    other_settings = make_config(*QUICK, "lift.num_seeds=7")
+    with pytest.raises(TrainingError, match=r"Run measure_lift again, or set ranker\.augment to none"):
+        train_recommender.run(other_settings)
+    write_rows(gold, SEQUENCES, cycle_sequences(20, 10, 9), "f" * 32, mode="overwrite")
+    with pytest.raises(TrainingError, match="on other rows, or with other settings, than are there now"):
+        train_recommender.run(config)
+
+
+def test_what_is_made_of_a_verdict_is_no_part_of_the_measurement(
+    gold: Lake, make_config: Callable[..., Config]
+) -> None:
+    inputs = inputs_of(make_config(*QUICK), gold, sequential_inputs(make_config(*QUICK), gold))
+    of = [lineage_of(make_config(*QUICK, f"ranker.augment={how}"), inputs) for how in ("none", "verdict")]
+    assert of[0].fingerprint == of[1].fingerprint and of[0].job == JOB
+    assert np.unique([one.run_id for one in of]).size == 1

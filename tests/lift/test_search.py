@@ -1,0 +1,104 @@
+"""Search as a task of a measurement: what arms learn from, and what is told of each query."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from clicksmith.config import ArmConfig, Config
+from clicksmith.errors import ConfigError, TrainingError
+from clicksmith.lakehouse import storage
+from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
+from clicksmith.lift.measure import measure
+from clicksmith.lift.search import SearchTask, search_task, training_pairs
+from clicksmith.reading.pairs import Pairs, SearchRows
+from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
+from builders import rows_of
+from training.toy_lake import write_rows
+
+ARMS = (
+    "lift.search.arms={none: {kind: none}, again: {kind: same}, real_all: {kind: real_all}, "
+    "shuffled: {kind: shuffled, ratio: 3.0}, titles: {kind: titles, ratio: 1.0}}"
+)
+SMALL = (
+    "ray.num_workers=0", "lift.num_seeds=3", "lift.min_users=10", "lift.search.max_pairs=60",
+    "search={model: two_tower, num_steps: 40, batch_size: 16, dim: 16, num_blocks: 1, num_pieces: 200, "
+    "num_validations: 1, learning_rate: 0.003, max_query_tokens: 6, max_text_tokens: 8}",
+)  # fmt: skip
+
+REAL = Pairs.of(["red shoe", "blue hat", "red hat"], ["shoe red", "hat blue", "hat red"], [1, 2, 1])
+ROWS = SearchRows(
+    REAL, {}, ["a b c d e f", "One"], ["a b c d e f text", "One text"]
+)
+
+
+def pairs_of(arm: dict[str, object], num_real: int = 2) -> list[tuple[str, str, int]]:
+    found = training_pairs(ArmConfig.model_validate(arm), ROWS, num_real, seed=1)
+    return list(zip(found.queries, found.texts, found.grades.tolist(), strict=True))
+
+
+def test_which_pairs_an_arm_learns_from() -> None:
+    control = [("red shoe", "shoe red", 1), ("blue hat", "hat blue", 2)]
+    assert pairs_of({"kind": "none"}) == pairs_of({"kind": "same"}) == control
+    unseen = ("red hat", "hat red", 1)
+    assert pairs_of({"kind": "real_all"}) == pairs_of({"kind": "real_more", "ratio": 0.5}) == [*control, unseen]
+    copies = pairs_of({"kind": "duplicate", "ratio": 1.0})
+    assert copies[:2] == control and sorted(copies[2:]) == sorted(control)
+    shuffled = pairs_of({"kind": "shuffled", "ratio": 8.0})[2:]
+    assert sorted(query for query, _, _ in shuffled) == ["blue hat"] * 8 + ["red shoe"] * 8
+    assert sorted(text for _, text, _ in shuffled) == ["hat blue"] * 8 + ["shoe red"] * 8
+    assert {("red shoe", "hat blue"), ("blue hat", "shoe red")} & {one[:2] for one in shuffled}
+
+
+def test_words_of_titles_ask_for_their_product() -> None:
+    added = pairs_of({"kind": "titles", "ratio": 20.0})[2:]
+    assert len(added) == 40 and {grade for _, _, grade in added} == {1}
+    windows = {"a b c d", "b c d e", "c d e f"}
+    assert {query for query, text, _ in added if text == "a b c d e f text"} == windows
+    assert {query for query, text, _ in added if text == "One text"} == {"one"}
+
+
+def write(lake: Lake, splits: Sequence[tuple[str, int]]) -> tuple[Snapshot, Snapshot]:
+    """Products of a colour and a kind; who asks for both takes that product and is shown another one."""
+    colours, kinds = [f"colour{i}" for i in range(8)], [f"kind{i}" for i in range(8)]
+    items = [{"item_id": f"{c}-{k}", "title": f"{k} {c}"} for c in colours for k in kinds]
+    random, rows = np.random.default_rng(0), []
+    for split, num in splits:
+        for number in random.permutation(64)[:num]:
+            item, other = items[int(number)]["item_id"], items[int(number) - 1]["item_id"]
+            query = " ".join(item.split("-"))
+            for name, grade in ((item, 1), (other, 0)):
+                rows.append({
+                    "query": query, "item_id": name, "grade": grade, "num_impressions": 1, "num_clicks": grade,
+                    "num_carts": 0, "num_purchases": 0, "source": "log", "split": split,
+                })  # fmt: skip
+    pairs = write_rows(lake, SEARCH_PAIRS, rows_of(SEARCH_PAIRS, rows), "f" * 32)
+    return pairs, write_rows(lake, BRONZE_ITEMS, rows_of(BRONZE_ITEMS, items), "f" * 32)
+
+
+def prepare(config: Config, lake: Lake, splits: Sequence[tuple[str, int]]) -> SearchTask:
+    assert config.search is not None
+    pairs, items = write(lake, splits)
+    return search_task(config, config.search, pairs, items)
+
+
+def test_queries_are_the_units(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(ARMS, *SMALL)
+    task = prepare(config, lake, [("train", 64), ("validation", 30), ("test", 40)])
+    assert task.num_real == 60 and task.units["test"].num_rows == 40 and task.units["validation"].num_rows == 30
+    found = measure(task, config, storage.join(models_root(config), "runs", "lift"))
+    assert found.verdict.arm == "titles"
+    shuffled = found.gain("ndcg@10", "all", "shuffled", "none")
+    assert shuffled.num_units == shuffled.num_rows == 40
+    low, high = found.gain("ndcg@10", "all", "again", "none").interval()
+    assert low <= 0 <= high
+
+
+def test_nothing_to_ask_is_an_error_that_says_so(make_config: Callable[..., Config], lake: Lake) -> None:
+    with pytest.raises(TrainingError, match="has no test query with a product that was taken"):
+        prepare(make_config(ARMS, *SMALL), lake, [("train", 20), ("validation", 5)])
+
+
+def test_arms_that_pairs_do_not_have(make_config: Callable[..., Config]) -> None:
+    with pytest.raises(ConfigError, match="'tail' of kind 'oversample_tail', which pairs of queries"):
+        make_config("lift.search.arms={none: {kind: none}, tail: {kind: oversample_tail, ratio: 1.0}}")
