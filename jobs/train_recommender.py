@@ -6,11 +6,9 @@ import sys
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lift.shipping import ranker_as_decided, sequential_as_decided
+from clicksmith.lift.shipping import ranker_as_decided, search_as_decided, sequential_as_decided
 from clicksmith.recommenders.artefact import sequential_inputs
-from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
 from clicksmith.training.runs import train_all
-from clicksmith.training.search import search_run
 
 logger = logging.getLogger("clicksmith.jobs.train_recommender")
 
@@ -25,7 +23,7 @@ def run(config: Config) -> None:
     else:
         runs.append(sequential_as_decided(config, lake, inputs))
     if config.search is not None:
-        runs.append(search_run(config, config.search, lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS)))
+        runs.append(search_as_decided(config, config.search, lake, inputs))
     train_all(runs, config.ray, models_root(config))
 
 

@@ -18,6 +18,10 @@ MEASURED_ONLY = ("none", "same", "shuffled", "real_more", "real_all")
 """Kinds of arms that serve the measurement: nobody would ship a model of theirs."""
 
 
+SECTIONS = {"ranking": "ranker", "next_item": "sequential", "search": "search"}
+"""By task: the section of its shipped model."""
+
+
 @dataclass(frozen=True)
 class Decided:
     """An arm that a shipped model is trained with.
@@ -47,9 +51,9 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     """What a task's shipped model is trained with besides real rows; None: nothing.
 
     Args:
-        config: ``ranker.augment`` or ``sequential.augment``: verdict, none, or the name of an arm.
+        config: the ``augment`` of the model's section: verdict, none, or the name of an arm.
         lake: where verdicts lie.
-        task: ranking or next_item.
+        task: one of `SECTIONS`.
         inputs: what a measurement would read now, see `inputs_of`.
 
     Raises:
@@ -57,31 +61,38 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
         TrainingError: the verdict is of other rows or settings than are there now, or the arm's generator has
             published nothing.
     """
-    of_ranking = task == "ranking"
-    asked = config.ranker.augment if of_ranking else config.sequential.augment
-    arms = config.lift.arms if of_ranking else config.lift.next_item.arms
+    asked, arms = _settings(config, task)
     if asked == "none":
         return None
     if asked != "verdict":
         return _arm(config, asked, arms, inputs, task, None)
+    if all(arm.kind in MEASURED_ONLY for arm in arms.values()):
+        return None
     found = lake.find(VERDICTS)
     if found is None:
         logger.info("%s: nothing has been measured yet: real rows alone are trained on", task)
-        return None
-    verdicts = load_table(found, ["run_id", "task", "decision", "arm"], {"task": task}).to_pylist()
-    if not verdicts:
         return None
     if not lineage_of(config, inputs).made(found):
         raise TrainingError(
             f"{VERDICTS.name} version {found.version} was decided on other rows, or with other settings, than "
             f"are there now: the shipped model of {task} cannot follow it.",
-            f"Run measure_lift again, or set {'ranker' if of_ranking else 'sequential'}.augment to none.",
+            f"Run measure_lift again, or set {SECTIONS[task]}.augment to none.",
         )
-    (verdict,) = verdicts
+    verdicts = load_table(found, ["run_id", "decision", "arm"], {"task": task}).to_pylist()
+    verdict = verdicts[0] if verdicts else {"decision": "not measured", "arm": None}
     logger.info("%s: the verdict is %s %s", task, verdict["decision"], verdict["arm"] or "")
     if verdict["decision"] != "augment":
         return None
     return _arm(config, verdict["arm"], arms, inputs, task, verdict["run_id"])
+
+
+def _settings(config: Config, task: str) -> tuple[str, Mapping[str, ArmConfig]]:
+    """What a task's shipped model is to be trained with, and its arms."""
+    if task == "ranking":
+        return config.ranker.augment, config.lift.arms
+    if task == "next_item":
+        return config.sequential.augment, config.lift.next_item.arms
+    return "none" if config.search is None else config.search.augment, config.lift.search.arms
 
 
 def _arm(
@@ -92,7 +103,7 @@ def _arm(
     task: str,
     verdict: str | None,
 ) -> Decided:
-    where = "lift.arms" if task == "ranking" else "lift.next_item.arms"
+    where = "lift.arms" if task == "ranking" else f"lift.{task}.arms"
     can_ship = [key for key, arm in arms.items() if arm.kind not in MEASURED_ONLY]
     if name not in can_ship:
         raise ConfigError(

@@ -55,5 +55,5 @@ def lineage_of(config: Config, inputs: Mapping[str, Snapshot]) -> Lineage:
     if config.lift.next_item.arms:
         sections["sequential"] = config.sequential.model_dump(mode="json", exclude=_NOT_MEASURED)
     if config.search is not None and config.lift.search.arms:
-        sections["search"] = config.search.model_dump(mode="json")
+        sections["search"] = config.search.model_dump(mode="json", exclude=_NOT_MEASURED)
     return trace(JOB, config, sections, inputs)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clicksmith.config import Config, SequentialConfig
+from clicksmith.config import Config, SearchConfig, SequentialConfig
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.arms import Stock, added_rows
 from clicksmith.lift.decided import Decided, decided
@@ -16,10 +16,14 @@ from clicksmith.lift.ranking import generated_rows, tail_of, with_popularity
 from clicksmith.lift.next_item import settings_of, took_rare, training_rows
 from clicksmith.reading.examples import Splits
 from clicksmith.reading.next_items import popularity_scores
+from clicksmith.lift.search import training_pairs
+from clicksmith.reading.pairs import Pairs, SearchRows
 from clicksmith.reading.sequences import SequenceRows
 from clicksmith.seeds import derive_seed
 from clicksmith.training.ranker import Added, ranker_run
+from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
 from clicksmith.training.runs import Run
+from clicksmith.training.search import search_run
 from clicksmith.training.sequential import sequential_run
 
 
@@ -76,6 +80,24 @@ class AugmentSequences:
         return settings_of(arm, config), training_rows(arm, rows.train, num_real, tail, seed)
 
 
+@dataclass(frozen=True)
+class AugmentPairs:
+    """See `training.search.Augment`."""
+
+    decided: Decided
+    seed: int
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """Which arm, by which verdict."""
+        return self.decided.told
+
+    def __call__(self, rows: SearchRows) -> Pairs:
+        """The training pairs."""
+        seed = derive_seed(self.seed, "train_recommender", "search", "augment")
+        return training_pairs(self.decided.arm, rows, len(rows.train), seed)
+
+
 def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) -> Run:
     """The shipped ranker's run.
 
@@ -98,3 +120,12 @@ def sequential_as_decided(config: Config, lake: Lake, sequential: Mapping[str, S
     found = decided(config, lake, "next_item", inputs_of(config, lake, sequential))
     augment = None if found is None else AugmentSequences(found, config.seed)
     return sequential_run(config, sequential, augment)
+
+
+def search_as_decided(
+    config: Config, search: SearchConfig, lake: Lake, sequential: Mapping[str, Snapshot]
+) -> Run:
+    """The shipped search model's run; arguments and errors as of `ranker_as_decided`."""
+    found = decided(config, lake, "search", inputs_of(config, lake, sequential))
+    augment = None if found is None else AugmentPairs(found, config.seed)
+    return search_run(config, search, lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS), augment)

@@ -132,8 +132,10 @@ def _verdicts(lake: Lake) -> list[dict[str, Any]]:
     snapshot = lake.find(VERDICTS)
     if snapshot is None:
         return []
-    rows = DeltaTable(snapshot.uri, version=snapshot.version).to_pyarrow_table().to_pylist()
-    tasks = VERDICTS["task"].allowed or ()
+    table = DeltaTable(snapshot.uri, version=snapshot.version).to_pyarrow_table()
+    if "task" not in table.column_names:  # of a release that measured rankers alone, by other rules
+        return []
+    rows, tasks = table.to_pylist(), VERDICTS["task"].allowed or ()
     return [
         {**row, "evidence": json.loads(row["evidence"])}
         for row in sorted(rows, key=lambda row: tasks.index(row["task"]))

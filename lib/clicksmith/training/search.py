@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from clicksmith.config import Config, SearchConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace
-from clicksmith.reading.pairs import K, Pairs, read_pairs
+from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
 from clicksmith.recommenders.search.losses import PairsObjective, TowersObjective
 from clicksmith.recommenders.search.text import SearchNetwork, WordPieces, build_search
 from clicksmith.seeds import derive_seed
@@ -111,6 +111,17 @@ def make_task(
     return SearchTask(network, objective, schedule, codec, config, pieces, train, asked)
 
 
+class Augment(Protocol):
+    """What a model learns from instead of real pairs alone, and by whose word; see `lift.shipping`."""
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """For the lineage and the card."""
+
+    def __call__(self, rows: SearchRows) -> Pairs:
+        """The training pairs, the same on every worker."""
+
+
 @dataclass(frozen=True)
 class BuildSearch:
     """Reads the pinned snapshots in a worker and makes its task."""
@@ -119,16 +130,34 @@ class BuildSearch:
     seed: int
     pairs: Snapshot
     items: Snapshot
+    augment: Augment | None = None
 
     def __call__(self) -> SearchTask:
         """The task, the same on every worker."""
         rows = read_pairs(self.pairs, self.items, self.config.max_pairs)
-        return make_task(self.config, rows.train, rows.asked, self.seed)
+        train = rows.train if self.augment is None else self.augment(rows)
+        return make_task(self.config, train, rows.asked, self.seed)
 
 
-def search_run(config: Config, search: SearchConfig, pairs: Snapshot, items: Snapshot) -> Run:
-    """The run that `config.search` describes, on pinned snapshots."""
-    inputs = {"search_pairs": pairs, "items": items}
-    lineage = trace(f"train_recommender/{NAME}", config, {"search": search}, inputs)
+def search_run(
+    config: Config,
+    search: SearchConfig,
+    pairs: Snapshot,
+    items: Snapshot,
+    augment: Augment | None = None,
+) -> Run:
+    """The run of a search model.
+
+    Args:
+        config: its seed.
+        search: the model.
+        pairs: gold.search_pairs.
+        items: bronze.items.
+        augment: what it learns from instead.
+    """
+    inputs, sections = {"search_pairs": pairs, "items": items}, {"search": search.model_dump(mode="json")}
+    if augment is not None:
+        sections["augmented"] = dict(augment.told)
+    lineage = trace(f"train_recommender/{NAME}", config, sections, inputs)
     seed = derive_seed(config.seed, "train_recommender", NAME)
-    return Run(NAME, search.model, lineage, pairs, BuildSearch(search, seed, pairs, items))
+    return Run(NAME, search.model, lineage, pairs, BuildSearch(search, seed, pairs, items, augment))
