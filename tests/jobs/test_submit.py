@@ -77,8 +77,8 @@ generators:
 synthesis: {{ratio: 0.5}}
 gate:
   {{min_shapes: 0, min_pairs: 0, min_triples: 0, max_c2st_auc: 1, min_entropy_ratio: 0, min_mode_share: 0,
-    max_utility_loss: 1, max_dcr_share: 1, min_nndr_ratio: 0, max_domias_auc: 1, max_domias_tpr: 1,
-    max_identical_excess: 1, max_heldout_gap_nats: null, max_rows: 500}}
+    max_utility_loss: 1, min_holdout_users: 4, max_dcr_share: 1, min_nndr_ratio: 0, max_membership_auc: 1,
+    max_domias_auc: 1, max_domias_tpr: 1, max_identical_excess: 1, max_heldout_gap_nats: null, max_rows: 500}}
 ranker: {{num_steps: 4, batch_size: 64, max_rows: 1000, max_test_rows: 500, embedding_dim: 4}}
 sequential: {{num_steps: 2, batch_size: 16, num_negatives: 8, embedding_dim: 8}}
 lift:
