@@ -134,7 +134,7 @@ def lift_metrics() -> list[Metric]:
         ("oversample_tail_25", 0.25, -0.0011),
         ("autoregressive_25", 0.25, 0.0031),
         ("gan_25", 0.25, 0.0014),
-        ("gan_100", 1.0, -0.0004),
+        ("gan_50", 0.5, -0.0004),
     ):
         metrics.append(Metric("arm.ratio", "all", arm, ratio, 40_000))
         metrics.append(Metric("arm.auc", "all", arm, 0.781 + (lift or 0.0), 20_000, seed=0))
@@ -145,7 +145,7 @@ def lift_metrics() -> list[Metric]:
             half = 0.0012 if segment == "all" else 0.004
             row = Metric("lift.auc", segment, arm, value, 20_000 // (1 + index), value - half, value + half)
             metrics.append(row)
-    metrics.append(Metric("lift.auc", "history=600+", "gan_100", math.nan, 0))
+    metrics.append(Metric("lift.auc", "history=600+", "gan_50", math.nan, 0))
     return metrics
 
 
