@@ -101,6 +101,6 @@ def test_commands_of_one_job_run_as_they_stand(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    assert "already done" in done.stderr  # what python did, spark-submit finds
+    assert "already done" in done.stdout  # what python did, spark-submit finds; it tells all on stdout
     root = load_config(tmp_path / "conf" / "smoke.yaml").lake.root
     assert (Lake(str(tmp_path / root)).get(BRONZE_EVENTS).num_rows or 0) > 10_000

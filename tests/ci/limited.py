@@ -57,7 +57,7 @@ def run_limited(
             if total > max_bytes:
                 raise LimitError(f"more than {max_bytes / 1e9:g} GB after {usage}")
             if seconds > max_seconds:
-                raise LimitError(f"more than {max_seconds:.0f} s: {usage}")
+                raise LimitError(f"more than {max_seconds:.0f} s; most memory after {usage}")
             time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         for member in tree.values():
