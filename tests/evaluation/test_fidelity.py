@@ -190,3 +190,17 @@ def test_shapes_are_shares_and_symmetric(one, two):
     value = fidelity.ks_complement(a, b)
     assert 0 <= value <= 1
     assert value == pytest.approx(fidelity.ks_complement(b, a))
+
+
+def test_a_label_s_rate_by_hand():
+    real, other = np.arange(1000) < 150, np.arange(2000) < 1200  # .15 and .60
+    ratio, low, high = fidelity.label_ratio(real, other)
+    assert ratio == pytest.approx(0.25)
+    reach = np.exp(1.96 * np.sqrt(0.85 / 150 + 0.4 / 1200))
+    assert (low, high) == pytest.approx((0.25 / reach, 0.25 * reach))
+    assert fidelity.label_ratio(other, real)[0] == pytest.approx(0.4 / 0.85), "the rarer value is the other one"
+    same = fidelity.label_ratio(real, real)
+    assert same[0] == 1.0 and same[1] < 1.0 == same[2]
+    never = np.zeros(10, bool)
+    assert fidelity.label_ratio(never, never) == (1.0, 1.0, 1.0)
+    assert fidelity.label_ratio(real, never) == (0.0, 0.0, 0.0)

@@ -124,6 +124,12 @@ class GateConfig(Section):
     min_shapes: float = Field(default=0.8, ge=0, le=1)
     min_pairs: float = Field(default=0.7, ge=0, le=1)
     min_triples: float = Field(default=0.5, ge=0, le=1)
+    min_label_ratio: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="rate of a label, synthetic over real or the other way round, of the worst one",
+    )
     max_c2st_auc: float = Field(default=0.99, ge=0.5, le=1)
     min_entropy_ratio: float = Field(
         default=0.8, ge=0, description="of categories, synthetic over real, mean over columns"
@@ -155,6 +161,9 @@ class GateConfig(Section):
     )
     max_domias_auc: float = Field(
         default=0.6, ge=0.5, le=1, description="of the same by DOMIAS' ratio of densities"
+    )
+    max_user_auc: float = Field(
+        default=0.65, ge=0.5, le=1, description="of an attack that guesses which users were trained on"
     )
     max_domias_tpr: float = Field(
         default=0.05, ge=0, le=1, description="training rows that it finds at 1 % false positives"

@@ -88,7 +88,7 @@ def measure_generators(
     )
     seed = derive_seed(config.seed, "evaluate_synthetic")
     labels = tuple(column.name for column in LABEL_COLUMNS)
-    measure = compare.Measure(coding, seed, (config.ranker.label,), labels)
+    measure = compare.Measure(coding, seed, (config.ranker.label,), labels, labels)
     ceilings: dict[tuple[int, int], Figures] = {}
     pictures = {"holdout": holdout.head(bounds.max_rows)}
     metrics = []

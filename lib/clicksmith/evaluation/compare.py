@@ -66,18 +66,21 @@ class Measure:
         seed: of folds, trees and the choice of triples.
         labels: two-valued columns that models learn to predict; none leaves utility out.
         left_out: further columns that such a model must not see, since they give the label away.
+        rates: two-valued columns whose rates are held against the real ones; none: the labels.
     """
 
     coding: Coding
     seed: int
     labels: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    rates: tuple[str, ...] = ()
 
     def similarity(self, sides: Sides, sample: Sample) -> Figures:
         """Fidelity, diversity and identical rows of a sample of the sides' size."""
         real = sides.train.head(sides.size)
         return {
             **figures.fidelity_figures(self.coding, real, sample, self.seed),
+            **figures.label_figures(self.coding, real, sample, self.rates or self.labels),
             **figures.diversity_figures(self.coding, real, sample),
             **figures.identity_figures(sample, sides.train),
         }
@@ -101,6 +104,7 @@ def real_figures(measure: Measure, sides: Sides) -> Figures:
         **measure.similarity(sides, sides.holdout.head(sides.size)),
         **figures.distance_figures(*others),
         **figures.attack_figures(*others),
+        **figures.user_attack_figures(*others),
         **measure.utility(sides, sides.train.head(sides.size)),
     }
 
@@ -129,6 +133,7 @@ def compare(
         **measure.similarity(sides, sample),
         **figures.distance_figures(*everything),
         **figures.attack_figures(*everything),
+        **figures.user_attack_figures(*everything),
         **measure.utility(sides, sample),
         **figures.likelihood_figures(card_metrics or {}),
     }

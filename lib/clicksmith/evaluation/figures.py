@@ -16,6 +16,8 @@ NUM_QUERIES = 2_000
 """Rows whose nearest neighbours are sought: an error of .011 in a share."""
 NUM_ATTACKED = 1_000
 """Training rows, and as many others, that are attacked: an error of .013 in an AUC."""
+MIN_ATTACKED_USERS = 100
+"""On a side: an error of .04 in an AUC."""
 NUM_REFERENCES = 10_000
 """Rows that tell DOMIAS the population's density; its fifth neighbour hardly moves with more."""
 
@@ -45,6 +47,43 @@ def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> 
         **_with_mean("fidelity.triples", _joined(triples.column_triples(coding, real, other, chosen))),
         ("fidelity.c2st_auc", "all"): _area(area, real.num_rows, other.num_rows),
     }
+
+
+def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[str]) -> Figures:
+    """How close each label's rate in `other` is to that in `real`, and of the worst as slice ``all``."""
+    found: Figures = {}
+    for label in labels:
+        sides = [utility.label_values(coding, side, label) for side in (real, other)]
+        found["fidelity.label_ratio", label] = Figure(*fidelity.label_ratio(*sides))
+    if found:
+        found["fidelity.label_ratio", "all"] = min(found.values(), key=lambda figure: figure.value)
+    return found
+
+
+def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
+    """An attack on users: the mean of DOMIAS' scores over all rows of each; none where users are not known.
+
+    Rows of a person add up: where single rows tell little, all of them together may tell who was there. NaN
+    where fewer than `MIN_ATTACKED_USERS` users are attacked on a side.
+    """
+    if train.users is None or holdout.users is None:
+        return {}
+    attacked, known = holdout.halves()
+    reference, points = space.place(known.head(NUM_REFERENCES)), space.place(rows)
+    neighbour = min(attack.REFERENCE_NEIGHBOUR, reference.num_rows)
+    scores = []
+    for side in (train, attacked):
+        chosen = side.whole_users(NUM_ATTACKED)
+        placed = space.place(chosen)
+        to_reference = nearest_neighbours(placed, reference, neighbour)[:, -1]
+        by_row = attack.density_scores(nearest_distances(placed, points), to_reference)
+        user = np.unique(chosen.users, return_inverse=True)[1]
+        scores.append(np.bincount(user, by_row) / np.bincount(user))
+    members, others = scores
+    if min(len(members), len(others)) < MIN_ATTACKED_USERS:
+        return {("privacy.user_auc", "all"): Figure(math.nan)}
+    area = attack.attack_auc(members, others)
+    return {("privacy.user_auc", "all"): _area(area, len(members), len(others))}
 
 
 def diversity_figures(coding: Coding, real: Sample, other: Sample) -> Figures:

@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
@@ -20,7 +19,8 @@ class Rule:
     Attributes:
         metric: the figure's name.
         reason: why its rows are refused, in plain English.
-        value: the figure as it is judged.
+        value: the figure as it is judged: the worse end of its interval where it has one; None: by the
+            bound's name, ``min_...`` or ``max_...``.
         optional: whether the bound falls away where the figure has no value for real rows either, or was
             not measured: a GAN has no likelihood, a constant label teaches nothing.
         undecided: why a figure that was measured and has no value is not judged; empty: it is.
@@ -28,25 +28,35 @@ class Rule:
 
     metric: str
     reason: str
-    value: Callable[[Metric], float] = attrgetter("value")
+    value: Callable[[Metric], float] | None = None
     optional: bool = False
     undecided: str = ""
 
 
+def _low(figure: Metric) -> float:
+    """The lower end of its interval, where it has one: what is not shown is not believed."""
+    return figure.value if figure.ci_low is None else figure.ci_low
+
+
+def _high(figure: Metric) -> float:
+    """The upper end likewise."""
+    return figure.value if figure.ci_high is None else figure.ci_high
+
+
 def _excess(figure: Metric) -> float:
     """Above that of real rows: where real rows repeat, rows of a good generator must too."""
-    return max(figure.value - (figure.ceiling or 0.0), 0.0)
+    return max(_high(figure) - (figure.ceiling or 0.0), 0.0)
 
 
 def _loss(figure: Metric) -> float:
     """Below that of real rows."""
-    return max((figure.ceiling or 0.0) - figure.value, 0.0)
+    return max((figure.ceiling or 0.0) - _low(figure), 0.0)
 
 
 def _relative(figure: Metric) -> float:
     """As a part of that of real rows, which chance may put on either side of 1."""
     ceiling = 1.0 if figure.ceiling is None else min(figure.ceiling, 1.0)
-    return figure.value / ceiling if ceiling > 0 else 1.0
+    return _low(figure) / ceiling if ceiling > 0 else 1.0
 
 
 RULES = {
@@ -54,6 +64,9 @@ RULES = {
     "min_pairs": Rule("fidelity.pairs", "pairs of columns do not go together as the real ones do"),
     "min_triples": Rule(
         "fidelity.triples", "three columns together are not distributed like the real ones", optional=True
+    ),
+    "min_label_ratio": Rule(
+        "fidelity.label_ratio", "a label is far more or far less frequent than in real rows", optional=True
     ),
     "max_c2st_auc": Rule("fidelity.c2st_auc", "a classifier tells the rows from real ones"),
     "min_entropy_ratio": Rule(
@@ -77,6 +90,12 @@ RULES = {
     "max_membership_auc": Rule("privacy.membership_auc", "an attack tells which real rows were trained on"),
     "max_domias_auc": Rule(
         "privacy.domias_auc", "an attack that knows the population tells which real rows were trained on"
+    ),
+    "max_user_auc": Rule(
+        "privacy.user_auc",
+        "an attack on all rows of a user tells whose were trained on",
+        optional=True,
+        undecided="too few users are held out to tell what the attack finds from chance",
     ),
     "max_domias_tpr": Rule(
         "privacy.domias_tpr",
@@ -161,7 +180,8 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
         if rule.undecided and math.isnan(figure.value):
             logger.info("generator %s: %s is not judged: %s", generator, name, rule.undecided)
             continue
-        bounds.append(Bound(name, rule.value(figure), limit))
+        judge = rule.value or (_low if name.startswith("min_") else _high)
+        bounds.append(Bound(name, judge(figure), limit))
     return Decision(generator, tuple(bounds))
 
 

@@ -65,6 +65,14 @@ class Sample:
             return self.head(num_users)
         return self.take(np.isin(self.users, np.unique(self.users)[:num_users]))
 
+    def whole_users(self, num_rows: int) -> "Sample":
+        """All rows of as many users as have together at most so many, the first user's in any case."""
+        if self.users is None:
+            return self.head(num_rows)
+        _, user, sizes = np.unique(self.users, return_inverse=True, return_counts=True)
+        count = max(1, int(np.searchsorted(np.cumsum(sizes), num_rows, side="right")))
+        return self.take(np.asarray(user < count))
+
     def halves(self) -> tuple["Sample", "Sample"]:
         """Two samples of about as many rows, with no user in both; of at least two users.
 
