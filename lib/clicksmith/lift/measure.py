@@ -76,7 +76,7 @@ def measure(task: Task, config: Config, folder: str) -> Measured:
     _map(config.ray, f"{task.name}: trainings done", _train, calls, [task])
     said = {training: load(storage.read_bytes(places[training])) for training in trainings}
     comparisons = _compare_all(task, said, config.ray)
-    few = few_units(task.units["test"], config.lift.min_users, config.lift.min_positives)
+    few = few_units(task.units["test"], config.lift.min_users, config.lift.min_positives, task.unit)
     return Measured(task, config.lift.num_seeds, comparisons, few, _judge(task, comparisons, few))
 
 

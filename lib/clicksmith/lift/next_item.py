@@ -60,6 +60,7 @@ class NextItemTask:
     skipped: Mapping[str, str]
     units: Mapping[Split, Units]
     name: str = NAME
+    unit: str = "users"
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -47,6 +47,7 @@ class RankingTask:
     skipped: Mapping[str, str]
     units: Mapping[Split, Units]
     name: str = NAME
+    unit: str = "users"
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -14,10 +14,6 @@ from clicksmith.lift.task import ALL, control_of
 from clicksmith.lift.verdict import Statement, Verdict
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
-INTERVAL = (
-    "95 %, by Student's t over what varies: the users and items that were tested, the seeds, and the fits of "
-    "the generator"
-)
 
 
 def metric_rows(run_id: str, measured: Sequence[Measured]) -> pa.Table:
@@ -156,9 +152,19 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
         "num_seeds": measured.num_seeds,
         "num_test_rows": task.units["test"].num_rows,
         "num_test_units": measured.comparisons["test", first, ALL].num_units,
-        "interval": INTERVAL,
+        "unit": task.unit,
+        "chosen_on": "validation" if "validation" in task.units else None,
+        "interval": _interval_words(measured),
         **task.facts,
     }
+
+
+def _interval_words(measured: Measured) -> str:
+    """Over what the intervals are."""
+    task = measured.task
+    crossed = " and items" if len(task.units["test"].clusters) > 1 else ""
+    fits = ", and the fits of the generator" if any(arm.num_fits > 1 for arm in task.arms.values()) else ""
+    return f"95 %, by Student's t over what varies: the {task.unit}{crossed} that were tested, the seeds{fits}"
 
 
 def _statement(one: Statement) -> dict[str, Any]:

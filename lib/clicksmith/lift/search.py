@@ -56,6 +56,7 @@ class SearchTask:
     skipped: Mapping[str, str]
     units: Mapping[Split, Units]
     name: str = NAME
+    unit: str = "queries"
     facts: Mapping[str, object] = field(default_factory=dict)
 
     @property

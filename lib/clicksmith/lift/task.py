@@ -101,6 +101,7 @@ class Task(Protocol):
         arms: that can be measured, by name; one of role control.
         skipped: those that cannot, and why.
         units: by split; test always.
+        unit: what is counted as one of them, in the plural.
         facts: what a reader needs to judge the measurement by.
     """
 
@@ -125,10 +126,10 @@ def control_of(arms: Mapping[str, Arm]) -> str:
     return next(name for name, arm in arms.items() if arm.role == "control")
 
 
-def few_units(units: Units, min_units: int, min_positives: int) -> dict[str, str]:
+def few_units(units: Units, min_units: int, min_positives: int, unit: str = "users") -> dict[str, str]:
     """Segments of too few units, or of too few of the rarer outcome, for an interval, and why.
 
-    An interval over users is too narrow where these are few: of 95 % it covers less.
+    An interval over units is too narrow where these are few: of 95 % it covers less.
     """
     found = {}
     for name, mask in units.segments.items():
@@ -138,6 +139,6 @@ def few_units(units: Units, min_units: int, min_positives: int) -> dict[str, str
         if num_units < min_units or (rarer is not None and rarer < min_positives):
             wanted = "" if rarer is None else f" and {min_positives:,}"
             found[name] = (
-                f"{num_units:,} users{told} were tested, where an interval needs {min_units:,}{wanted}"
+                f"{num_units:,} {unit}{told} were tested, where an interval needs {min_units:,}{wanted}"
             )
     return found
