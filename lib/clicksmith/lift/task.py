@@ -105,14 +105,32 @@ class Task(Protocol):
         facts: what a reader needs to judge the measurement by.
     """
 
-    name: str
-    model: str
-    metrics: Mapping[str, Metric]
-    worthwhile: float
-    arms: Mapping[str, Arm]
-    skipped: Mapping[str, str]
-    units: Mapping[Split, Units]
-    facts: Mapping[str, object]
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def model(self) -> str: ...  # noqa: D102
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]: ...  # noqa: D102
+
+    @property
+    def worthwhile(self) -> float: ...  # noqa: D102
+
+    @property
+    def arms(self) -> Mapping[str, Arm]: ...  # noqa: D102
+
+    @property
+    def skipped(self) -> Mapping[str, str]: ...  # noqa: D102
+
+    @property
+    def units(self) -> Mapping[Split, Units]: ...  # noqa: D102
+
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+
+    @property
+    def facts(self) -> Mapping[str, object]: ...  # noqa: D102
 
     def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
         """What the trained model says of each split's observations, shape (K, N): scores, or figures."""

@@ -83,7 +83,7 @@ def scope(verdict: Verdict) -> str:
     steps = f", for {evidence['num_steps']:,} steps" if "num_steps" in evidence else ""
     trained = _TASKS[verdict["task"]][2]
     rows = f", on {evidence['num_real_rows']:,} {trained}" if "num_real_rows" in evidence else ""
-    tested = f"{num_rows:,} later, real rows of {num_users:,} users"
+    tested = f"{num_rows:,} later, real rows of {num_users:,} {evidence['unit']}"
     if verdict["task"] == "next_item":
         tested = f"what {num_users:,} users took later"
     return (
@@ -96,28 +96,27 @@ def change(verdict: Verdict) -> str:
     """What would change a decision; empty where it is to augment."""
     evidence, gain = verdict["evidence"], gain_of(verdict)
     needed, worthwhile = evidence["needed_units"], f"{evidence['worthwhile']:+g}"
+    unit = evidence["unit"]
     if verdict["decision"] == "augment":
         return ""
     if gain is None:
-        return "Generated rows that pass the gate."
+        return "Generated rows that pass the gate, or another augmentation."
     if verdict["decision"] == "no_gain":
-        return "Another way to augment, or another share of added rows; more test users would hardly do so."
+        return f"Another way to augment, or another share of added rows; more test {unit} would hardly do so."
     if gain["few"]:
-        return "As many test users as an interval needs."
+        return f"As many test {unit} as an interval needs."
     if gain["state"] != "open":
-        return "More test users: the gain itself is shown, not yet all else that is asked."
+        return f"More test {unit}: the gain itself is shown, not yet all else that is asked."
     if needed is None:
         role = evidence["arms"][evidence["chosen"]]["role"]
         fits = " and more fits of the generator" if role == "generator" else ""
         return (
-            f"More seeds{fits}: the noise between trainings hides a gain of {worthwhile}, however many users "
+            f"More seeds{fits}: the noise between trainings hides a gain of {worthwhile}, however many {unit} "
             "are tested."
         )
-    if needed <= evidence["num_test_units"]:
-        return f"Many more test users: the gain lies near {worthwhile}, and may be on either side."
     return (
-        f"About {words.about_words(needed)} test users, where {evidence['num_test_units']:,} were tested: "
-        f"these would tell a gain of {worthwhile} from none."
+        f"About {words.about_words(needed)} test {unit}, where {evidence['num_test_units']:,} were tested: "
+        f"these would tell on which side of {worthwhile} the gain lies."
     )
 
 

@@ -64,7 +64,7 @@ is better, whatever the metric. The dashed line is the gain from which on augmen
 segment, the margin: a loss up to which none is counted. A filled dot: the interval excludes zero. An arrow: it
 goes on beyond the axis.</p>
 <p class="hint">Intervals are 95 % each, every one taken alone: of many, some exclude zero by chance. The arm that a
-decision is about was chosen on validation rows and judged on test rows. Segments that a decision lists as gains
+decision is about was chosen on validation rows, where there are any, and judged on test rows. Segments that a decision lists as gains
 were corrected for how many there are (Holm){% if lift | length > 1 %}, and so were the decisions to augment, for the
 tasks that were measured{% endif %}.</p>
 {% for one in lift %}
