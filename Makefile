@@ -96,6 +96,10 @@ typecheck: $(VENV)/.dev ## types of the library
 imports: $(VENV)/.dev ## who may import whom
 	@$(VENV)/bin/lint-imports
 
+.PHONY: bench-lift
+bench-lift: setup $(VENV)/.dev ## whether verdicts can be believed: 400 small measurements (half an hour)
+	@$(WITH_JAVA) PYTHONPATH=lib:tests $(PY) tests/benchmarks/lift.py $(ARGS)
+
 .PHONY: bench-collapse
 bench-collapse: $(VENV)/.dev ## each measure against mode collapse on planted modes (some ten minutes)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/collapse.py

@@ -125,9 +125,9 @@ def ranking_task(
     }
     stock = Stock(splits.train, _unseen(config, splits, examples), tail_of(splits.train), generated)
     arms, skipped = _arms(config, stock)
-    units: dict[Split, Units] = {"test": _units(splits.test, lift.min_users)}
+    units: dict[Split, Units] = {"test": units_of(splits.test, lift.min_users)}
     if splits.validation is not None:
-        units["validation"] = _units(splits.validation, lift.min_users)
+        units["validation"] = units_of(splits.validation, lift.min_users)
     facts = {
         "label": config.ranker.label,
         "num_steps": config.ranker.num_steps,
@@ -204,7 +204,8 @@ def _ratio(arm: ArmConfig, stock: Stock) -> float:
     return round(there) / len(stock.real)
 
 
-def _units(rows: Examples, min_users: int) -> Units:
+def units_of(rows: Examples, min_users: int) -> Units:
+    """Rows that are asked, with their users, items and segments."""
     facts = rows.facts
     told_by = {
         "history": facts["user_num_events"],

@@ -1,0 +1,186 @@
+"""Whether a verdict can be believed: false claims, coverage, power and harms, by many small real measurements.
+
+    aa       the control again under another name, decided as if it were generated rows: a gain is never there
+    planted  unseen real rows as if they were generated: a gain that is there, whose size is the mean over cases
+    harm     the same rows, whose labels are turned over in one category
+
+Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws its
+own training users and test users. Trainings are small and real: a logistic model of 60 steps, five seeds an arm.
+"""
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from benchmarks.lines import print_line
+from clicksmith.config import Config, load_config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lift.arms import Stock
+from clicksmith.lift.intervals import POWER, Estimate
+from clicksmith.lift.measure import Measured, measure
+from clicksmith.lift.ranking import RankingTask, tail_of, units_of, with_popularity
+from clicksmith.lift.task import ALL, Arm
+from clicksmith.lift.verdict import Statement
+from clicksmith.reading.examples import Examples, Splits, read_splits
+from clicksmith.seeds import derive_seed
+from clicksmith.tables import TRAINING_EXAMPLES, VOCABULARY
+from clicksmith.training.engine.cluster import connect
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = ("simulate_events", "ingest_events", "clean_events", "build_profiles", "build_training_set")
+NUM_EVENTS = 600_000
+NUM_REAL, NUM_ADDED, NUM_TESTED_USERS = 1_500, 1_500, 600
+SETTINGS = (
+    "ranker={label: label_click, model: logistic, num_steps: 60, batch_size: 256, learning_rate: 0.02, "
+    "num_validations: 1, max_rows: 400000, max_test_rows: 200000}",
+    "ray={num_workers: 2}",
+)
+ARMS = {"same": "{kind: same}", "added": "{kind: synthetic, generator: gan, ratio: 1.0}"}
+
+
+def world(folder: Path) -> tuple[Config, Splits]:
+    """All real rows of a simulated stream."""
+    conf = ROOT / "conf" / "simulated.yaml"
+    overrides = [
+        f"lake.root={folder / 'lake'}",
+        f"simulate.path={folder / 'source'}",
+        f"simulate.num_events={NUM_EVENTS}",
+        f"source.events.path={folder / 'source' / 'log' / 'table=events'}",
+        *(f"source.{name}.path={folder / 'source' / name}" for name in ("items", "users")),
+        *SETTINGS,
+    ]
+    flags = [part for setting in overrides for part in ("--set", setting)]
+    for job in JOBS:
+        command = [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--conf", str(conf), *flags]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    config = load_config(str(conf), overrides)
+    lake = Lake.of(config)
+    splits = read_splits(config.ranker, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY))
+    return config, with_popularity(splits)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one measurement of `kind` found.
+
+    Attributes:
+        gain: of the arm over the control on all rows.
+        decision: of the whole verdict.
+    """
+
+    gain: Estimate
+    decision: str
+
+
+def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case:
+    """One measurement on users of its own."""
+    random = np.random.default_rng(derive_seed(number, "bench_lift", kind))
+    train = splits.train.take(random.permutation(len(splits.train))[: NUM_REAL + NUM_ADDED])
+    real, more = train.take(np.arange(NUM_REAL)), train.take(np.arange(NUM_REAL, len(train)))
+    if kind == "harm":
+        more = turned(more, splits.test)
+    mine = replace(splits, train=real, test=of_users(splits.test, NUM_TESTED_USERS, random))
+    arm = ARMS["same"] if kind == "aa" else ARMS["added"]
+    settings = (f"lift.arms={{none: {{kind: none}}, tried: {arm}}}", "generators={gan: {preset: ctgan}}")
+    given = [*SETTINGS, *settings, f"seed={number}", "lift.num_fits=1", "lift.min_users=50", "ray.num_workers=0"]
+    own = load_config(None, given)
+    arms = {"none": Arm("none", "control", 0.0), "tried": Arm("tried", "generator", 1.0)}
+    nothing = real.take(np.zeros(0, np.int64))
+    stock = Stock(real, nothing, tail_of(real), {"gan": (more,)})
+    units = {"test": units_of(mine.test, own.lift.min_users)}
+    task = RankingTask(own, mine, stock, arms, {}, units)
+    with tempfile.TemporaryDirectory() as folder:
+        found: Measured = measure(task, own, folder)
+    return Case(found.gain("auc", ALL, "tried", "none"), found.verdict.decision)
+
+
+def of_users(rows: Examples, num_users: int, random: np.random.Generator) -> Examples:
+    """All rows of some users."""
+    chosen = random.permutation(np.unique(rows.users))[:num_users]
+    return rows.take(np.flatnonzero(np.isin(rows.users, chosen)))
+
+
+def turned(rows: Examples, asked: Examples) -> Examples:
+    """With the labels of the most asked category turned over."""
+    names, counts = np.unique(asked.facts["item_category"].astype(str), return_counts=True)
+    worst = rows.facts["item_category"].astype(str) == names[counts.argmax()]
+    return replace(rows, labels=np.where(worst, ~rows.labels, rows.labels))
+
+
+def cases(config: Config, splits: Splits, kind: str, num: int) -> list[Case]:
+    """Measurements of a kind, as Ray tasks."""
+    connect(config.ray)
+    task = ray.remote(num_cpus=1)(measure_case)
+    shared = [ray.put(value) for value in (config, splits)]
+    waiting = [task.remote(*shared, kind, number) for number in range(num)]
+    found = []
+    for number, reference in enumerate(waiting, start=1):
+        found.append(ray.get(reference))
+        if number % 10 == 0:
+            sys.stderr.write(f"{kind}: {number} of {num}\n")
+    return found
+
+
+def share(flags: list[bool] | NDArray[np.bool_]) -> float:
+    """Of cases."""
+    return float(np.mean(flags))
+
+
+def aa(found: list[Case]) -> None:
+    """A gain of nothing."""
+    intervals = [case.gain.interval() for case in found]
+    print_line("lift", "aa.cases", len(found), "1")
+    print_line("lift", "aa.coverage", share([low <= 0 <= high for low, high in intervals]), "1")
+    print_line("lift", "aa.false_augment", share([case.decision == "augment" for case in found]), "1")
+    print_line("lift", "aa.gain_above_0", share([low > 0 for low, _ in intervals]), "1")
+
+
+def planted(found: list[Case]) -> None:
+    """A gain whose size is the mean over cases; what is worthwhile is put where the size is just detectable."""
+    truth = float(np.mean([case.gain.value for case in found]))
+    spread = float(np.std([case.gain.value for case in found], ddof=1))
+    error = float(np.sqrt(np.mean([case.gain.error**2 for case in found])))
+    intervals = [case.gain.interval() for case in found]
+    print_line("lift", "planted.gain", truth, "1")
+    print_line("lift", "planted.coverage", share([low <= truth <= high for low, high in intervals]), "1")
+    print_line("lift", "planted.error_over_spread", error / spread, "1")
+    for times in (1.0, 1.5):
+        reached = []
+        for case in found:
+            worthwhile = truth - times * case.gain.detectable(0.0, power=POWER)
+            reached.append(Statement("gain", "none", worthwhile, case.gain).state == "holds")
+        print_line("lift", f"planted.found_at_{times:g}_detectable", share(reached), "1")
+
+
+def harm(found: list[Case]) -> None:
+    """One category is spoilt."""
+    print_line("lift", "harm.stopped", share([case.decision != "augment" for case in found]), "1")
+    print_line("lift", "harm.gain", float(np.mean([case.gain.value for case in found])), "1")
+
+
+def main() -> None:
+    """Print one JSON line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=200, help="of aa; half as many of the others")
+    parser.add_argument("--folder", type=Path, help="where the simulated lake is kept; else it is made anew")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as temporary:
+        config, splits = world(arguments.folder or Path(temporary))
+        aa(cases(config, splits, "aa", arguments.cases))
+        half = math.ceil(arguments.cases / 2)
+        planted(cases(config, splits, "planted", half))
+        harm(cases(config, splits, "harm", half))
+
+
+if __name__ == "__main__":
+    main()
