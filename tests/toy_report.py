@@ -48,7 +48,10 @@ def fill(config: Config, decision: str = "augment") -> None:
     for name, section in config.fits.items():
         write_card(config, "generators", name, {"generator": section.model_dump(mode="json")}, _gan_history())
     for name, section in (("ranker", config.ranker), ("sequential", config.sequential)):
-        write_card(config, "recommenders", name, {name: section.model_dump(mode="json")}, _loss_history())
+        settings = {name: section.model_dump(mode="json")}
+        if name == "ranker" and decision == "augment":
+            settings["augmented"] = {"arm": toy_measured.CHOSEN, "verdict": "r"}
+        write_card(config, "recommenders", name, settings, _loss_history())
 
 
 def write(config: Config, table: Table, rows: pa.Table, counts: dict[str, int] | None = None) -> None:

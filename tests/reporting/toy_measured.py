@@ -87,6 +87,7 @@ class ToyTask:
     metrics: Mapping[str, Metric]
     facts: Mapping[str, object]
     chosen: str = CHOSEN
+    unit: str = "users"
     worthwhile: float = 0.001
     arms: Mapping[str, Arm] = field(default_factory=lambda: ARMS)
     skipped: Mapping[str, str] = field(

@@ -101,16 +101,15 @@ def gather(config: Config) -> ReportData:
         LakeError: a table or card is there but cannot be read.
     """
     lake = Lake.of(config)
-    figures = {job: _figures(lake, job) for job in EVALUATION_JOBS}
+    shipped = {"ranker": config.ranker, "sequential": config.sequential}
+    figures, verdicts = {job: _figures(lake, job) for job in EVALUATION_JOBS}, _verdicts(lake)
     return ReportData(
         config=redact(config.model_dump(mode="json")),
-        verdicts=_verdicts(lake),
+        verdicts=verdicts,
         synthetic=figures["evaluate_synthetic"],
         lift=figures["measure_lift"],
         generators=_cards(config, lake, "generators", config.fits),
-        recommenders=_cards(
-            config, lake, "recommenders", {"ranker": config.ranker, "sequential": config.sequential}
-        ),
+        recommenders=_cards(config, lake, "recommenders", shipped, verdicts),
         tables=[facts for table in ALL_TABLES for facts in _facts(lake, table, _parts(config, table))],
         reasons={
             table.name: reasons
@@ -142,15 +141,24 @@ def _verdicts(lake: Lake) -> list[dict[str, Any]]:
     ]
 
 
-def _cards(config: Config, lake: Lake, kind: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The newest card of each wanted model: of the current table, seed and settings."""
+def _cards(
+    config: Config,
+    lake: Lake,
+    kind: str,
+    wanted: Mapping[str, Any],
+    verdicts: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """The card of each wanted model: of the current table, seed and settings, trained as the verdicts say."""
     examples = lake.find(TRAINING_EXAMPLES)
     if examples is None:
         return []
     found: dict[str, dict[str, Any]] = {}
     for uri in storage.find_files(storage.join(models_root(config), kind), "card.json"):
         card = storage.read_json(uri)
-        if card.get("name") in wanted and _is_current(card, config, wanted[card["name"]], examples):
+        section = wanted.get(card.get("name"))
+        if section is None or not _is_current(card, config, section, examples):
+            continue
+        if kind == "generators" or _follows(card, section.augment, verdicts):
             found[card["name"]] = card
     return [found[name] for name in wanted if name in found]
 
@@ -162,6 +170,20 @@ def _is_current(card: Mapping[str, Any], config: Config, section: Any, examples:
     # The sequential model reads another table, whose own fingerprint changes with the same inputs.
     same_table = table["name"] != examples.table.name or table["fingerprint"] == examples.fingerprint
     return bool(same_settings and same_table and card["seed"] == config.seed)
+
+
+_TASKS = {"ranker": "ranking", "sequential": "next_item"}
+"""By model: what is decided about it."""
+
+
+def _follows(card: Mapping[str, Any], augment: str, verdicts: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a model was trained as its section asks: by the verdict, on real rows alone, or with an arm."""
+    told = card["settings"].get("augmented") or {}
+    if augment != "verdict":
+        return told.get("arm") == (None if augment == "none" else augment)
+    verdict = next((one for one in verdicts if one["task"] == _TASKS[card["name"]]), None)
+    augments = verdict is not None and verdict["decision"] == "augment"
+    return told.get("verdict") == (verdict["run_id"] if verdict is not None and augments else None)
 
 
 def _parts(config: Config, table: Table) -> list[str | None]:
