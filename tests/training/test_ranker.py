@@ -264,8 +264,8 @@ def test_din_reads_users_sequences(make_config: Callable[..., Config], lake: Lak
     sequences = write_rows(lake, SEQUENCES, lists, "f" * 32)
     run = ranker_run(config, write_examples(lake, rows), vocabulary, sequences)
     task = run.build()
-    assert task.phases[0].codes.shape[1] == len(task.network.embedding.offsets) + 5
-    assert (task.phases[0].codes[:, -5:] > 0).sum(1).unique().tolist() == [3]
+    assert task.test_rows.codes.shape[1] == len(task.network.embedding.offsets) + 5
+    assert np.unique((task.batch(0, 0, 1)[0][:, -5:] > 0).sum(1)).tolist() == [3]
     card = json.loads((Path(train_all([run], config.ray, models_root(config))[0]) / "card.json").read_text())
     assert card["preset"] == "din"
     uri = export_ranker(run, config, models_root(config))

@@ -1,8 +1,8 @@
 """The conversion ranker's run: coded training examples to a probability of the label."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -71,23 +71,38 @@ class Pool:
         weights: of mean 1, shape (N,); None: all alike.
     """
 
-    def __init__(self, parts: list[tuple[Examples, float]], weighted: bool) -> None:
-        """Of several sets of rows, each with the weight of its rows; `weighted`: by 1 / propensity too."""
-        self.codes = torch.from_numpy(np.concatenate([rows.codes for rows, _ in parts]))
-        self.labels = torch.from_numpy(np.concatenate([rows.labels for rows, _ in parts]))
-        self.auxiliary = torch.from_numpy(np.concatenate([rows.auxiliary for rows, _ in parts]))
+    def __init__(self, parts: Sequence[tuple[Examples, float]], weighted: bool) -> None:
+        """Of several sets of rows, each with the weight of its rows; `weighted`: by 1 / propensity too.
+
+        The sets are not copied: the real rows of two phases are in memory once.
+        """
+        self._parts = [rows for rows, _ in parts]
+        self._ends = np.cumsum([len(rows) for rows in self._parts])
+        self.labels = torch.from_numpy(np.concatenate([rows.labels for rows in self._parts]))
         own = [(rows.weights if weighted else np.ones(len(rows))) * weight for rows, weight in parts]
         weights = np.concatenate(own)
         self.weights = None if np.ptp(weights) == 0 else _of_mean_one(weights)
 
     def batch(self, size: int, step: int, seed: int, rank: int, world_size: int) -> Batch:
         """Every world_size-th row of a step's global batch."""
-        mine = torch.from_numpy(rows_of_step(len(self.labels), size, step, seed)[rank::world_size])
-        codes, labels = self.codes[mine], self.labels[mine]
-        if self.auxiliary.shape[1]:
+        rows = rows_of_step(len(self.labels), size, step, seed)[rank::world_size]
+        mine = torch.from_numpy(rows)
+        codes, labels = self._gather(rows, "codes"), self.labels[mine]
+        if self._parts[0].auxiliary.shape[1]:
             weights = torch.ones(len(mine)) if self.weights is None else self.weights[mine]
-            return codes, labels, weights, self.auxiliary[mine]
+            return codes, labels, weights, self._gather(rows, "auxiliary")
         return (codes, labels) if self.weights is None else (codes, labels, self.weights[mine])
+
+    def _gather(self, rows: NDArray[np.int64], name: Literal["codes", "auxiliary"]) -> torch.Tensor:
+        """Rows of all sets by their number, shape (B, columns)."""
+        values = [getattr(part, name) for part in self._parts]
+        found = np.empty((len(rows), values[0].shape[1]), values[0].dtype)
+        part, start = np.searchsorted(self._ends, rows, side="right"), 0
+        for number, own in enumerate(values):
+            mine = part == number
+            found[mine] = own[rows[mine] - start]
+            start += len(own)
+        return torch.from_numpy(found)
 
 
 @dataclass(frozen=True)
@@ -200,12 +215,12 @@ def ranker_task(
         added: rows beside them.
         weights_seed: of the first weights, else derived from `seed`.
     """
-    real = Pool([(splits.train, 1.0)], config.weighted)
+    real = Pool(((splits.train, 1.0),), config.weighted)
     base_rate = base_rate_of(real.labels, real.weights)
     first, added_steps = real, 0
     if added is not None and len(added.rows):
-        parts = [(added.rows, added.weight)]
-        first = Pool(parts if added.alone else [(splits.train, 1.0), *parts], config.weighted)
+        parts = ((added.rows, added.weight),)
+        first = Pool(parts if added.alone else ((splits.train, 1.0), *parts), config.weighted)
         added_steps = round(added.share_of_steps * config.num_steps)
     codec = splits.coder.codec
     network = build_ranker(
