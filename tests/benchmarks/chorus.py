@@ -12,7 +12,6 @@ from benchmarks.lines import print_line
 from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
 from clicksmith.evaluation import relevance
-from clicksmith.lift import figures
 from clicksmith.recommenders.search.text import build_search
 from clicksmith.training.engine.supervised import fit
 from clicksmith.training.search import K, Pairs, make_task

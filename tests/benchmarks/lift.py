@@ -1,11 +1,12 @@
-"""Whether a verdict can be believed: false claims, coverage, power and harms, by many small real measurements.
+"""Whether a verdict can be believed: false claims, coverage, power and harms, by many small measurements.
 
-    aa       the control again under another name, decided as if it were generated rows: a gain is never there
-    planted  unseen real rows as if they were generated: a gain that is there, whose size is the mean over cases
+    aa       the control again under another name, decided as if it were generated: a gain is never there
+    planted  unseen real rows as if they were generated: a gain is there, its size is the mean over cases
     harm     the same rows, whose labels are turned over in one category
 
-Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws its
-own training users and test users. Trainings are small and real: a logistic model of 60 steps, five seeds an arm.
+Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws
+its own training rows and test users. Trainings are small and real: a logistic model of 60 steps, five seeds
+an arm.
 """
 
 import argparse
@@ -91,7 +92,14 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     mine = replace(splits, train=real, test=of_users(splits.test, NUM_TESTED_USERS, random))
     arm = ARMS["same"] if kind == "aa" else ARMS["added"]
     settings = (f"lift.arms={{none: {{kind: none}}, tried: {arm}}}", "generators={gan: {preset: ctgan}}")
-    given = [*SETTINGS, *settings, f"seed={number}", "lift.num_fits=1", "lift.min_users=50", "ray.num_workers=0"]
+    given = [
+        *SETTINGS,
+        *settings,
+        f"seed={number}",
+        "lift.num_fits=1",
+        "lift.min_users=50",
+        "ray.num_workers=0",
+    ]
     own = load_config(None, given)
     arms = {"none": Arm("none", "control", 0.0), "tried": Arm("tried", "generator", 1.0)}
     nothing = real.take(np.zeros(0, np.int64))
@@ -145,7 +153,7 @@ def aa(found: list[Case]) -> None:
 
 
 def planted(found: list[Case]) -> None:
-    """A gain whose size is the mean over cases; what is worthwhile is put where the size is just detectable."""
+    """A gain whose size is the mean over cases; worthwhile is set so that it is just detectable."""
     truth = float(np.mean([case.gain.value for case in found]))
     spread = float(np.std([case.gain.value for case in found], ddof=1))
     error = float(np.sqrt(np.mean([case.gain.error**2 for case in found])))
@@ -169,7 +177,9 @@ def harm(found: list[Case]) -> None:
 
 def main() -> None:
     """Print one JSON line a figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", type=int, default=200, help="of aa; half as many of the others")
     parser.add_argument("--folder", type=Path, help="where the simulated lake is kept; else it is made anew")
     arguments = parser.parse_args()

@@ -246,8 +246,8 @@ def report(prefix: str, judged: Judged, k: int = 10) -> None:
 
 def beauty(num_epochs: int, seeds: list[int]) -> None:
     """Networks and baselines on the same users, and what is published."""
-    for name, figures in PUBLISHED.items():
-        for figure, value in figures.items():
+    for name, published in PUBLISHED.items():
+        for figure, value in published.items():
             print_line("recommenders", f"beauty.published.{name}.{figure}", value, "1")
     data = amazon_beauty()
     for name, fits in baselines(data).items():

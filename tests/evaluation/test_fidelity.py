@@ -198,7 +198,9 @@ def test_a_label_s_rate_by_hand():
     assert ratio == pytest.approx(0.25)
     reach = np.exp(1.96 * np.sqrt(0.85 / 150 + 0.4 / 1200))
     assert (low, high) == pytest.approx((0.25 / reach, 0.25 * reach))
-    assert fidelity.label_ratio(other, real)[0] == pytest.approx(0.4 / 0.85), "the rarer value is the other one"
+    assert fidelity.label_ratio(other, real)[0] == pytest.approx(0.4 / 0.85), (
+        "the rarer value is the other one"
+    )
     same = fidelity.label_ratio(real, real)
     assert same[0] == 1.0 and same[1] < 1.0 == same[2]
     never = np.zeros(10, bool)

@@ -26,7 +26,8 @@ from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vo
 QUICK = (
     "ray.num_workers=0", "lift.num_seeds=3", "lift.num_fits=1", "lift.max_rows=300",
     "generators={gan: {preset: ctgan, max_rows: 200}}", "lift.min_users=5",
-    "ranker.num_steps=3", "ranker.num_validations=1", "ranker.batch_size=64", "sequential.num_steps=3", "sequential.batch_size=8",
+    "ranker.num_steps=3", "ranker.num_validations=1", "ranker.batch_size=64",
+    "sequential.num_steps=3", "sequential.batch_size=8", "sequential.num_validations=1",
     "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 0.5}, "
     "gan: {kind: synthetic, generator: gan, ratio: 1.0}}",
     "lift.next_item.arms={none: {kind: none}, crop: {kind: augmentation, operations: [crop]}}",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import CommitProperties, write_deltalake
 
 import train_recommender
 from clicksmith.config import Config
@@ -17,7 +18,6 @@ from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
 from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
-from deltalake import CommitProperties, write_deltalake
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
 

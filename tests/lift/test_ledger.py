@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from clicksmith.errors import LakeError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.ledger import note
 from clicksmith.tables import MEASUREMENTS, TRAINING_EXAMPLES
-from deltalake import DeltaTable
 
 
 def test_measurements_are_counted_once_and_by_rows(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from builders import rows_of
 from clicksmith.config import ArmConfig, Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse import storage
@@ -13,7 +14,6 @@ from clicksmith.lift.measure import measure
 from clicksmith.lift.search import SearchTask, search_task, training_pairs
 from clicksmith.reading.pairs import Pairs, SearchRows
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
-from builders import rows_of
 from training.toy_lake import write_rows
 
 ARMS = (
@@ -27,9 +27,7 @@ SMALL = (
 )  # fmt: skip
 
 REAL = Pairs.of(["red shoe", "blue hat", "red hat"], ["shoe red", "hat blue", "hat red"], [1, 2, 1])
-ROWS = SearchRows(
-    REAL, {}, ["a b c d e f", "One"], ["a b c d e f text", "One text"]
-)
+ROWS = SearchRows(REAL, {}, ["a b c d e f", "One"], ["a b c d e f text", "One text"])
 
 
 def pairs_of(arm: dict[str, object], num_real: int = 2) -> list[tuple[str, str, int]]:
@@ -41,7 +39,9 @@ def test_which_pairs_an_arm_learns_from() -> None:
     control = [("red shoe", "shoe red", 1), ("blue hat", "hat blue", 2)]
     assert pairs_of({"kind": "none"}) == pairs_of({"kind": "same"}) == control
     unseen = ("red hat", "hat red", 1)
-    assert pairs_of({"kind": "real_all"}) == pairs_of({"kind": "real_more", "ratio": 0.5}) == [*control, unseen]
+    assert (
+        pairs_of({"kind": "real_all"}) == pairs_of({"kind": "real_more", "ratio": 0.5}) == [*control, unseen]
+    )
     copies = pairs_of({"kind": "duplicate", "ratio": 1.0})
     assert copies[:2] == control and sorted(copies[2:]) == sorted(control)
     shuffled = pairs_of({"kind": "shuffled", "ratio": 8.0})[2:]
@@ -69,8 +69,8 @@ def write(lake: Lake, splits: Sequence[tuple[str, int]]) -> tuple[Snapshot, Snap
             query = " ".join(item.split("-"))
             for name, grade in ((item, 1), (other, 0)):
                 rows.append({
-                    "query": query, "item_id": name, "grade": grade, "num_impressions": 1, "num_clicks": grade,
-                    "num_carts": 0, "num_purchases": 0, "source": "log", "split": split,
+                    "query": query, "item_id": name, "grade": grade, "num_impressions": 1,
+                    "num_clicks": grade, "num_carts": 0, "num_purchases": 0, "source": "log", "split": split,
                 })  # fmt: skip
     pairs = write_rows(lake, SEARCH_PAIRS, rows_of(SEARCH_PAIRS, rows), "f" * 32)
     return pairs, write_rows(lake, BRONZE_ITEMS, rows_of(BRONZE_ITEMS, items), "f" * 32)
@@ -85,7 +85,9 @@ def prepare(config: Config, lake: Lake, splits: Sequence[tuple[str, int]]) -> Se
 def test_queries_are_the_units(make_config: Callable[..., Config], lake: Lake) -> None:
     config = make_config(ARMS, *SMALL)
     task = prepare(config, lake, [("train", 64), ("validation", 30), ("test", 40)])
-    assert task.num_real == 60 and task.units["test"].num_rows == 40 and task.units["validation"].num_rows == 30
+    assert (
+        task.num_real == 60 and task.units["test"].num_rows == 40 and task.units["validation"].num_rows == 30
+    )
     found = measure(task, config, storage.join(models_root(config), "runs", "lift"))
     assert found.verdict.arm == "titles"
     shuffled = found.gain("ndcg@10", "all", "shuffled", "none")

@@ -176,7 +176,8 @@ class SearchConfig(Section):
     max_text_tokens: int = Field(default=64, ge=3)
     max_pairs: int = Field(default=200_000, ge=10, description="of training, by hash of the query")
     augment: str = Field(
-        default="verdict", description="train as the verdict says; none: on real pairs alone; or an arm's name"
+        default="verdict",
+        description="train as the verdict says; none: on real pairs alone; or an arm's name",
     )
 
 

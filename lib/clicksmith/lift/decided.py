@@ -74,8 +74,8 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
         return None
     if not lineage_of(config, inputs).made(found):
         raise TrainingError(
-            f"{VERDICTS.name} version {found.version} was decided on other rows, or with other settings, than "
-            f"are there now: the shipped model of {task} cannot follow it.",
+            f"{VERDICTS.name} version {found.version} was decided on other rows, or with other settings, "
+            f"than are there now: the shipped model of {task} cannot follow it.",
             f"Run measure_lift again, or set {SECTIONS[task]}.augment to none.",
         )
     verdicts = load_table(found, ["run_id", "decision", "arm"], {"task": task}).to_pylist()

@@ -1,6 +1,6 @@
 """The task of ranking: the configured ranker, on the outcome of impressions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np

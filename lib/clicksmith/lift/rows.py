@@ -15,7 +15,6 @@ from clicksmith.lift.verdict import Statement, Verdict
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 
-
 def metric_rows(run_id: str, measured: Sequence[Measured]) -> pa.Table:
     """Rows for gold.evaluation_metrics.
 
@@ -164,7 +163,9 @@ def _interval_words(measured: Measured) -> str:
     task = measured.task
     crossed = " and items" if len(task.units["test"].clusters) > 1 else ""
     fits = ", and the fits of the generator" if any(arm.num_fits > 1 for arm in task.arms.values()) else ""
-    return f"95 %, by Student's t over what varies: the {task.unit}{crossed} that were tested, the seeds{fits}"
+    return (
+        f"95 %, by Student's t over what varies: the {task.unit}{crossed} that were tested, the seeds{fits}"
+    )
 
 
 def _statement(one: Statement) -> dict[str, Any]:

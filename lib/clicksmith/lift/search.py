@@ -185,7 +185,10 @@ def _answerable(pairs: Pairs) -> NDArray[np.int64]:
 
 def _units(rows: SearchRows, split: Split, queries: NDArray[np.int64], min_units: int) -> Units:
     """Segments by how often a query was asked in training: rare and new ones are what search lacks."""
-    pairs, known = rows.asked[split], dict(zip(*np.unique(rows.train.queries, return_counts=True), strict=True))
+    pairs, known = (
+        rows.asked[split],
+        dict(zip(*np.unique(rows.train.queries, return_counts=True), strict=True)),
+    )
     first = {int(number): row for row, number in reversed(list(enumerate(pairs.query)))}
     asked = np.array([int(known.get(pairs.queries[first[int(number)]], 0)) for number in queries])
     numbers = np.arange(len(queries))

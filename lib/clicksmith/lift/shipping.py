@@ -12,16 +12,16 @@ from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.arms import Stock, added_rows
 from clicksmith.lift.decided import Decided, decided
 from clicksmith.lift.inputs import inputs_of
-from clicksmith.lift.ranking import generated_rows, tail_of, with_popularity
 from clicksmith.lift.next_item import settings_of, took_rare, training_rows
+from clicksmith.lift.ranking import generated_rows, tail_of, with_popularity
+from clicksmith.lift.search import training_pairs
 from clicksmith.reading.examples import Splits
 from clicksmith.reading.next_items import popularity_scores
-from clicksmith.lift.search import training_pairs
 from clicksmith.reading.pairs import Pairs, SearchRows
 from clicksmith.reading.sequences import SequenceRows
 from clicksmith.seeds import derive_seed
-from clicksmith.training.ranker import Added, ranker_run
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
+from clicksmith.training.ranker import Added, ranker_run
 from clicksmith.training.runs import Run
 from clicksmith.training.search import search_run
 from clicksmith.training.sequential import sequential_run

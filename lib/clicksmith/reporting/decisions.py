@@ -111,8 +111,8 @@ def change(verdict: Verdict) -> str:
         role = evidence["arms"][evidence["chosen"]]["role"]
         fits = " and more fits of the generator" if role == "generator" else ""
         return (
-            f"More seeds{fits}: the noise between trainings hides a gain of {worthwhile}, however many {unit} "
-            "are tested."
+            f"More seeds{fits}: the noise between trainings hides a gain of {worthwhile}, however many "
+            f"{unit} are tested."
         )
     return (
         f"About {words.about_words(needed)} test {unit}, where {evidence['num_test_units']:,} were tested: "

@@ -16,7 +16,12 @@ QUALITY = (
     ("fidelity.shapes", "Column shapes", "1 is best", "min_shapes"),
     ("fidelity.pairs", "Column pairs", "1 is best", "min_pairs"),
     ("fidelity.triples", "Column triples", "1 is best", "min_triples"),
-    ("fidelity.label_ratio", "Rate of the worst label", "of the real one or the other way round, 1 is best", "min_label_ratio"),
+    (
+        "fidelity.label_ratio",
+        "Rate of the worst label",
+        "of the real one or the other way round, 1 is best",
+        "min_label_ratio",
+    ),
     ("fidelity.c2st_auc", "Told apart by trees", "AUC, .5 is best", "max_c2st_auc"),
     ("utility.trained_auc", "Trees trained on them, tested on real rows", "AUC", "max_utility_loss"),
     ("privacy.dcr_share", "Nearer to training rows", "share, .5 is best", "max_dcr_share"),
