@@ -74,6 +74,7 @@ def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Samp
     scores = []
     for side in (train, attacked):
         chosen = side.whole_users(NUM_ATTACKED)
+        assert chosen.users is not None
         placed = space.place(chosen)
         to_reference = nearest_neighbours(placed, reference, neighbour)[:, -1]
         by_row = attack.density_scores(nearest_distances(placed, points), to_reference)

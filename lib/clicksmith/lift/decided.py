@@ -83,7 +83,7 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     logger.info("%s: the verdict is %s %s", task, verdict["decision"], verdict["arm"] or "")
     if verdict["decision"] != "augment":
         return None
-    return _arm(config, verdict["arm"], arms, inputs, task, verdict["run_id"])
+    return _arm(config, str(verdict["arm"]), arms, inputs, task, verdict["run_id"])
 
 
 def _settings(config: Config, task: str) -> tuple[str, Mapping[str, ArmConfig]]:

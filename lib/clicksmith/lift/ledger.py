@@ -5,6 +5,7 @@ Written before anything is trained, so that a measurement that was given up coun
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -46,8 +47,8 @@ def note(lake: Lake, run_id: str, examples: Snapshot, arms: Iterable[str]) -> in
         return len({row["run_id"] for row in same if not mine or row["started_ts"] < min(mine)} - {run_id})
 
 
-def _rows(uri: str) -> list[dict[str, object]]:
+def _rows(uri: str) -> list[dict[str, Any]]:
     if not DeltaTable.is_deltatable(uri):
         return []
-    rows: list[dict[str, object]] = DeltaTable(uri).to_pyarrow_table().to_pylist()
+    rows: list[dict[str, Any]] = DeltaTable(uri).to_pyarrow_table().to_pylist()
     return rows
