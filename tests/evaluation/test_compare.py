@@ -40,7 +40,7 @@ def fresh():
 def test_every_figure_stands_beside_its_ceiling(fresh):
     found = overall(fresh)
     assert set(found) == {
-        *(f"fidelity.{name}" for name in ("shapes", "pairs", "triples", "c2st_auc")),
+        *(f"fidelity.{name}" for name in ("shapes", "pairs", "triples", "label_ratio", "c2st_auc")),
         *(f"diversity.{name}" for name in ("coverage", "entropy_ratio", "mode_share", "duplicate_share")),
         *(f"privacy.{name}" for name in ("dcr_share", "nndr_ratio", "membership_auc", "identical_share")),
         *(f"privacy.{name}" for name in ("domias_auc", "domias_tpr")),
@@ -55,7 +55,10 @@ def test_rows_of_the_same_distribution_reach_their_ceilings_and_pass(fresh):
     for name in ("fidelity.shapes", "fidelity.pairs", "fidelity.triples", "diversity.entropy_ratio"):
         assert found[name].value == pytest.approx(found[name].ceiling, abs=0.03)
     assert found["utility.trained_auc"].value == pytest.approx(found["utility.trained_auc"].ceiling, abs=0.05)
-    assert gate.decide("synthetic", fresh, GateConfig()).failures == []
+    many = compare_tables(shop(1, 4000), shop(2, 4000), shop(3, 4000), labels=["bought"])
+    assert gate.decide("synthetic", many, GateConfig()).failures == []
+    (few,) = gate.decide("synthetic", fresh, GateConfig()).failures
+    assert few.startswith("max_identical_excess"), "so few rows cannot show that they repeat no training rows"
 
 
 def test_training_rows_sold_as_synthetic_look_perfect_and_are_refused():

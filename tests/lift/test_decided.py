@@ -14,6 +14,7 @@ import train_recommender
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lakehouse.lineage import schema_hash
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
 from clicksmith.recommenders.artefact import sequential_inputs
@@ -59,7 +60,7 @@ def decide(lake: Lake, config: Config, **arms: str | None) -> None:
         }
         for task, arm in arms.items()
     ]  # fmt: skip
-    metadata = json.dumps(lineage.metadata(None, None))
+    metadata = json.dumps({**lineage.metadata(), "schema": schema_hash(VERDICTS)})
     write_deltalake(
         lake.uri(VERDICTS),
         pa.Table.from_pylist(rows, schema=VERDICTS.arrow_schema),
@@ -129,7 +130,7 @@ def test_a_stale_verdict_is_refused(gold: Lake, make_config: Callable[..., Confi
     other_settings = make_config(*QUICK, "lift.num_seeds=7")
     with pytest.raises(TrainingError, match=r"Run measure_lift again, or set ranker\.augment to none"):
         train_recommender.run(other_settings)
-    write_rows(gold, SEQUENCES, cycle_sequences(20, 10, 9), "f" * 32, mode="overwrite")
+    write_rows(gold, SEQUENCES, cycle_sequences(20, 10, 9), "e" * 32, mode="overwrite")
     with pytest.raises(TrainingError, match="on other rows, or with other settings, than are there now"):
         train_recommender.run(config)
 

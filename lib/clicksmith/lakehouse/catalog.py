@@ -178,11 +178,14 @@ class Lake:
             "writers out.",
         )
 
-    def count_rows(self, snapshot: Snapshot) -> int:
-        """Rows of the whole table at the snapshot's version, from its files' statistics."""
+    def count_rows(self, snapshot: Snapshot, part: str | None = None) -> int:
+        """Rows of a table at the snapshot's version, or of a partition of it, by its files' statistics."""
         delta = self.open(snapshot.table, snapshot.version)
         assert delta is not None
         files = pa.table(delta.get_add_actions(flatten=True))
+        if part is not None:
+            column, _, value = part.partition("=")
+            files = files.filter(pc.equal(files[f"partition.{column}"].cast(pa.string()), value))
         return int(pc.sum(files["num_records"]).as_py() or 0)
 
     def get(self, table: Table, part: str | None = None) -> Snapshot:

@@ -32,9 +32,10 @@ def inputs_of(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) ->
     found = {"training_examples": lake.get(TRAINING_EXAMPLES), "vocabulary": lake.get(VOCABULARY)}
     generators = sorted({arm.generator for arm in config.lift.arms.values() if arm.generator is not None})
     for fit in (fit for generator in generators for fit in config.fits_of(generator)):
-        published = lake.find(SYNTHETIC_EXAMPLES, part=f"generator={fit}")
-        if published is not None and published.num_rows:
-            found[f"{SYNTHETIC}{fit}"] = published
+        part = f"generator={fit}"
+        there = lake.find(SYNTHETIC_EXAMPLES, part)
+        if there is not None and lake.count_rows(there, part):  # what the gate withheld is an empty part
+            found[f"{SYNTHETIC}{fit}"] = there
     if config.search is not None and config.lift.search.arms:
         found |= {"search_pairs": lake.get(SEARCH_PAIRS), "items": lake.get(BRONZE_ITEMS)}
     return {**found, **(sequential if config.lift.next_item.arms else {})}
