@@ -72,7 +72,7 @@ class Planned:
 PLANS = {
     "augment": Planned(0.0043, 0.0009),
     "no_gain": Planned(0.0001, 0.0002, harmed="history=0-49"),
-    "inconclusive": Planned(0.0014, 0.0017, few=FEW),
+    "inconclusive": Planned(0.0014, 0.0017, seeds=0.00002, few=FEW),
 }
 NOISY = Planned(0.0014, 0.0004, seeds=0.004)
 """No number of users would tell."""
