@@ -11,10 +11,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "jobs"))
 # Tests start many short-lived JVMs, here and in jobs' own processes: compiling hot code to the last takes
 # longer than it saves (tests/events/test_clean.py: 58 s with, 47 s without), and to verify Spark's own
-# classes takes a tenth of a job. Rows do not depend on either.
+# classes takes a tenth of a job. Rows do not depend on either. With the first compiler alone Java would keep
+# 48 MB for compiled code, which a whole pipeline fills.
 os.environ.setdefault(
     "JDK_JAVA_OPTIONS",
-    "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m "
+    "-XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
 )
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Threads of two processes would wait for one another on two cores.

@@ -1,9 +1,1 @@
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Tiny models: threads that wait for each other take far longer than the work."""
-    import torch
-
-    torch.set_num_threads(1)
+from one_thread import one_thread  # noqa: F401  # pytest finds it here

@@ -99,6 +99,7 @@ def test_a_gate_that_lets_more_through_says_so():
         "is 1 in place of 0.99 and max_heldout_gap_nats is open in place of 2."
     )
     assert sections.loosened({"max_c2st_auc": 0.8, "min_shapes": 0.9}) == ""
+    assert sections.loosened({"max_rows": 50_000}) == "", "more rows are looked at: no bound"
 
 
 def test_a_model_that_loses_to_what_it_has_to_beat_says_so():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicksmith.config import GateConfig
-from clicksmith.evaluation.gate import read_decisions
+from clicksmith.evaluation.gate import RULES, read_decisions
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.data import TableFacts
@@ -202,9 +202,10 @@ def _is_better(metric: str, value: float, other: float) -> bool:
 def loosened(gate: Mapping[str, Any]) -> str:
     """Which bounds of a lake's gate let more through than the defaults; empty where none does."""
     found = []
-    for name, default in GateConfig().model_dump().items():
-        limit = gate.get(name, default)
-        if limit == default or default is None:
+    defaults = GateConfig().model_dump()
+    for name in RULES:
+        limit, default = gate.get(name, defaults[name]), defaults[name]
+        if limit == default:
             continue
         if limit is None or (limit < default if name.startswith("min_") else limit > default):
             found.append(f"{name} is {'open' if limit is None else f'{limit:g}'} in place of {default:g}")
