@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.arms import Stock
+from clicksmith.lift.arms import Stock, is_rare
 from clicksmith.lift.intervals import POWER, Estimate
 from clicksmith.lift.measure import Measured, measure
-from clicksmith.lift.ranking import RankingTask, tail_of, units_of, with_popularity
+from clicksmith.lift.ranking import RankingTask, units_of, with_popularity
 from clicksmith.lift.task import ALL, Arm
 from clicksmith.lift.verdict import Statement
 from clicksmith.reading.examples import Examples, Splits, read_splits
@@ -103,7 +103,7 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     own = load_config(None, given)
     arms = {"none": Arm("none", "control", 0.0), "tried": Arm("tried", "generator", 1.0)}
     nothing = real.take(np.zeros(0, np.int64))
-    stock = Stock(real, nothing, tail_of(real), {"gan": (more,)})
+    stock = Stock(real, nothing, is_rare(real, real), {"gan": (more,)})
     units = {"test": units_of(mine.test, own.lift.min_users)}
     task = RankingTask(own, mine, stock, arms, {}, units)
     with tempfile.TemporaryDirectory() as folder:

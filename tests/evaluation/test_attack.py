@@ -131,3 +131,40 @@ def test_by_few_users_chance_accuses_nobody_and_a_leak_is_found_all_the_same(sid
     assert not any(found > 0.05 for found in honest)
     assert any(math.isnan(found) for found in honest)
     assert by_few_users(train.head(100), train, holdout, 1) > 0.5
+
+
+def users(seed, num_users, num_rows=8, spread=0.6):
+    """Rows of users who each have a profile of their own, eight numbers, and scatter around it."""
+    rng = np.random.default_rng(seed)
+    owners = np.repeat(np.arange(num_users), num_rows)
+    profiles = rng.normal(size=(num_users, 8))
+    return owners, profiles, profiles[owners] + spread * rng.normal(size=(len(owners), 8))
+
+
+def sample_of(numbers, owners=None):
+    return Sample(tuple("abcdefgh"), np.zeros(8, bool), numbers, owners)
+
+
+def test_whole_users_tell_what_single_rows_do_not():
+    """New rows of all who were trained on: each says little, all of a user's say who was there."""
+    (owners, profiles, shown), (others, _, unseen) = users(1, 300), users(2, 600)
+    train, holdout = sample_of(shown, owners), sample_of(unseen, others)
+    rng = np.random.default_rng(3)
+    leaking = sample_of(profiles[owners] + 0.6 * rng.normal(size=shown.shape))
+    honest = sample_of(users(4, 300)[2])
+    space = Space.fit(train)
+
+    def of_users(rows):
+        return figures.user_attack_figures(space, rows, train, holdout)["privacy.user_auc", "all"]
+
+    by_row = attacked(leaking, train, holdout)["domias_auc"].value
+    assert of_users(leaking).ci_low > 0.65 and of_users(leaking).value > by_row + 0.08
+    assert of_users(honest).ci_low < 0.5 < of_users(honest).ci_high
+
+
+def test_too_few_users_and_unknown_ones_are_not_attacked():
+    (owners, _, shown), (others, _, unseen) = users(1, 300), users(2, 60)
+    train, holdout = sample_of(shown, owners), sample_of(unseen, others)
+    found = figures.user_attack_figures(Space.fit(train), train, train, holdout)
+    assert math.isnan(found["privacy.user_auc", "all"].value)
+    assert figures.user_attack_figures(Space.fit(train), train, sample_of(shown), holdout) == {}

@@ -4,7 +4,7 @@ import pytest
 
 from clicksmith.evaluation import figures, privacy
 from clicksmith.evaluation import space as spaces
-from clicksmith.evaluation.sample import Coding, Sample
+from clicksmith.evaluation.sample import Coding, Sample, columns_of
 from clicksmith.tables import Column
 
 COLUMNS = (
@@ -53,7 +53,7 @@ def test_blocks_do_not_matter():
     sample = coding.encode(rows)
     space = spaces.Space.fit(sample)
     points = space.place(sample)
-    codes, ranks = points.codes.astype(int), points.ranks.astype(int)
+    codes, ranks = np.stack(points.codes).astype(int), points.ranks.astype(int)
     whole = (codes[:, :, None] != codes[:, None, :]).sum(0) * space.unit
     whole += np.abs(ranks[:, :, None] - ranks[:, None, :]).sum(0)
     references = space.place(sample.tail(40))
@@ -191,3 +191,17 @@ def test_the_ratio_of_ratios_by_hand():
 def test_wilson_interval_by_hand():
     # 0 of 10 at z = 1.96: from 0 to z^2 / (n + z^2).
     assert privacy.share_interval(0.0, 10) == (0.0, pytest.approx(1.96**2 / (10 + 1.96**2)))
+
+
+def test_items_of_a_large_catalogue_differ():
+    """A row that keeps all of a training row but its item is no copy, and lies one column away."""
+    items = [f"i{number}" for number in range(600)]
+    reference = pa.table({"item": items, "kind": ["a", "b", "c"] * 200})
+    coding = Coding.fit(reference, columns_of(reference.schema))
+    train = coding.encode(reference)
+    space = spaces.Space.fit(train)
+    other = coding.encode(pa.table({"item": [*items[300:303], *items[:3]], "kind": ["a"] * 6}))
+    to_train = spaces.nearest_distances(space.place(other), space.place(train.head(300)))
+    # Of the first 300 items only those of kind a, every third, are there as they are asked.
+    assert to_train.tolist() == [space.unit] * 3 + [0, space.unit, space.unit]
+    assert privacy.identical_share(other, train.head(300)) == pytest.approx(1 / 6)

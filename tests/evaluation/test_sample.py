@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clicksmith.errors import ContractError
 from clicksmith.evaluation.compare import Measure, Sides, real_figures
-from clicksmith.evaluation.sample import Coding, Sample
+from clicksmith.evaluation.sample import Coding, Sample, columns_of
 from clicksmith.tables import Column
 
 
@@ -44,3 +44,30 @@ def test_the_ceilings_of_four_unequal_held_out_users_are_measured() -> None:
     assert 0 <= found["privacy.domias_auc", "all"].value <= 1
     with pytest.raises(ContractError, match="rows of 3 held-out users: at least 4"):
         Sides.of("gan", train, rows_of([30, 30, 40]), 100, 100)
+
+
+def catalogue(counts: list[int]) -> pa.Table:
+    """A row for each time that an item was taken; items are named by rank."""
+    items = [f"i{rank:04d}" for rank, count in enumerate(counts) for _ in range(count)]
+    return pa.table({"item_id": items, "kind": ["a"] * len(items)})
+
+
+def test_items_of_a_catalogue_are_taken_together_by_frequency() -> None:
+    # 100 rows of the first item and 300 of one row each: the first alone is 5 twentieths of 400 rows.
+    rows = catalogue([100] + [1] * 300)
+    coding = Coding.fit(rows, columns_of(rows.schema))
+    asked = pa.table(
+        {"item_id": ["i0000", "i0001", "i0020", "i0021", "i0300", "new", None], "kind": ["a"] * 7}
+    )
+    grouped = coding.grouped(coding.encode(asked)).values
+    # A group a twentieth: of 20 rows. The sixteenth holds the last one; what is not known is the next.
+    assert grouped[:, 0].tolist() == [1, 2, 2, 3, 16, 17, 0]
+    assert grouped[:, 1].tolist() == [1] * 7
+    assert coding.num_codes(0) == 18 and coding.bins(coding.grouped(coding.encode(asked)))[:, 0].max() == 17
+
+
+def test_few_values_are_not_taken_together() -> None:
+    rows = catalogue([3] * 250)
+    coding = Coding.fit(rows, columns_of(rows.schema))
+    sample = coding.encode(rows)
+    assert coding.grouped(sample) is sample and coding.num_codes(0) == 252

@@ -31,6 +31,7 @@ QUICK = (
     "lift.arms={none: {kind: none}, duplicate: {kind: duplicate, ratio: 0.5}, "
     "gan: {kind: synthetic, generator: gan, ratio: 1.0}}",
     "lift.next_item.arms={none: {kind: none}, crop: {kind: augmentation, operations: [crop]}}",
+    "lift.ranking.models=[logistic]", "lift.next_item.models=[gru4rec]",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from clicksmith.config import ArmConfig, Config
 from clicksmith.errors import ConfigError
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.arms import Stock, added_rows, role_of
+from clicksmith.lift.arms import Stock, added_rows, is_rare, role_of
 from clicksmith.reading.examples import Examples, Splits, read_splits
 from clicksmith.tables import VOCABULARY
 from clicksmith.training.ranker import Added, Pool
@@ -35,7 +35,10 @@ def rows(labels: list[int], weights: list[float] | None = None) -> Examples:
 STOCK = Stock(
     real=rows([1, 0, 0, 0]),
     unseen=rows([0, 1, 0]),
-    tail=np.array([False, True, False, True]),
+    rare={
+        "rare_items": np.array([False, True, False, True]),
+        "rare_outcome": np.array([True, False, False, False]),
+    },
     generated={"gan": (rows([1] * 6), rows([0] * 2))},
 )
 
@@ -75,6 +78,38 @@ def test_what_is_real_generated_or_nothing(config: Config) -> None:
     second = added(config, fit=1, kind="synthetic", generator="gan", ratio=1.0)
     assert first is not None and first.rows.labels.tolist() == [True] * 4
     assert second is not None and second.rows.labels.tolist() == [False] * 2
+
+
+def test_reweighted_rows_count_as_often_as_asked(config: Config) -> None:
+    found = added(config, kind="reweight", weight=5.0)
+    assert found is not None and codes_of(found) == [0]
+    pool = Pool(((STOCK.real, 1.0), (found.rows, found.weight)), weighted=False)
+    assert pool.weights is not None
+    weight = np.bincount([0, 1, 2, 3, 0], pool.weights.numpy())
+    assert weight / weight[1] == pytest.approx([5, 1, 1, 1]), "the positive row, in both of its places"
+
+
+def test_generated_rows_of_what_real_rows_lack(config: Config) -> None:
+    """Quarters of the real rows: at most 10 events before, items taken at most twice; one positive."""
+    history, popularity = [10, 10, 20, 30, 40, 50, 60, 70], [2, 2, 4, 5, 6, 7, 8, 9]
+    real = facts_of(rows([1, 0, 0, 0, 0, 0, 0, 0]), history, popularity)
+    generated = facts_of(rows([1, 0, 0, 1]), [5, 10, 90, 90], [9, 0, 2, 9])
+    stock = Stock(real, real.take(np.zeros(0, np.int64)), is_rare(real, real), {"gan": (generated,)})
+
+    def chosen(only: str) -> list[int]:
+        arm = ArmConfig.model_validate({"kind": "synthetic", "generator": "gan", "ratio": 1.0, "only": only})
+        return codes_of(added_rows(arm, stock, 0, 7, config.ranker, None))  # type: ignore[arg-type]
+
+    assert chosen("short_histories") == [0, 1]
+    assert chosen("rare_items") == [1, 2]
+    assert chosen("rare_outcome") == [0, 3]
+    arm = ArmConfig(kind="synthetic", generator="gan", ratio=0.125, only="rare_outcome")
+    assert codes_of(added_rows(arm, stock, 0, 7, config.ranker, None)) == [0]  # type: ignore[arg-type]
+
+
+def facts_of(found: Examples, history: list[int], popularity: list[int]) -> Examples:
+    facts = {"user_num_events": np.array(history), "popularity": np.array(popularity)}
+    return replace(found, facts=facts)
 
 
 def test_shuffled_labels_are_the_same_ones_on_other_rows(config: Config) -> None:
@@ -120,10 +155,12 @@ def test_roles() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{kind: real_all, ratio: 0.5}", "left out for the kinds none, same, real_all and augm"),
+        ("{kind: real_all, ratio: 0.5}", "left out for the kinds none, same, real_all, reweight, augm"),
         ("{kind: duplicate}", "must be above 0"),
         ("{kind: duplicate, ratio: 1.0, alone: true}", "the rest is for real rows"),
         ("{kind: duplicate, ratio: 1.0, generator: gan}", "for no other kind"),
+        ("{kind: reweight}", "needs a 'weight' above 1"),
+        ("{kind: duplicate, ratio: 1.0, only: rare_items}", "'kind' must be 'synthetic'"),
     ],
 )
 def test_arms_that_make_no_sense(make_config: Callable[..., Config], settings: str, message: str) -> None:

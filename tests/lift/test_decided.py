@@ -53,10 +53,11 @@ def gold(lake: Lake, config: Config) -> Lake:
 def decide(lake: Lake, config: Config, **arms: str | None) -> None:
     """Write a verdict a task, as measure_lift would on what is there now."""
     lineage = lineage_of(config, inputs_of(config, lake, sequential_inputs(config, lake)))
+    models = {"ranking": config.ranker.model, "next_item": config.sequential.model}
     rows = [
         {
-            "run_id": lineage.run_id, "task": task, "model": "toy", "arm": arm, "ratio": None, "segments": [],
-            "decision": "no_gain" if arm is None else "augment", "evidence": "{}",
+            "run_id": lineage.run_id, "task": task, "model": models[task], "arm": arm, "ratio": None,
+            "segments": [], "decision": "no_gain" if arm is None else "augment", "evidence": "{}",
         }
         for task, arm in arms.items()
     ]  # fmt: skip

@@ -190,6 +190,10 @@ class ScoringConfig(Section):
     )
 
 
+_WITHOUT_RATIO = ("none", "same", "real_all", "reweight", "augmentation")
+"""Kinds of arms that add nothing, or all there is."""
+
+
 class ArmConfig(Section):
     """One arm of a lift measurement."""
 
@@ -202,6 +206,7 @@ class ArmConfig(Section):
         "duplicate",
         "oversample_tail",
         "oversample_label",
+        "reweight",
         "teacher",
         "augmentation",
         "titles",
@@ -209,13 +214,16 @@ class ArmConfig(Section):
     ] = Field(
         description="none: the control. same: the control again, with other seeds. shuffled: copies whose "
         "labels say nothing. real_more, real_all: real rows that the control lacks. duplicate, "
-        "oversample_tail (rare items), oversample_label (the rarer outcome): copies. teacher: copies with "
-        "the labels of a simpler model"
+        "oversample_tail (rare items), oversample_label (the rarer outcome): copies. reweight: real rows of "
+        "the rarer outcome count 'weight' times. teacher: copies with the labels of a simpler model"
     )
     generator: str | None = Field(default=None, description="for kind synthetic: its name under generators")
     ratio: float = Field(default=0.0, ge=0, description="added rows a real row")
     weight: float = Field(
         default=1.0, gt=0, description="of an added row in the loss, where a real one has 1"
+    )
+    only: Literal["rare_items", "short_histories", "rare_outcome"] | None = Field(
+        default=None, description="for kind synthetic: of generated rows, those of what real rows lack"
     )
     share_of_steps: float = Field(
         default=1.0,
@@ -234,10 +242,14 @@ class ArmConfig(Section):
     def _adds_what_it_says(self) -> "ArmConfig":
         if (self.kind == "synthetic") != (self.generator is not None):
             raise ValueError("'generator' must be given for kind 'synthetic' and for no other kind")
-        if (self.kind in ("none", "same", "real_all", "augmentation")) != (self.ratio == 0.0):
+        if (self.kind in _WITHOUT_RATIO) != (self.ratio == 0.0):
             raise ValueError(
-                "'ratio' must be above 0, and be left out for the kinds none, same, real_all and augmentation"
+                f"'ratio' must be above 0, and be left out for the kinds {', '.join(_WITHOUT_RATIO)}"
             )
+        if self.kind == "reweight" and self.weight <= 1.0:
+            raise ValueError("kind 'reweight' needs a 'weight' above 1")
+        if self.only is not None and self.kind != "synthetic":
+            raise ValueError("'only' chooses among generated rows: 'kind' must be 'synthetic'")
         if (self.kind == "augmentation") != bool(self.operations):
             raise ValueError("'operations' must be given for kind 'augmentation' and for no other kind")
         if self.alone and self.share_of_steps == 1.0:
@@ -258,8 +270,15 @@ def _check_arms(arms: Mapping[str, ArmConfig], kinds: Sequence[str], what: str) 
             raise ValueError(f"'arms' holds {name!r} of kind {arm.kind!r}, which {what} do not have")
 
 
+_FURTHER = "families measured as well, to tell whether a gain is one model's alone; no model follows; beside "
+
+
 class RankingRules(Section):
     """What a measurement of rankers has to show; set beforehand."""
+
+    models: tuple[Literal["logistic", "deepfm", "dcnv2"], ...] = Field(
+        default=(), description=f"{_FURTHER}ranker.model"
+    )
 
     worthwhile: float = Field(default=0.001, ge=0, description="gain of AUC that is worth its cost")
     margin: float = Field(default=0.01, gt=0, description="loss of AUC that harms no segment")
@@ -270,6 +289,9 @@ class NextItemRules(Section):
     """The measurement of next-item models, and what it has to show; no arms: it is left out."""
 
     arms: dict[str, ArmConfig] = Field(default_factory=dict)
+    models: tuple[Literal["sasrec", "bert4rec", "gru4rec", "two_tower"], ...] = Field(
+        default=(), description=f"{_FURTHER}sequential.model"
+    )
     worthwhile: float = Field(default=0.001, ge=0, description="gain of NDCG@10 that is worth its cost")
     margin: float = Field(default=0.005, gt=0, description="loss of NDCG@10 that harms no segment")
     recall_margin: float = Field(default=0.01, gt=0, description="loss of recall@10 that is none")
@@ -288,6 +310,9 @@ class SearchRules(Section):
     """The measurement of search models, and what it has to show; no arms: it is left out."""
 
     arms: dict[str, ArmConfig] = Field(default_factory=dict)
+    models: tuple[Literal["two_tower", "cross_encoder"], ...] = Field(
+        default=(), description=f"{_FURTHER}search.model"
+    )
     worthwhile: float = Field(default=0.005, ge=0, description="gain of NDCG@10 that is worth its cost")
     margin: float = Field(default=0.02, gt=0, description="loss of NDCG@10 that harms no segment")
     recall_margin: float = Field(default=0.02, gt=0, description="loss of recall@10 that is none")

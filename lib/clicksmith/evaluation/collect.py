@@ -22,12 +22,13 @@ from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.lakehouse.session import open_session
 from clicksmith.seeds import derive_seed
-from clicksmith.tables import SYNTHETIC_EXAMPLES
+from clicksmith.tables import SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = (*FEATURE_COLUMNS, *LABEL_COLUMNS)
+COLUMNS = (*FEATURE_COLUMNS, *LABEL_COLUMNS, TRAINING_EXAMPLES["item_id"])
+"""That are measured: what is generated, and the item that a row is given."""
 
 
 def sample(df: DataFrame, columns: Sequence[str], max_rows: int) -> pa.Table:

@@ -78,8 +78,9 @@ class Measure:
     def similarity(self, sides: Sides, sample: Sample) -> Figures:
         """Fidelity, diversity and identical rows of a sample of the sides' size."""
         real = sides.train.head(sides.size)
+        grouped = self.coding.grouped(real), self.coding.grouped(sample)
         return {
-            **figures.fidelity_figures(self.coding, real, sample, self.seed),
+            **figures.fidelity_figures(self.coding, *grouped, self.seed),
             **figures.label_figures(self.coding, real, sample, self.rates or self.labels),
             **figures.diversity_figures(self.coding, real, sample),
             **figures.identity_figures(sample, sides.train),
@@ -87,9 +88,8 @@ class Measure:
 
     def utility(self, sides: Sides, sample: Sample) -> Figures:
         """What a sample teaches about the labels of the holdout rows."""
-        return figures.utility_figures(
-            self.coding, sample, sides.holdout, self.labels, self.left_out, self.seed
-        )
+        grouped = self.coding.grouped(sample), self.coding.grouped(sides.holdout)
+        return figures.utility_figures(self.coding, *grouped, self.labels, self.left_out, self.seed)
 
 
 def real_figures(measure: Measure, sides: Sides) -> Figures:

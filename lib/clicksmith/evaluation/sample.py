@@ -4,7 +4,7 @@ Shapes: N rows, C columns, K values of a category.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,13 @@ from clicksmith.errors import ContractError
 from clicksmith.tables import Column
 
 MISSING = 0
+MAX_CATEGORIES = 250
+"""Values of a category that are told apart by themselves; where there are more, values of like frequency are
+taken together: of items in a catalogue hardly one is in two samples often enough to compare."""
 NUM_TOP = 10
 """Categories that coarse codes tell apart: the most frequent ones."""
+NUM_GROUPS = 20
+"""Of a wide category, at most: a twentieth of the rows each."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +101,13 @@ class Coding:
         columns: the columns, in order.
         categories: for each categorical column its values by falling frequency, ties by value.
         edges: for each numeric column the inner borders of its bins, rising, at most `num_bins` - 1.
+        groups: for each wide category the group of each code, see `grouped`.
     """
 
     columns: tuple[Column, ...]
     categories: dict[str, pa.Array]
     edges: dict[str, NDArray[np.float64]]
+    groups: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, reference: pa.Table, columns: Sequence[Column], num_bins: int = 10) -> "Coding":
@@ -116,13 +123,16 @@ class Coding:
             raise ContractError(f"The sample lacks the columns {missing}; it has {reference.column_names}.")
         categories: dict[str, pa.Array] = {}
         edges: dict[str, NDArray[np.float64]] = {}
+        groups: dict[str, NDArray[np.float64]] = {}
         for column in columns:
             if _is_categorical(column):
-                categories[column.name] = _by_frequency(_as_text(reference[column.name]))
+                categories[column.name], counts = _by_frequency(_as_text(reference[column.name]))
+                if len(counts) > MAX_CATEGORIES:
+                    groups[column.name] = _groups(counts)
             else:
                 numbers = _as_numbers(reference[column.name])
                 edges[column.name] = _quantile_edges(numbers[~np.isnan(numbers)], num_bins)
-        return cls(tuple(columns), categories, edges)
+        return cls(tuple(columns), categories, edges, groups)
 
     def encode(self, table: pa.Table) -> Sample:
         """Code a table's rows, in their order."""
@@ -135,9 +145,25 @@ class Coding:
         flags = np.array([column.name in self.categories for column in self.columns])
         return Sample(tuple(column.name for column in self.columns), flags, coded)
 
+    def grouped(self, sample: Sample) -> Sample:
+        """With the values of wide categories taken together by frequency in the reference.
+
+        Groups hold about equally many of the reference's rows, most frequent values first; what it lacks is
+        a group of its own. Categories of at most `MAX_CATEGORIES` values, and numbers, stay.
+        """
+        if not self.groups:
+            return sample
+        values = sample.values.copy()
+        for index, name in enumerate(sample.names):
+            if name in self.groups:
+                values[:, index] = self.groups[name][values[:, index].astype(np.int64)]
+        return replace(sample, values=values)
+
     def num_codes(self, index: int) -> int:
         """Distinct codes that `bins` can yield for a column."""
         name = self.columns[index].name
+        if name in self.groups:
+            return int(self.groups[name].max()) + 1
         return len(self.categories[name]) + 2 if name in self.categories else len(self.edges[name]) + 2
 
     def bins(self, sample: Sample) -> NDArray[np.int64]:
@@ -192,13 +218,13 @@ def columns_of(schema: pa.Schema) -> tuple[Column, ...]:
         ContractError: a column is neither.
     """
     columns, odd = [], []
-    for field in schema:
-        if _is_text(field.type) or pa.types.is_dictionary(field.type):
-            columns.append(Column(field.name, pa.string(), nullable=True))
-        elif _is_number(field.type) or pa.types.is_boolean(field.type):
-            columns.append(Column(field.name, field.type, nullable=True))
+    for entry in schema:
+        if _is_text(entry.type) or pa.types.is_dictionary(entry.type):
+            columns.append(Column(entry.name, pa.string(), nullable=True))
+        elif _is_number(entry.type) or pa.types.is_boolean(entry.type):
+            columns.append(Column(entry.name, entry.type, nullable=True))
         else:
-            odd.append(f"{field.name} ({field.type})")
+            odd.append(f"{entry.name} ({entry.type})")
     if odd:
         raise ContractError(
             f"The columns {odd} hold neither categories nor numbers.", "Leave them out, or cast them."
@@ -233,11 +259,19 @@ def _as_numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
     return numbers
 
 
-def _by_frequency(text: pa.Array) -> pa.Array:
+def _groups(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The group of each code of a category, by falling counts of its values, shape (K + 2,)."""
+    before = np.cumsum(counts) - counts
+    _, group = np.unique(before * NUM_GROUPS // counts.sum(), return_inverse=True)
+    return np.concatenate([[MISSING], group + 1.0, [group.max() + 2.0]])
+
+
+def _by_frequency(text: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
+    """The values by falling frequency, and how often each is there."""
     counted = pc.value_counts(text.drop_null())
     table = pa.table({"value": counted.field("values"), "count": counted.field("counts")})
     order = table.sort_by([("count", "descending"), ("value", "ascending")])
-    return order["value"].combine_chunks()
+    return order["value"].combine_chunks(), order["count"].to_numpy()
 
 
 def _quantile_edges(numbers: NDArray[np.float64], num_bins: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ Shapes: N queries, M references, A codes and B ranks of a row, k neighbours.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,14 @@ class Space:
     Attributes:
         is_categorical: shape (C,).
         sorted_numbers: for each numeric column's index its sorted values in the reference.
+        is_wide: shape (C,): categories of too many values for eight bits.
         unit: the most that one column can contribute to a distance, in steps. Distances are sums in
             16 bits, which the farthest two rows must fit.
     """
 
     is_categorical: NDArray[np.bool_]
     sorted_numbers: dict[int, NDArray[np.float64]]
+    is_wide: NDArray[np.bool_]
     unit: int
 
     @classmethod
@@ -42,15 +45,20 @@ class Space:
             column = reference.values[:, index]
             numbers[int(index)] = np.sort(column[~np.isnan(column)])
         # A number contributes its rank and whether it is missing, a category one of the two.
-        return cls(reference.is_categorical, numbers, 65_535 // (len(reference.names) + len(numbers)))
+        unit = 65_535 // (len(reference.names) + len(numbers))
+        highest = np.nan_to_num(reference.values, nan=0.0).max(axis=0, initial=0.0)
+        is_wide = np.asarray(reference.is_categorical & (highest >= 255))  # one more is for unseen values
+        return cls(reference.is_categorical, numbers, is_wide, unit)
 
     def place(self, sample: Sample) -> "Points":
         """Put rows into the space."""
-        # Eight bits: the rarest categories share a code, which can only bring rows nearer.
-        codes = [
-            np.minimum(sample.values[:, index], 255).astype(np.uint8)
-            for index in np.flatnonzero(self.is_categorical)
-        ]
+        codes: list[NDArray[np.unsignedinteger[Any]]] = []
+        for number in np.flatnonzero(self.is_categorical):
+            index = int(number)
+            values = sample.values[:, index]
+            # Eight bits are several times as fast; what the reference lacks shares the last of them.
+            narrow = np.minimum(values, 255).astype(np.uint8)
+            codes.append(values.astype(np.uint32) if self.is_wide[index] else narrow)
         ranks = []
         for index, numbers in self.sorted_numbers.items():
             column = sample.values[:, index]
@@ -61,21 +69,21 @@ class Space:
             ranks.append(np.where(missing, self.unit / 2, rank).astype(np.uint16))
             codes.append(missing.astype(np.uint8))
         empty: NDArray[np.uint16] = np.empty((0, sample.num_rows), dtype=np.uint16)
-        return Points(np.stack(codes), np.stack(ranks) if ranks else empty, self.unit)
+        return Points(tuple(codes), np.stack(ranks) if ranks else empty, self.unit)
 
 
 @dataclass(frozen=True)
 class Points:
-    """Rows in a space: `codes` (A, N) are equal or not, `ranks` (B, N) are near or far, at most `unit`."""
+    """Rows in a space: A `codes` (N,) are equal or not, `ranks` (B, N) are near or far, at most `unit`."""
 
-    codes: NDArray[np.uint8]
+    codes: tuple[NDArray[np.unsignedinteger[Any]], ...]
     ranks: NDArray[np.uint16]
     unit: int
 
     @property
     def num_rows(self) -> int:
         """N."""
-        return int(self.codes.shape[1])
+        return len(self.codes[0])
 
 
 def nearest_distances(queries: Points, references: Points) -> NDArray[np.int64]:

@@ -14,7 +14,8 @@ from clicksmith.training.engine.supervised import rows_of_step
 from clicksmith.training.ranker import Added, ranker_task
 from clicksmith.training.runs import fit_here
 
-POPULARITY = "popularity"
+POPULARITY, HISTORY = "popularity", "user_num_events"
+RARE_QUANTILE = 0.25
 LEARNING_NOTHING = ("independent", "smote")
 """Presets that are controls: what they give as well is no merit of a generator."""
 
@@ -27,6 +28,7 @@ _ROLES: Mapping[str, Role] = {
     "duplicate": "cheap",
     "oversample_tail": "cheap",
     "oversample_label": "cheap",
+    "reweight": "cheap",
     "teacher": "cheap",
 }
 
@@ -45,13 +47,13 @@ class Stock:
     Attributes:
         real: training rows of the control.
         unseen: further real training rows, which no arm but a ceiling may take.
-        tail: rows of the control whose items are rare as of the cut, shape (N,).
+        rare: rows of the control that are of what real rows lack, by `ONLY`'s names, shape (N,) each.
         generated: rows of each fit of a generator, by its name.
     """
 
     real: Examples
     unseen: Examples
-    tail: NDArray[np.bool_]
+    rare: Mapping[str, NDArray[np.bool_]]
     generated: Mapping[str, tuple[Examples, ...]]
 
 
@@ -73,16 +75,19 @@ def added_rows(
     if arm.kind in ("duplicate", "shuffled", "teacher"):
         rows = stock.real.take(_spread(np.arange(len(stock.real)), wanted, seed))
     elif arm.kind == "oversample_tail":
-        rows = stock.real.take(_spread(np.flatnonzero(stock.tail), wanted, seed))
+        rows = stock.real.take(_spread(np.flatnonzero(stock.rare["rare_items"]), wanted, seed))
     elif arm.kind == "oversample_label":
-        labels = stock.real.labels
-        rows = stock.real.take(_spread(np.flatnonzero(labels == (labels.mean() < 0.5)), wanted, seed))
+        rows = stock.real.take(_spread(np.flatnonzero(stock.rare["rare_outcome"]), wanted, seed))
+    elif arm.kind == "reweight":
+        # Once more with what is missing of the weight: in expectation each counts `weight` times.
+        rows = stock.real.take(np.flatnonzero(stock.rare["rare_outcome"]))
+        return Added(rows, arm.weight - 1.0)
     elif arm.kind == "real_more":
         rows = stock.unseen.take(np.arange(min(wanted, len(stock.unseen))))
     elif arm.kind == "real_all":
         rows = stock.unseen
     elif arm.generator is not None:
-        generated = stock.generated[arm.generator][fit]
+        generated = chosen_rows(arm, stock, fit)
         rows = generated.take(np.arange(min(wanted, len(generated))))
     if rows is None:
         return None
@@ -91,6 +96,27 @@ def added_rows(
     if arm.kind == "teacher":
         rows = _taught(rows, config, splits, seed)
     return Added(rows, arm.weight, arm.share_of_steps, arm.alone)
+
+
+def chosen_rows(arm: ArmConfig, stock: Stock, fit: int) -> Examples:
+    """The generated rows that an arm may take."""
+    assert arm.generator is not None
+    rows = stock.generated[arm.generator][fit]
+    return rows if arm.only is None else rows.take(np.flatnonzero(is_rare(rows, stock.real)[arm.only]))
+
+
+def is_rare(rows: Examples, real: Examples) -> dict[str, NDArray[np.bool_]]:
+    """Which rows are of what real ones lack, shape (N,) each.
+
+    ``rare_items``: of items no more popular, as of the cut, than those of the lowest quarter of real rows;
+    ``short_histories``: likewise by events of the user before; ``rare_outcome``: of the rarer label.
+    """
+    lowest = {"rare_items": POPULARITY, "short_histories": HISTORY}
+    found = {
+        name: np.asarray(rows.facts[fact] <= np.quantile(real.facts[fact], RARE_QUANTILE))
+        for name, fact in lowest.items()
+    }
+    return {**found, "rare_outcome": np.asarray(rows.labels == (real.labels.mean() < 0.5))}
 
 
 def _spread(pool: NDArray[np.int64], wanted: int, seed: int) -> NDArray[np.int64]:

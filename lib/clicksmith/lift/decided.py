@@ -78,7 +78,9 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
             f"than are there now: the shipped model of {task} cannot follow it.",
             f"Run measure_lift again, or set {SECTIONS[task]}.augment to none.",
         )
-    verdicts = load_table(found, ["run_id", "decision", "arm"], {"task": task}).to_pylist()
+    rows = load_table(found, ["run_id", "decision", "arm", "model"], {"task": task}).to_pylist()
+    shipped = getattr(config, SECTIONS[task]).model
+    verdicts = [row for row in rows if row["model"] == shipped]  # other families have verdicts of their own
     verdict = verdicts[0] if verdicts else {"decision": "not measured", "arm": None}
     logger.info("%s: the verdict is %s %s", task, verdict["decision"], verdict["arm"] or "")
     if verdict["decision"] != "augment":

@@ -14,7 +14,7 @@ from clicksmith.evaluation.provenance import require_current
 from clicksmith.generators.artefact import generator_id, trace_generator
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
-from clicksmith.lift.arms import POPULARITY, Stock, added_rows, role_of
+from clicksmith.lift.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare, role_of
 from clicksmith.lift.figures import Figure
 from clicksmith.lift.segments import segments_of
 from clicksmith.lift.task import Arm, Metric, Split, Training, Units
@@ -26,8 +26,6 @@ from clicksmith.training.ranker import ranker_task
 from clicksmith.training.runs import fit_here
 
 NAME = "ranking"
-TAIL_QUANTILE = 0.25
-"""Training rows of the least popular items, as of the cut, are the tail."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,8 @@ def ranking_task(
         )
         for name, fits in synthetic.items()
     }
-    stock = Stock(splits.train, _unseen(config, splits, examples), tail_of(splits.train), generated)
+    unseen = _unseen(config, splits, examples)
+    stock = Stock(splits.train, unseen, is_rare(splits.train, splits.train), generated)
     arms, skipped = _arms(config, stock)
     units: dict[Split, Units] = {"test": units_of(splits.test, lift.min_users)}
     if splits.validation is not None:
@@ -137,8 +136,9 @@ def ranking_task(
 
 
 def _most(config: Config, generator: str) -> int:
-    """Rows of a generator that any arm may want."""
-    ratio = max(arm.ratio for arm in config.lift.arms.values() if arm.generator == generator)
+    """Rows of a generator that any arm may want: where it chooses among them, all that are published."""
+    arms = [arm for arm in config.lift.arms.values() if arm.generator == generator]
+    ratio = max(arm.ratio if arm.only is None else config.synthesis.ratio for arm in arms)
     return round(ratio * config.lift.max_rows)
 
 
@@ -155,7 +155,7 @@ def generated_rows(
     require_train_split(rows, snapshot)
     current = generator_id(fit, trace_generator(config, fit, examples))
     require_current(pc.unique(rows.column("generator_id")).to_pylist(), current, snapshot, examples)
-    return coder(rows)
+    return _popular(coder(rows), coder)
 
 
 def _unseen(config: Config, splits: Splits, examples: Snapshot) -> Examples:
@@ -185,8 +185,10 @@ def _arms(config: Config, stock: Stock) -> tuple[dict[str, Arm], dict[str, str]]
 
 def _lacking(arm: ArmConfig, stock: Stock) -> str:
     if arm.generator is not None:
-        rows = sum(len(fit) for fit in stock.generated.get(arm.generator, ()))
-        return "" if rows else f"the gate published no rows of generator {arm.generator!r}"
+        if not sum(len(fit) for fit in stock.generated.get(arm.generator, ())):
+            return f"the gate published no rows of generator {arm.generator!r}"
+        if not _fewest(arm, stock):
+            return f"generator {arm.generator!r} published no rows of {arm.only}"
     if arm.kind in ("real_more", "real_all") and not len(stock.unseen):
         return "there are no more real training rows than the control has"
     return ""
@@ -196,7 +198,9 @@ def _ratio(arm: ArmConfig, stock: Stock) -> float:
     """Added rows a real row, as it comes out."""
     there: float = arm.ratio * len(stock.real)
     if arm.generator is not None:
-        there = min(there, min(len(fit) for fit in stock.generated[arm.generator]))
+        there = min(there, _fewest(arm, stock))
+    elif arm.kind == "reweight":
+        there = float(stock.rare["rare_outcome"].sum()) * (arm.weight - 1.0)
     elif arm.kind == "real_all":
         there = len(stock.unseen)
     elif arm.kind == "real_more":
@@ -204,11 +208,17 @@ def _ratio(arm: ArmConfig, stock: Stock) -> float:
     return round(there) / len(stock.real)
 
 
+def _fewest(arm: ArmConfig, stock: Stock) -> int:
+    """Rows that an arm may take, of the fit that has the fewest."""
+    assert arm.generator is not None
+    return min(len(chosen_rows(arm, stock, fit)) for fit in range(len(stock.generated[arm.generator])))
+
+
 def units_of(rows: Examples, min_users: int) -> Units:
     """Rows that are asked, with their users, items and segments."""
     facts = rows.facts
     told_by = {
-        "history": facts["user_num_events"],
+        "history": facts[HISTORY],
         "popularity": facts[POPULARITY],
         "cold_user": facts["is_cold_user"],
         "cold_item": facts["is_cold_item"],
@@ -219,12 +229,6 @@ def units_of(rows: Examples, min_users: int) -> Units:
         name: int(min(rows.labels[mask].sum(), (~rows.labels[mask]).sum())) for name, mask in segments.items()
     }
     return Units((rows.users, rows.items), segments, rarer)
-
-
-def tail_of(rows: Examples) -> NDArray[np.bool_]:
-    """Which rows are of the least popular items as of the cut, shape (N,)."""
-    popularity = rows.facts[POPULARITY]
-    return np.asarray(popularity <= np.quantile(popularity, TAIL_QUANTILE))
 
 
 def with_popularity(splits: Splits) -> Splits:

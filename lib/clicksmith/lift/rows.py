@@ -10,7 +10,7 @@ import pyarrow as pa
 from clicksmith.lift.inputs import JOB
 from clicksmith.lift.intervals import LEVEL, Estimate, holm
 from clicksmith.lift.measure import Measured
-from clicksmith.lift.task import ALL, control_of
+from clicksmith.lift.task import ALL, control_of, kind_of
 from clicksmith.lift.verdict import Statement, Verdict
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
@@ -101,7 +101,7 @@ def verdict_rows(
         rows.append(
             {
                 "run_id": run_id,
-                "task": task.name,
+                "task": kind_of(task.name),
                 "model": task.model,
                 "decision": verdict.decision,
                 "arm": verdict.arm if augments else None,
@@ -128,6 +128,7 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
     task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
     chosen = verdict.statements[0].estimate if verdict.statements else None
     return {
+        "name": task.name,
         "metric": first,
         "worthwhile": task.worthwhile,
         "control": control,

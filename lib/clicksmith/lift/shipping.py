@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from clicksmith.config import Config, SearchConfig, SequentialConfig
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lift.arms import Stock, added_rows
+from clicksmith.lift.arms import Stock, added_rows, is_rare
 from clicksmith.lift.decided import Decided, decided
 from clicksmith.lift.inputs import inputs_of
 from clicksmith.lift.next_item import settings_of, took_rare, training_rows
-from clicksmith.lift.ranking import generated_rows, tail_of, with_popularity
+from clicksmith.lift.ranking import generated_rows, with_popularity
 from clicksmith.lift.search import training_pairs
 from clicksmith.reading.examples import Splits
 from clicksmith.reading.next_items import popularity_scores
@@ -51,11 +51,12 @@ class AugmentRanker:
         arm, splits, generated = self.decided.arm, with_popularity(splits), {}
         fit, table = self.decided.fit, self.decided.generated
         if arm.generator is not None and fit is not None and table is not None:
-            wanted = round(arm.ratio * len(splits.train))
+            ratio = arm.ratio if arm.only is None else self.config.synthesis.ratio
+            wanted = round(ratio * len(splits.train))
             rows = generated_rows(self.config, fit, table, self.examples, splits.coder, wanted)
             generated[arm.generator] = (rows,)
         nothing = splits.train.take(np.zeros(0, np.int64))
-        stock = Stock(splits.train, nothing, tail_of(splits.train), generated)
+        stock = Stock(splits.train, nothing, is_rare(splits.train, splits.train), generated)
         seed = derive_seed(self.config.seed, "train_recommender", "ranker", "augment")
         return added_rows(arm, stock, 0, seed, self.config.ranker, splits)
 

@@ -94,8 +94,9 @@ class Task(Protocol):
     """A kind of model with the rows of all arms; travels to the workers once.
 
     Attributes:
-        name: ranking, next_item or search.
-        model: of the configuration, for people.
+        name: ranking, next_item or search; with the model after it, as ranking/logistic, where that is not
+            the family that is shipped.
+        model: of the configuration.
         metrics: by name; the first one decides.
         worthwhile: the gain of the first metric from which on augmentation is worth its cost.
         arms: that can be measured, by name; one of role control.
@@ -137,6 +138,11 @@ class Task(Protocol):
 
     def figure(self, metric: str, split: Split, said: NDArray[np.float32], segment: str) -> Figure:
         """A metric of what a model said, on the observations of a segment."""
+
+
+def kind_of(name: str) -> str:
+    """What a task is about, by its name: ranking, next_item or search."""
+    return name.partition("/")[0]
 
 
 def control_of(arms: Mapping[str, Arm]) -> str:

@@ -1,6 +1,7 @@
 """Which tasks a configuration measures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Snapshot
@@ -24,9 +25,39 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
     generators = {arm.generator for arm in config.lift.arms.values() if arm.generator is not None}
     generated = {name: published(config, inputs, name) for name in sorted(generators)}
     examples, vocabulary = inputs["training_examples"], inputs["vocabulary"]
-    tasks: list[Task] = [ranking_task(config, examples, vocabulary, generated)]
-    if config.lift.next_item.arms and inputs["sequences"].num_rows:
-        tasks.append(next_item_task(config, inputs))
+    lift = config.lift
+    tasks: list[Task] = []
+    for model in _models(config.ranker.model, lift.ranking.models):
+        ranking = ranking_task(_with(config, "ranker", model), examples, vocabulary, generated)
+        tasks.append(replace(ranking, name=_name(ranking, config.ranker.model)))
+    if lift.next_item.arms and inputs["sequences"].num_rows:
+        for model in _models(config.sequential.model, lift.next_item.models):
+            next_item = next_item_task(_with(config, "sequential", model), inputs)
+            tasks.append(replace(next_item, name=_name(next_item, config.sequential.model)))
     if config.search is not None and "search_pairs" in inputs:
-        tasks.append(search_task(config, config.search, inputs["search_pairs"], inputs["items"]))
+        for model in _models(config.search.model, lift.search.models):
+            own = config.search.model_copy(update={"model": model})
+            search = search_task(config, own, inputs["search_pairs"], inputs["items"])
+            tasks.append(replace(search, name=_name(search, config.search.model)))
     return tasks
+
+
+def _name(task: Task, shipped: str) -> str:
+    """Of a task, with the family after it where that is not the shipped one."""
+    return task.name if task.model == shipped else f"{task.name}/{task.model}"
+
+
+def _models(shipped: str, further: Sequence[str]) -> list[str]:
+    """The shipped family first, each one once."""
+    return list(dict.fromkeys((shipped, *further)))
+
+
+def _with(config: Config, section: str, model: str) -> Config:
+    """The configuration with another family in a model's section."""
+    own = getattr(config, section)
+    if model == own.model:
+        return config
+    changed: dict[str, object] = {"model": model}
+    if model == "logistic":
+        changed["auxiliary_labels"] = ()  # it has no layers to share
+    return config.model_copy(update={section: own.model_copy(update=changed)})

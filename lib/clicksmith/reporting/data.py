@@ -135,10 +135,9 @@ def _verdicts(lake: Lake) -> list[dict[str, Any]]:
     if "task" not in table.column_names:  # of a release that measured rankers alone, by other rules
         return []
     rows, tasks = table.to_pylist(), VERDICTS["task"].allowed or ()
-    return [
-        {**row, "evidence": json.loads(row["evidence"])}
-        for row in sorted(rows, key=lambda row: tasks.index(row["task"]))
-    ]
+    parsed = [{**row, "evidence": json.loads(row["evidence"])} for row in rows]
+    # What is shipped comes before other families of the same task: its name is the shorter one.
+    return sorted(parsed, key=lambda row: (tasks.index(row["task"]), row["evidence"]["name"]))
 
 
 def _cards(
@@ -181,7 +180,7 @@ def _follows(card: Mapping[str, Any], augment: str, verdicts: Sequence[Mapping[s
     told = card["settings"].get("augmented") or {}
     if augment != "verdict":
         return told.get("arm") == (None if augment == "none" else augment)
-    verdict = next((one for one in verdicts if one["task"] == _TASKS[card["name"]]), None)
+    verdict = next((one for one in verdicts if one["evidence"]["name"] == _TASKS[card["name"]]), None)
     augments = verdict is not None and verdict["decision"] == "augment"
     return told.get("verdict") == (verdict["run_id"] if verdict is not None and augments else None)
 

@@ -29,6 +29,40 @@ def task_words(verdict: Verdict) -> str:
     return f"{name}: {_LABELS.get(verdict['evidence'].get('label', ''), what)}"
 
 
+def name_words(verdict: Verdict) -> str:
+    """The task, with the family where that is not the one that is shipped."""
+    name = _TASKS[verdict["task"]][0]
+    return name if is_shipped(verdict) else f"{name}, {verdict['model']}"
+
+
+def is_shipped(verdict: Verdict) -> bool:
+    """Whether it is about the family that is shipped."""
+    return bool(verdict["evidence"]["name"] == verdict["task"])
+
+
+def shipped(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The decisions that shipped models follow."""
+    return [verdict for verdict in verdicts if is_shipped(verdict)]
+
+
+def families(verdict: Verdict, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """What was decided on other families of the same task."""
+    return [one for one in verdicts if one["task"] == verdict["task"] and not is_shipped(one)]
+
+
+def family_sentence(verdict: Verdict) -> str:
+    """What another family says of augmenting, whose verdict no model follows."""
+    evidence, gain = verdict["evidence"], gain_of(verdict)
+    if gain is None:
+        return f"With {verdict['model']} nothing could be measured."
+    found = {"augment": "a gain", "no_gain": "no gain"}.get(verdict["decision"], "nothing sure")
+    figure = words.figure_words(gain["value"], gain["ci_low"], gain["ci_high"])
+    return (
+        f"With {verdict['model']} in its place {found} was found: {evidence['chosen']} gives {figure} "
+        f"{words.metric_words(evidence['metric'])}."
+    )
+
+
 def headline(verdict: Verdict) -> str:
     """The decision in a few words."""
     if verdict["decision"] == "augment":
@@ -168,5 +202,5 @@ def caveat(verdict: Verdict) -> str:
 
 def verdict_line(verdicts: Sequence[Verdict]) -> str:
     """All decisions, for a log."""
-    lines = [f"{_TASKS[one['task']][0]}: {headline(one)}. {advice(one)}" for one in verdicts]
+    lines = [f"{name_words(one)}: {headline(one)}. {advice(one)}" for one in shipped(verdicts)]
     return " ".join(lines) or NO_VERDICT

@@ -51,7 +51,8 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
         verdict: a row of gold.verdicts, its evidence parsed.
         figures: of measure_lift, of all tasks.
     """
-    task, evidence = verdict["task"], verdict["evidence"]
+    evidence = verdict["evidence"]
+    task = evidence["name"]
     arms, control, first = evidence["arms"], evidence["control"], evidence["metric"]
     prefix = f"lift.{task}."
     lifts: dict[str, list[Metric]] = {}

@@ -1,6 +1,7 @@
 """From what a lake holds to the page."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -23,9 +24,9 @@ def render(data: ReportData) -> str:
     )
     return environment.from_string(TEMPLATE).render(
         style=Markup(STYLE),
-        title="; ".join(map(decisions.headline, data.verdicts)) or "no verdict yet",
+        title="; ".join(map(decisions.headline, decisions.shipped(data.verdicts))) or "no verdict yet",
         no_verdict=decisions.NO_VERDICT,
-        decisions=[_decision(verdict) for verdict in data.verdicts],
+        decisions=[_decision(verdict, data.verdicts) for verdict in decisions.shipped(data.verdicts)],
         lift=[_lift(verdict, data) for verdict in data.verdicts],
         impressions=words.impressions_sentence(data.impressions),
         quality=sections.quality(data.synthetic),
@@ -47,10 +48,11 @@ def render(data: ReportData) -> str:
     )
 
 
-def _decision(verdict: decisions.Verdict) -> dict[str, Any]:
+def _decision(verdict: decisions.Verdict, verdicts: Sequence[decisions.Verdict]) -> dict[str, Any]:
     """The part of the first page that is about one task."""
     gain, reasons = decisions.gain_of(verdict), decisions.reasons(verdict)
-    beside = [decisions.segments_sentence(verdict), decisions.caveat(verdict)]
+    others = [decisions.family_sentence(one) for one in decisions.families(verdict, verdicts)]
+    beside = [decisions.segments_sentence(verdict), *others, decisions.caveat(verdict)]
     return {
         "decision": verdict["decision"],
         "task": decisions.task_words(verdict),
@@ -68,7 +70,7 @@ def _lift(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
     """A task's plots of arms."""
     found = forests.measurement(verdict, data.lift)
     return {
-        "task": decisions.task_words(verdict).partition(":")[0],
+        "task": decisions.name_words(verdict),
         "measured": found,
         "shown": [(caption, Markup(plot)) for caption, plot in found.chosen.items()],
         "others": [(caption, Markup(plot)) for caption, plot in found.others.items()],

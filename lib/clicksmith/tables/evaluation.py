@@ -37,7 +37,7 @@ VERDICTS = Table(
         Column("segments", pa.list_(pa.string()), doc="for whom a gain was shown, corrected for all of them"),
         Column("evidence", pa.string(), doc="JSON: the figures that the decision rests on"),
     ),
-    key=("run_id", "task"),
+    key=("run_id", "task", "model"),
     layout="a row a decision: small",
     doc="a decision on one kind of model",
 )
