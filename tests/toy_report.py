@@ -29,8 +29,8 @@ from clicksmith.tables import (
 from reporting import toy_measured
 
 
-def fill(config: Config, decision: str = "augment") -> None:
-    """Write everything that a report shows, with this decision on rankers."""
+def fill(config: Config, decision: str = "augment", *further: Measured) -> None:
+    """Write everything that a report shows, with this decision on rankers, and what was measured further."""
     write(config, BRONZE_EVENTS, _empty(BRONZE_EVENTS), {"rows_in": 1010, "accepted": 1000, "rejected": 10})
     reasons = [["unknown event_type"]] * 7 + [["event_ts before 1995-01-01", "unknown event_type"]] * 3
     columns = {"raw": ["{}"] * 10, "reasons": reasons, "ruleset_version": ["v"] * 10}
@@ -44,6 +44,7 @@ def fill(config: Config, decision: str = "augment") -> None:
         config,
         toy_measured.measured(toy_measured.RANKING, toy_measured.PLANS[decision]),
         toy_measured.measured(toy_measured.NEXT_ITEM, toy_measured.NOISY),
+        *further,
     )
     for name, section in config.fits.items():
         write_card(config, "generators", name, {"generator": section.model_dump(mode="json")}, _gan_history())

@@ -48,9 +48,9 @@ def gold(lake: Lake) -> Lake:
 
 
 def verdicts(lake: Lake) -> dict[str, dict[str, str]]:
-    """By task."""
-    rows = load_table(lake.get(VERDICTS), ["run_id", "task", "decision", "evidence"]).to_pylist()
-    return {row["task"]: row for row in sorted(rows, key=lambda row: row["task"], reverse=True)}
+    """By the task's name."""
+    rows = load_table(lake.get(VERDICTS), ["run_id", "task", "model", "decision", "evidence"]).to_pylist()
+    return {json.loads(row["evidence"])["name"]: row for row in rows}
 
 
 @pytest.mark.spark
@@ -60,7 +60,10 @@ def test_figures_and_verdict_are_written_once_and_again_when_samples_are_publish
     config = make_config(*QUICK)
     measure_lift.run(config)
     first = verdicts(gold)
-    assert list(first) == ["ranking", "next_item"]
+    assert set(first) == {"ranking", "ranking/logistic", "next_item", "next_item/gru4rec"}
+    assert {(row["task"], row["model"]) for row in first.values()} == {
+        ("ranking", "dcnv2"), ("ranking", "logistic"), ("next_item", "sasrec"), ("next_item", "gru4rec"),
+    }  # fmt: skip
     assert list(json.loads(first["ranking"]["evidence"])["skipped_arms"]) == ["gan"]
     figures = load_table(gold.get(EVALUATION_METRICS), ["run_id", "arm"], {"job": "measure_lift"})
     assert set(figures["run_id"].to_pylist()) == {first["ranking"]["run_id"]}

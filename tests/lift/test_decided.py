@@ -50,10 +50,11 @@ def gold(lake: Lake, config: Config) -> Lake:
     return lake
 
 
-def decide(lake: Lake, config: Config, **arms: str | None) -> None:
-    """Write a verdict a task, as measure_lift would on what is there now."""
+def decide(lake: Lake, config: Config, models: Mapping[str, str] | None = None, **arms: str | None) -> None:
+    """Write a verdict a task, as measure_lift would on what is there now; `models`: of other families."""
     lineage = lineage_of(config, inputs_of(config, lake, sequential_inputs(config, lake)))
-    models = {"ranking": config.ranker.model, "next_item": config.sequential.model}
+    shipped = {"ranking": config.ranker.model, "next_item": config.sequential.model}
+    models = {**shipped, **(models or {})}
     rows = [
         {
             "run_id": lineage.run_id, "task": task, "model": models[task], "arm": arm, "ratio": None,
@@ -123,6 +124,17 @@ def test_what_no_model_can_be_trained_with(
     inputs = inputs_of(config, gold, sequential_inputs(config, gold))
     with pytest.raises(ConfigError, match=r"Choose verdict, none or one of: copies, gan\."):
         decided(config, gold, "ranking", inputs)
+
+
+def test_another_family_s_verdict_is_not_followed(gold: Lake, make_config: Callable[..., Config]) -> None:
+    """What helps a logistic model may harm the one that is shipped."""
+    config = make_config(*QUICK, "lift.ranking.models=[logistic]")
+    decide(gold, config, models={"ranking": "logistic"}, ranking="gan")
+    inputs = inputs_of(config, gold, sequential_inputs(config, gold))
+    assert decided(config, gold, "ranking", inputs) is None
+    decide(gold, config, ranking="gan")
+    found = decided(config, gold, "ranking", inputs)
+    assert found is not None and found.name == "gan"
 
 
 def test_a_stale_verdict_is_refused(gold: Lake, make_config: Callable[..., Config]) -> None:

@@ -17,7 +17,7 @@ from clicksmith.reporting.data import gather
 from clicksmith.reporting.html import render
 from reporting import toy_measured
 from reporting.checker import Checker
-from reporting.toy_measured import CHOSEN, FEW, NEXT_ITEM, NOISY, PLANS, RANKING, Planned
+from reporting.toy_measured import CHOSEN, FEW, LOGISTIC, NEXT_ITEM, NOISY, PLANS, RANKING, Planned
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -73,6 +73,18 @@ def test_no_gain_says_why_what_was_refuted_first(config):
     ) in head
     assert "What would change it Another way to augment, or another share of added rows" in head
     assert "In no single segment of users or items is a gain shown, corrected for how many there are." in head
+
+
+def test_another_family_is_told_beside_the_one_that_is_shipped(config):
+    toy_report.fill(config, "augment", toy_measured.measured(LOGISTIC, PLANS["no_gain"]))
+    data = gather(config)
+    head, _, rest = Checker.of(render(data)).words.partition("What each arm gives")
+    told = "With logistic in its place no gain was found: autoregressive_25 gives +0.0001 (-0.000"
+    assert told in head
+    assert head.count("Ranking: whether") == 1 and "No gain from augmenting" not in head
+    assert "Ranking, logistic The control is arm none" in rest
+    assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25.")
+    assert "logistic" not in decisions.verdict_line(data.verdicts)
 
 
 def test_inconclusive_says_how_many_users_would_tell(config):

@@ -1,7 +1,7 @@
 """A lift measurement whose figures are made up, judged by the library's own rules. Nothing is trained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,7 @@ RANKING = ToyTask(
     {"auc": Metric(1, 0.01), "logloss": Metric(-1, 0.01)},
     {"label": "label_purchase", **FACTS},
 )
+LOGISTIC = replace(RANKING, name="ranking/logistic", model="logistic")
 NEXT_ITEM = ToyTask(
     "next_item", "sasrec", {"ndcg@10": Metric(1, 0.01)}, FACTS, "crop", arms=SEQUENCE_ARMS, skipped={}
 )
