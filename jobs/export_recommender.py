@@ -23,7 +23,7 @@ def run(config: Config) -> None:
     inputs = sequential_inputs(config, lake)
     ranker = ranker_as_decided(config, lake, inputs)
     logger.info("%s", export_ranker(ranker, config, models_root(config)))
-    if inputs["sequences"].num_rows:
+    if inputs["sequences"].num_rows != 0:
         found = decided(config, lake, "next_item", inputs_of(config, lake, inputs))
         folder = TrainedSequence.find(config, inputs, None if found is None else found.told)
         uri = storage.join(folder, MODEL)

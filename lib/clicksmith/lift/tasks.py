@@ -30,7 +30,7 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
     for model in _models(config.ranker.model, lift.ranking.models):
         ranking = ranking_task(_with(config, "ranker", model), examples, vocabulary, generated)
         tasks.append(replace(ranking, name=_name(ranking, config.ranker.model)))
-    if lift.next_item.arms and inputs["sequences"].num_rows:
+    if lift.next_item.arms and inputs["sequences"].num_rows != 0:
         for model in _models(config.sequential.model, lift.next_item.models):
             next_item = next_item_task(_with(config, "sequential", model), inputs)
             tasks.append(replace(next_item, name=_name(next_item, config.sequential.model)))
