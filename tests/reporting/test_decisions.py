@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import toy_report
 import write_report
 from clicksmith.config import Config, load_config
 from clicksmith.lift.rows import verdict_rows
+from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
 from clicksmith.reporting import decisions
 from clicksmith.reporting.data import gather
@@ -85,6 +87,14 @@ def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     assert "Ranking, logistic The control is arm none" in rest
     assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25.")
     assert "logistic" not in decisions.verdict_line(data.verdicts)
+
+
+def test_a_generator_that_was_fitted_once_is_told(config):
+    once = replace(RANKING, arms={**RANKING.arms, CHOSEN: Arm("synthetic", "generator", 0.25)})
+    tasks = {"once": once, "twice": RANKING, "free": NEXT_ITEM}
+    found = {name: decisions.fit_caveat(judged(PLANS["augment"], task)) for name, task in tasks.items()}
+    assert found["once"].startswith("Its generator was fitted once (lift.num_fits): what was found holds for")
+    assert found["twice"] == found["free"] == ""
 
 
 def test_inconclusive_says_how_many_users_would_tell(config):

@@ -200,6 +200,17 @@ def caveat(verdict: Verdict) -> str:
     return words.impressions_sentence(verdict["evidence"].get("impressions", "")) or ""
 
 
+def fit_caveat(verdict: Verdict) -> str:
+    """That a generator was fitted once; empty where it was fitted more often, or none was chosen."""
+    chosen = verdict["evidence"]["arms"].get(verdict["evidence"]["chosen"])
+    if chosen is None or chosen["role"] != "generator" or chosen["num_fits"] > 1:
+        return ""
+    return (
+        "Its generator was fitted once (lift.num_fits): what was found holds for the rows of this fit, and "
+        "another one may give more or less."
+    )
+
+
 def verdict_line(verdicts: Sequence[Verdict]) -> str:
     """All decisions, for a log."""
     lines = [f"{name_words(one)}: {headline(one)}. {advice(one)}" for one in shipped(verdicts)]

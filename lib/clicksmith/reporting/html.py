@@ -52,7 +52,12 @@ def _decision(verdict: decisions.Verdict, verdicts: Sequence[decisions.Verdict])
     """The part of the first page that is about one task."""
     gain, reasons = decisions.gain_of(verdict), decisions.reasons(verdict)
     others = [decisions.family_sentence(one) for one in decisions.families(verdict, verdicts)]
-    beside = [decisions.segments_sentence(verdict), *others, decisions.caveat(verdict)]
+    beside = [
+        decisions.segments_sentence(verdict),
+        *others,
+        decisions.fit_caveat(verdict),
+        decisions.caveat(verdict),
+    ]
     return {
         "decision": verdict["decision"],
         "task": decisions.task_words(verdict),
