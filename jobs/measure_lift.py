@@ -14,6 +14,7 @@ from clicksmith.lift.ledger import note
 from clicksmith.lift.measure import measure
 from clicksmith.lift.rows import metric_rows, verdict_rows
 from clicksmith.lift.tasks import tasks_of
+from clicksmith.lift.tuning import tuned
 from clicksmith.lift.verdict import confirm
 from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
@@ -37,7 +38,10 @@ def run(config: Config) -> None:
     )
     arms = [f"{task.name}/{arm}" for task in tasks for arm in task.arms]
     before = note(lake, lineage.run_id, inputs["training_examples"], arms)
-    measured = [measure(task, config, storage.join(folder, task.name)) for task in tasks]
+    measured = []
+    for task in tasks:
+        place = storage.join(folder, task.name)
+        measured.append(measure(tuned(task, config, place), config, place))
     verdicts = confirm({one.task.name: one.verdict for one in measured})
     for name, verdict in verdicts.items():
         logger.info("%s: %s (%s)", name, verdict.decision, "; ".join(verdict.reasons) or verdict.arm)

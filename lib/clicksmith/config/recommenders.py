@@ -190,7 +190,7 @@ class ScoringConfig(Section):
     )
 
 
-_WITHOUT_RATIO = ("none", "same", "real_all", "reweight", "augmentation")
+_WITHOUT_RATIO = ("none", "same", "real_all", "reweight", "tuned", "augmentation")
 """Kinds of arms that add nothing, or all there is."""
 
 
@@ -207,6 +207,7 @@ class ArmConfig(Section):
         "oversample_tail",
         "oversample_label",
         "reweight",
+        "tuned",
         "teacher",
         "augmentation",
         "titles",
@@ -215,7 +216,8 @@ class ArmConfig(Section):
         description="none: the control. same: the control again, with other seeds. shuffled: copies whose "
         "labels say nothing. real_more, real_all: real rows that the control lacks. duplicate, "
         "oversample_tail (rare items), oversample_label (the rarer outcome): copies. reweight: real rows of "
-        "the rarer outcome count 'weight' times. teacher: copies with the labels of a simpler model"
+        "the rarer outcome count 'weight' times. tuned: the control with settings that Ray Tune found, in as "
+        "many trainings as all augmentations take. teacher: copies with the labels of a simpler model"
     )
     generator: str | None = Field(default=None, description="for kind synthetic: its name under generators")
     ratio: float = Field(default=0.0, ge=0, description="added rows a real row")
@@ -301,8 +303,8 @@ class NextItemRules(Section):
 
     @model_validator(mode="after")
     def _fits_sequences(self) -> "NextItemRules":
-        kinds = ("none", "same", "shuffled", "real_more", "real_all", "duplicate", "oversample_tail")
-        _check_arms(self.arms, (*kinds, "augmentation"), "sequences")
+        kinds = ("none", "same", "tuned", "shuffled", "real_more", "real_all", "duplicate")
+        _check_arms(self.arms, (*kinds, "oversample_tail", "augmentation"), "sequences")
         return self
 
 

@@ -29,6 +29,7 @@ _ROLES: Mapping[str, Role] = {
     "oversample_tail": "cheap",
     "oversample_label": "cheap",
     "reweight": "cheap",
+    "tuned": "cheap",
     "teacher": "cheap",
 }
 

@@ -14,7 +14,7 @@ from clicksmith.tables import VERDICTS
 
 logger = logging.getLogger(__name__)
 
-MEASURED_ONLY = ("none", "same", "shuffled", "real_more", "real_all")
+MEASURED_ONLY = ("none", "same", "tuned", "shuffled", "real_more", "real_all")
 """Kinds of arms that serve the measurement: nobody would ship a model of theirs."""
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from ray import tune
+from ray.tune.search.sample import Domain
 
 from clicksmith.config import ArmConfig, Config, SequentialConfig
 from clicksmith.errors import TrainingError
@@ -16,13 +18,13 @@ from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.figures import Figure
 from clicksmith.lift.segments import segments_of
-from clicksmith.lift.task import Arm, Metric, Role, Split, Training, Units
+from clicksmith.lift.task import TUNED, Arm, Metric, Role, Split, Training, Units
 from clicksmith.reading.next_items import K, NextItems, popularity_scores
 from clicksmith.reading.sequences import SequenceRows, read_sequences
 from clicksmith.seeds import derive_seed
 from clicksmith.training.engine.supervised import rows_of_step
 from clicksmith.training.runs import fit_here
-from clicksmith.training.sequential import sequential_task
+from clicksmith.training.sequential import SequentialTask, sequential_task
 
 NAME = "next_item"
 METRICS = (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}", f"novelty@{K}")
@@ -31,6 +33,7 @@ TAIL_QUANTILE = 0.25
 _ROLES: Mapping[str, Role] = {
     "none": "control",
     "same": "same",
+    "tuned": "cheap",
     "shuffled": "same",
     "real_more": "ceiling",
     "real_all": "ceiling",
@@ -50,6 +53,7 @@ class NextItemTask:
         rows: users' sequences, those that the control lacks included, and what is asked.
         num_real: of its training users, the first so many are the control's.
         tail: which of these took items that are rare as of the cut, shape (num_real,).
+        settings: see `tuning.Tunable`.
     """
 
     config: Config
@@ -62,6 +66,23 @@ class NextItemTask:
     name: str = NAME
     unit: str = "users"
     facts: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> dict[str, Domain]:
+        """See `tuning.Tunable`."""
+        num_steps = self.config.sequential.num_steps
+        return {
+            "learning_rate": tune.loguniform(5e-4, 1e-2),
+            "dropout": tune.choice([0.1, 0.2, 0.4]),
+            "num_steps": tune.choice([num_steps // 2 or 1, num_steps, 2 * num_steps]),
+        }
+
+    def control(self, settings: Mapping[str, Any], seed: int) -> SequentialTask:
+        """See `tuning.Tunable`."""
+        config = self.config.sequential.model_copy(update=dict(settings))
+        real = self.rows.train.slice(0, self.num_real)
+        return sequential_task(config, self.rows, self.rows.windows(real), seed)
 
     @property
     def model(self) -> str:
@@ -85,7 +106,8 @@ class NextItemTask:
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
         rows = training_rows(arm, self.rows.train, self.num_real, self.tail, derive_seed(seed, "rows"))
-        config = settings_of(arm, self.config.sequential)
+        settings = self.settings if arm.kind == TUNED else {}
+        config = settings_of(arm, self.config.sequential).model_copy(update=dict(settings))
         task = sequential_task(config, self.rows, self.rows.windows(rows), seed, weights_seed=first)
         fit_here(task)
         return {split: self._said(task.network, self.rows.evaluation[split]) for split in self.units}
@@ -172,6 +194,9 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
     for name, arm in rules.arms.items():
         if arm.kind in ("real_more", "real_all") and rows.train.num_rows == num_real:
             skipped[name] = "there are no more real training users than the control has"
+            continue
+        if arm.kind == TUNED and not len(rows.evaluation["validation"]):
+            skipped[name] = "there is nobody to tune by in the validation split"
             continue
         arms[name] = Arm(arm.kind, _ROLES[arm.kind], _ratio(arm, rows.train.num_rows, num_real))
     popularity = popularity_scores(rows.items)

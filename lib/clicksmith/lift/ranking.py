@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from ray import tune
+from ray.tune.search.sample import Domain
 
 from clicksmith.config import ArmConfig, Config
 from clicksmith.errors import ConfigError
@@ -17,12 +20,12 @@ from clicksmith.lift import figures
 from clicksmith.lift.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare, role_of
 from clicksmith.lift.figures import Figure
 from clicksmith.lift.segments import segments_of
-from clicksmith.lift.task import Arm, Metric, Split, Training, Units
+from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
 from clicksmith.reading.examples import ExampleCoder, Examples, Splits, columns_of, read_splits
 from clicksmith.reading.guards import require_train_split
 from clicksmith.reading.snapshot import load_examples, load_table
 from clicksmith.seeds import derive_seed
-from clicksmith.training.ranker import ranker_task
+from clicksmith.training.ranker import RankerTask, ranker_task
 from clicksmith.training.runs import fit_here
 
 NAME = "ranking"
@@ -36,6 +39,7 @@ class RankingTask:
         config: of the ranker, the arms and the seeds.
         splits: real rows.
         stock: what arms take rows from.
+        settings: see `tuning.Tunable`.
     """
 
     config: Config
@@ -47,6 +51,21 @@ class RankingTask:
     name: str = NAME
     unit: str = "users"
     facts: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> dict[str, Domain]:
+        """See `tuning.Tunable`."""
+        num_steps = self.config.ranker.num_steps
+        return {
+            "learning_rate": tune.loguniform(3e-4, 2e-2),
+            "embedding_dim": tune.choice([4, 8, 16, 32]),
+            "num_steps": tune.choice([num_steps // 2 or 1, num_steps, 2 * num_steps]),
+        }
+
+    def control(self, settings: Mapping[str, Any], seed: int) -> RankerTask:
+        """See `tuning.Tunable`."""
+        return ranker_task(self.config.ranker.model_copy(update=dict(settings)), self.splits, seed)
 
     @property
     def model(self) -> str:
@@ -66,7 +85,9 @@ class RankingTask:
 
     def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
         """Probabilities of each split's rows, shape (1, N)."""
-        config, arm = self.config.ranker, self.config.lift.arms[training.arm]
+        arm = self.config.lift.arms[training.arm]
+        settings = self.settings if arm.kind == TUNED else {}
+        config = self.config.ranker.model_copy(update=dict(settings))
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
         added = added_rows(arm, self.stock, training.fit, derive_seed(seed, "rows"), config, self.splits)
@@ -123,7 +144,7 @@ def ranking_task(
     }
     unseen = _unseen(config, splits, examples)
     stock = Stock(splits.train, unseen, is_rare(splits.train, splits.train), generated)
-    arms, skipped = _arms(config, stock)
+    arms, skipped = _arms(config, stock, splits.validation is not None)
     units: dict[Split, Units] = {"test": units_of(splits.test, lift.min_users)}
     if splits.validation is not None:
         units["validation"] = units_of(splits.validation, lift.min_users)
@@ -169,11 +190,11 @@ def _unseen(config: Config, splits: Splits, examples: Snapshot) -> Examples:
     return _popular(splits.coder(rows.slice(seen)), splits.coder)
 
 
-def _arms(config: Config, stock: Stock) -> tuple[dict[str, Arm], dict[str, str]]:
+def _arms(config: Config, stock: Stock, has_validation: bool) -> tuple[dict[str, Arm], dict[str, str]]:
     """What can be measured, with the ratio as it comes out, and what cannot, and why."""
     arms, skipped = {}, {}
     for name, arm in config.lift.arms.items():
-        reason = _lacking(arm, stock)
+        reason = _lacking(arm, stock, has_validation)
         if reason:
             skipped[name] = reason
             continue
@@ -183,7 +204,9 @@ def _arms(config: Config, stock: Stock) -> tuple[dict[str, Arm], dict[str, str]]
     return arms, skipped
 
 
-def _lacking(arm: ArmConfig, stock: Stock) -> str:
+def _lacking(arm: ArmConfig, stock: Stock, has_validation: bool) -> str:
+    if arm.kind == TUNED and not has_validation:
+        return "there are no validation rows to tune by"
     if arm.generator is not None:
         if not sum(len(fit) for fit in stock.generated.get(arm.generator, ())):
             return f"the gate published no rows of generator {arm.generator!r}"

@@ -16,6 +16,8 @@ rows; copies, which bring nothing; a free augmentation, which may be chosen, and
 beat; generated rows."""
 
 ALL = "all"
+TUNED = "tuned"
+"""The kind of arm whose settings are searched for; see `tuning`."""
 
 
 @dataclass(frozen=True)

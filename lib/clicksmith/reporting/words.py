@@ -23,6 +23,7 @@ _KINDS = {
     "duplicate": "repeats real rows",
     "oversample_tail": "repeats real rows of rare items",
     "oversample_label": "repeats real rows of the rarer outcome",
+    "tuned": "real rows alone, with the best of the model's own settings",
     "reweight": "gives real rows of the rarer outcome a higher weight",
     "teacher": "repeats real rows, with labels of a simpler model",
     "augmentation": "changes training sequences",
