@@ -47,7 +47,7 @@ def test_the_demo_measures_the_arms_that_it_promises() -> None:
     assert presets.count("tabular_ar") >= 1
     assert presets.count("tabular_gan") >= 1
     assert presets.count("ctgan") >= 2
-    assert config.lift.num_seeds == config.lift.num_fits == 3
+    assert config.lift.num_seeds == 3
     assert {generator.preset for generator in config.generators.values()} == {
         "ctgan",
         "dense_gan",
