@@ -100,6 +100,10 @@ imports: $(VENV)/.dev ## who may import whom
 bench-lift: setup $(VENV)/.dev ## whether verdicts can be believed: 400 small measurements (half an hour)
 	@$(WITH_JAVA) PYTHONPATH=lib:tests $(PY) tests/benchmarks/lift.py $(ARGS)
 
+.PHONY: bench-lift-logs
+bench-lift-logs: setup $(VENV)/.dev ## what every arm gives on public logs (an hour)
+	@$(WITH_JAVA) PYTHONPATH=lib:tests $(PY) tests/benchmarks/lift_logs.py $(ARGS)
+
 .PHONY: bench-collapse
 bench-collapse: $(VENV)/.dev ## each measure against mode collapse on planted modes (some ten minutes)
 	@PYTHONPATH=lib:tests $(PY) tests/benchmarks/collapse.py

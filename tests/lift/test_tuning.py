@@ -41,7 +41,7 @@ def test_a_control_of_hopeless_settings_is_tuned_and_a_search_goes_on(
     caplog.set_level(logging.INFO, "clicksmith")
     found = tuned(task, config, folder)
     trials = [line for line in caplog.messages if "trials of the tuned control done" in line]
-    assert len(trials) == 4, "as many as there are seeds, where there is nothing to augment with"
+    assert len(trials) == 4, "as many as an arm has"
     assert found.settings["learning_rate"] > 1e-4 and set(found.settings) == set(task.space)
     assert found.facts["tuned"]["num_trials"] == 4  # type: ignore[index]
     scores = {arm: found.train(Training(arm, 0, 0)) for arm in ("none", "tuned")}

@@ -217,7 +217,7 @@ class ArmConfig(Section):
         "labels say nothing. real_more, real_all: real rows that the control lacks. duplicate, "
         "oversample_tail (rare items), oversample_label (the rarer outcome): copies. reweight: real rows of "
         "the rarer outcome count 'weight' times. tuned: the control with settings that Ray Tune found, in as "
-        "many trainings as all augmentations take. teacher: copies with the labels of a simpler model"
+        "many trainings as any other arm takes. teacher: copies with the labels of a simpler model"
     )
     generator: str | None = Field(default=None, description="for kind synthetic: its name under generators")
     ratio: float = Field(default=0.0, ge=0, description="added rows a real row")

@@ -1,8 +1,8 @@
 """A tuned control: real rows alone, with the best of the model's own settings.
 
 A gain over settings that nobody tuned may be a gain over the settings. The search, by Ray Tune, takes as many
-trainings as the augmentations take, and is judged on validation rows alone; the arm is then trained with what
-it found, and tested like all others.
+trainings as any other arm, and is judged on validation rows alone; the arm is then trained with what it found,
+and tested like all others.
 """
 
 import logging
@@ -84,8 +84,7 @@ def tuned(task: T, config: Config, folder: str) -> T:
             f"{mine.name} has an arm of kind {TUNED}, which Ray Tune searches for, but ray.num_workers is 0.",
             "Raise it, or leave the arm out.",
         )
-    wanted = [arm.num_fits for arm in arms.values() if arm.role in ("free", "generator")]
-    num_trials = config.lift.num_seeds * max(1, sum(wanted))
+    num_trials = config.lift.num_seeds * max(arm.num_fits for arm in arms.values())
     seed = derive_seed(config.seed, "lift", mine.name, TUNED)
     found = search(mine, num_trials, seed, config.ray, folder)
     logger.info("%s: tuned control: %s, %.4f on validation rows", mine.name, found.settings, found.figure)

@@ -1,0 +1,186 @@
+"""What every arm gives on public logs, by each task that a log allows: the verdicts, and learning curves.
+
+Logs: retailrocket and yoochoose (files of ../shared/data), movielens and journey (fetched from PyPI). Each is
+run by the jobs, in a lake of its own, up to measure_lift; then one JSON line a figure: an arm's gain over
+real rows alone with both ends of its interval, and the control's own figure on 1 to 100 % of its rows.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.lines import print_line
+from clicksmith.config import Config, load_config
+from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lift.measure import measure
+from clicksmith.lift.ranking import ranking_task
+from clicksmith.lift.task import ALL, control_of
+from clicksmith.tables import TRAINING_EXAMPLES, VERDICTS, VOCABULARY
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+JOBS = (
+    "ingest_events", "clean_events", "build_profiles", "build_training_set", "train_generator",
+    "synthesize_samples", "evaluate_synthetic", "measure_lift",
+)  # fmt: skip
+CLICKS = "ranker.label=label_click"
+LOGS = {
+    "retailrocket": ("retailrocket", f"source.events.path={DATA / 'retailrocket_multi_behavior'}", CLICKS),
+    "yoochoose": ("yoochoose", f"source.events.path={DATA / 'yoochoose_clicks_100k'}/*.tsv", CLICKS),
+    "movielens": (None, "source={name: movielens_100k}", CLICKS),
+    "journey": ("local", "ranker.label=label_purchase"),
+}
+"""By name: the configuration to start from, and what is set in it."""
+GENERATORS = (
+    "generators={ar: {preset: tabular_ar, num_steps: 300, max_rows: 30000}, "
+    "gan: {preset: tabular_gan, num_steps: 300, max_rows: 30000}, "
+    "independent: {preset: independent, max_rows: 30000}, smote: {preset: smote, max_rows: 30000}}"
+)
+ARMS = {
+    "none": "{kind: none}",
+    "again": "{kind: same}",
+    "shuffled_25": "{kind: shuffled, ratio: 0.25}",
+    "real_more_25": "{kind: real_more, ratio: 0.25}",
+    "real_all": "{kind: real_all}",
+    "duplicate_25": "{kind: duplicate, ratio: 0.25}",
+    "oversample_tail_25": "{kind: oversample_tail, ratio: 0.25}",
+    "oversample_label_25": "{kind: oversample_label, ratio: 0.25}",
+    "reweight_3": "{kind: reweight, weight: 3}",
+    "tuned": "{kind: tuned}",
+    "teacher_25": "{kind: teacher, ratio: 0.25}",
+    "independent_25": "{kind: synthetic, generator: independent, ratio: 0.25}",
+    "smote_25": "{kind: synthetic, generator: smote, ratio: 0.25}",
+    "ar_25": "{kind: synthetic, generator: ar, ratio: 0.25}",
+    "ar_100": "{kind: synthetic, generator: ar, ratio: 1.0}",
+    "ar_100_light": "{kind: synthetic, generator: ar, ratio: 1.0, weight: 0.3}",
+    "ar_first": "{kind: synthetic, generator: ar, ratio: 1.0, share_of_steps: 0.6}",
+    "ar_then_real": "{kind: synthetic, generator: ar, ratio: 1.0, share_of_steps: 0.5, alone: true}",
+    "ar_rare_items": "{kind: synthetic, generator: ar, ratio: 0.25, only: rare_items}",
+    "ar_short_histories": "{kind: synthetic, generator: ar, ratio: 0.25, only: short_histories}",
+    "ar_rare_outcome": "{kind: synthetic, generator: ar, ratio: 0.25, only: rare_outcome}",
+    "gan_25": "{kind: synthetic, generator: gan, ratio: 0.25}",
+    "gan_100": "{kind: synthetic, generator: gan, ratio: 1.0}",
+}
+NEXT_ITEM_ARMS = {
+    "none": "{kind: none}",
+    "again": "{kind: same}",
+    "shuffled_25": "{kind: shuffled, ratio: 0.25}",
+    "real_more_25": "{kind: real_more, ratio: 0.25}",
+    "real_all": "{kind: real_all}",
+    "duplicate_25": "{kind: duplicate, ratio: 0.25}",
+    "oversample_tail_25": "{kind: oversample_tail, ratio: 0.25}",
+    "tuned": "{kind: tuned}",
+    **{
+        name: f"{{kind: augmentation, operations: [none, {name}]}}"
+        for name in (
+            "sliding",
+            "prefix",
+            "subset",
+            "crop",
+            "mask",
+            "reorder",
+            "insert",
+            "substitute",
+            "reppad",
+        )
+    },
+}
+SETTINGS = (
+    GENERATORS,
+    "synthesis.ratio=1.1",
+    "gate.max_c2st_auc=1.0",  # rows that trees tell apart are measured as well: their gain is what is asked
+    "gate.max_utility_loss=1.0",
+    "gate.max_rows=5000",
+    "ranker.num_steps=300",
+    "ranker.num_validations=2",
+    "sequential.num_steps=300",
+    "sequential.num_validations=2",
+    "lift.max_rows=30000",
+    "lift.num_fits=3",
+    "lift.next_item.max_users=1500",
+    "lift.ranking.models=[logistic]",
+    "lift.next_item.models=[gru4rec]",
+    f"lift.arms={{{', '.join(f'{name}: {arm}' for name, arm in ARMS.items())}}}",
+    f"lift.next_item.arms={{{', '.join(f'{name}: {arm}' for name, arm in NEXT_ITEM_ARMS.items())}}}",
+)
+SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
+
+
+def settings_of(log: str, folder: Path, seeds: int) -> tuple[list[str], list[str]]:
+    """The configuration of a log: a file where it has one, and what is set."""
+    conf, *own = LOGS[log]
+    overrides = [*own, *SETTINGS, f"lake.root={folder / log}", f"lift.num_seeds={seeds}"]
+    return ([] if conf is None else ["--conf", str(ROOT / "conf" / f"{conf}.yaml")]), overrides
+
+
+def run_jobs(log: str, folder: Path, seeds: int) -> Config:
+    """Everything up to the measurement; what is there already is not done again."""
+    conf, overrides = settings_of(log, folder, seeds)
+    flags = [part for setting in overrides for part in ("--set", setting)]
+    for job in JOBS:
+        command = [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *conf, *flags]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+    return load_config(conf[1] if conf else None, overrides)
+
+
+def print_verdicts(log: str, config: Config) -> None:
+    """Every arm's gain in the metric that decides, by task and model."""
+    delta = Lake.of(config).open(VERDICTS)
+    assert delta is not None
+    for row in sorted(delta.to_pyarrow_table().to_pylist(), key=lambda row: (row["task"], row["model"])):
+        evidence = json.loads(row["evidence"])
+        prefix = f"{log}.{row['task']}.{row['model']}"
+        unit = evidence["metric"]
+        sys.stderr.write(f"{prefix}: {row['decision']} {evidence['chosen']}: {evidence['reasons']}\n")
+        for verdict in ("augment", "no_gain", "inconclusive"):
+            print_line("lift", f"{prefix}.verdict.{verdict}", float(row["decision"] == verdict), "1")
+        print_line("lift", f"{prefix}.detectable", evidence["detectable"] or math.nan, unit)
+        for name, arm in evidence["arms"].items():
+            if name != evidence["control"]:
+                for part, value in (("gain", "value"), ("low", "ci_low"), ("high", "ci_high")):
+                    found = arm[value]
+                    print_line("lift", f"{prefix}.{name}.{part}", math.nan if found is None else found, unit)
+
+
+def print_curve(log: str, config: Config) -> None:
+    """The ranker's AUC on some of the control's rows, over seeds."""
+    lake = Lake.of(config)
+    alone = config.lift.model_copy(update={"arms": {"none": config.lift.arms["none"]}})
+    plain = config.model_copy(update={"lift": alone})
+    task = ranking_task(plain, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY), {})
+    for share in SHARES:
+        rows = task.stock.real.take(np.arange(max(100, round(share * len(task.stock.real)))))
+        part = replace(task, splits=replace(task.splits, train=rows), stock=replace(task.stock, real=rows))
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(part, plain, folder)
+        area = float(found.comparisons["test", "auc", ALL].values[control_of(task.arms)].mean())
+        print_line("lift", f"{log}.ranking.{task.model}.auc_on_{share:g}_of_rows", area, "auc")
+
+
+def main() -> None:
+    """Print one JSON line a figure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--logs", nargs="*", choices=list(LOGS), default=list(LOGS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where lakes are kept; else they are made anew")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with tempfile.TemporaryDirectory() as temporary:
+        for log in arguments.logs:
+            config = run_jobs(log, (arguments.folder or Path(temporary)).absolute(), arguments.seeds)
+            print_verdicts(log, config)
+            print_curve(log, config)
+
+
+if __name__ == "__main__":
+    main()
