@@ -1,8 +1,8 @@
 """A tuned control: real rows alone, with the best of the model's own settings.
 
 A gain over settings that nobody tuned may be a gain over the settings. The search, by Ray Tune, takes as many
-trainings as any other arm, and is judged on validation rows alone; the arm is then trained with what it found,
-and tested like all others.
+trainings as any other arm, and is judged on validation rows alone; the arm is then trained with what it
+found, and tested like all others.
 """
 
 import logging
