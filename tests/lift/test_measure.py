@@ -208,6 +208,24 @@ def test_too_few_users_have_no_interval_and_no_verdict(
     assert row.schema.equals(VERDICTS.arrow_schema) and row["segments"].to_pylist() == [[]]
 
 
+def test_one_user_and_no_validation_rows(make_config: Callable[..., Config], lake: Lake) -> None:
+    """Nothing can be told of one user; without validation rows the first augmentation is judged."""
+    config = make_config(ARMS, *SMALL, "ranker.num_steps=5", "lift.min_users=2")
+    rows = examples_with(8000, 400, "interaction")
+    rows = rows.filter(pc.not_equal(rows["split"], "validation"))
+    users = pc.if_else(pc.equal(rows["split"], "test"), "u0", rows["user_id"])
+    rows = rows.set_column(rows.column_names.index("user_id"), rows.schema.field("user_id"), users)
+    examples = write_examples(lake, rows)
+    extra = synthetic_from(examples_with(6000, 400, "interaction", seed=9), "gan", config, examples)
+    synthetic = {"gan": {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}}
+    task = ranking_task(config, examples, vocabulary_in(lake, rows), synthetic)
+    found = measured(config, task)
+    assert (found.verdict.decision, found.verdict.arm) == ("inconclusive", "gan")
+    assert found.verdict.reasons[0].startswith("1 users with ")
+    (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
+    assert '"chosen_on": null' in row["evidence"] and "NaN" not in row["evidence"]
+
+
 def test_few_units_by_hand() -> None:
     users = np.array([0, 0, 1, 1, 2, 2])
     masks = {"all": np.ones(6, bool), "two": np.arange(6) < 4, "one": np.arange(6) >= 4}
