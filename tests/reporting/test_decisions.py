@@ -97,6 +97,30 @@ def test_a_generator_that_was_fitted_once_is_told(config):
     assert found["twice"] == found["free"] == ""
 
 
+def test_how_often_the_same_rows_were_measured_is_told():
+    verdict = judged(PLANS["augment"])
+    assert decisions.ledger_sentence(verdict) == ""
+    for before, told in (
+        (1, "One other measurement was started"),
+        (12, "12 other measurements were started"),
+    ):
+        again = {**verdict, "evidence": {**verdict["evidence"], "num_measured_before": before}}
+        assert decisions.ledger_sentence(again).startswith(told)
+
+
+def test_costs_are_told_in_rows_and_seconds():
+    """A quarter of 40,000 real rows; a free augmentation adds none and needs no generator."""
+    arms = {CHOSEN: {"generator": "autoregressive"}}
+    cards = [{"name": "autoregressive", "seconds": 29.4, "num_rows": 72_196}]
+    verdict = judged(PLANS["augment"])
+    assert decisions.cost_words(verdict, arms, cards, 75.5) == (
+        "10,000 added rows in each training; 29 s to train generator autoregressive on 72,196 real rows; "
+        "76 s to measure the arms of all tasks."
+    )
+    assert ("Cost", "x") in decisions.facts(verdict, "x") and "Cost" not in dict(decisions.facts(verdict))
+    assert decisions.cost_words(judged(NOISY, NEXT_ITEM), {}, cards, None) == ""
+
+
 def test_inconclusive_says_how_many_users_would_tell(config):
     toy_report.fill(config, "inconclusive")
     head = Checker.of(render(gather(config))).words.partition("Next item: what a user takes next")[0]

@@ -80,8 +80,8 @@ def advice(verdict: Verdict) -> str:
     return "Train on real rows alone: augmenting does not do what was asked of it."
 
 
-def facts(verdict: Verdict) -> list[tuple[str, str]]:
-    """The figures of a decision, each with its name."""
+def facts(verdict: Verdict, cost: str = "") -> list[tuple[str, str]]:
+    """The figures of a decision, each with its name; `cost` as of `cost_words`."""
     evidence = verdict["evidence"]
     metric, gain = words.metric_words(evidence["metric"]), gain_of(verdict)
     found = []
@@ -93,9 +93,38 @@ def facts(verdict: Verdict) -> list[tuple[str, str]]:
             f"{words.signed(evidence['detectable'])} {metric}, which would be found worthwhile 8 times in 10"
         )
         found.append(("Smallest gain it could find", smallest))
-    found += [("What would change it", change(verdict)), ("Scope", scope(verdict))]
+    found += [("Cost", cost), ("What would change it", change(verdict)), ("Scope", scope(verdict))]
     found.append(("Interval", words.sentence(evidence["interval"])))
     return [(name, text) for name, text in found if text]
+
+
+def cost_words(
+    verdict: Verdict, arms: Mapping[str, Any], generators: Sequence[Mapping[str, Any]], seconds: float | None
+) -> str:
+    """What the chosen augmentation takes, in rows and seconds; empty where none was chosen.
+
+    Args:
+        verdict: the verdict.
+        arms: of its task, as they are configured.
+        generators: their cards.
+        seconds: that measuring took, if known.
+    """
+    evidence = verdict["evidence"]
+    chosen = evidence["chosen"]
+    if chosen is None:
+        return ""
+    found, ratio = [], evidence["arms"][chosen]["ratio"]
+    if ratio and "num_real_rows" in evidence:
+        found.append(f"{round(ratio * evidence['num_real_rows']):,} added rows in each training")
+    name = arms.get(chosen, {}).get("generator")
+    for card in generators:
+        if card["name"] == name:
+            found.append(
+                f"{card['seconds']:,.0f} s to train generator {name} on {card['num_rows']:,} real rows"
+            )
+    if seconds is not None:
+        found.append(f"{seconds:,.0f} s to measure the arms of all tasks")
+    return words.sentence("; ".join(found)) if found else ""
 
 
 def gain_of(verdict: Verdict) -> Verdict | None:
@@ -208,6 +237,18 @@ def fit_caveat(verdict: Verdict) -> str:
     return (
         "Its generator was fitted once (lift.num_fits): what was found holds for the rows of this fit, and "
         "another one may give more or less."
+    )
+
+
+def ledger_sentence(verdict: Verdict) -> str:
+    """How often the same rows were measured before; empty where they were not."""
+    before = verdict["evidence"].get("num_measured_before", 0)
+    if not before:
+        return ""
+    count = "One other measurement was" if before == 1 else f"{before:,} other measurements were"
+    return (
+        f"{count} started on the same rows before this one (gold.measurements): the more is tried, the "
+        "likelier it is that one gain is chance."
     )
 
 

@@ -1,7 +1,6 @@
 """From what a lake holds to the page."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -26,7 +25,7 @@ def render(data: ReportData) -> str:
         style=Markup(STYLE),
         title="; ".join(map(decisions.headline, decisions.shipped(data.verdicts))) or "no verdict yet",
         no_verdict=decisions.NO_VERDICT,
-        decisions=[_decision(verdict, data.verdicts) for verdict in decisions.shipped(data.verdicts)],
+        decisions=[_decision(verdict, data) for verdict in decisions.shipped(data.verdicts)],
         lift=[_lift(verdict, data) for verdict in data.verdicts],
         impressions=words.impressions_sentence(data.impressions),
         quality=sections.quality(data.synthetic),
@@ -48,14 +47,14 @@ def render(data: ReportData) -> str:
     )
 
 
-def _decision(verdict: decisions.Verdict, verdicts: Sequence[decisions.Verdict]) -> dict[str, Any]:
+def _decision(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
     """The part of the first page that is about one task."""
     gain, reasons = decisions.gain_of(verdict), decisions.reasons(verdict)
-    others = [decisions.family_sentence(one) for one in decisions.families(verdict, verdicts)]
     beside = [
         decisions.segments_sentence(verdict),
-        *others,
+        *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
         decisions.fit_caveat(verdict),
+        decisions.ledger_sentence(verdict),
         decisions.caveat(verdict),
     ]
     return {
@@ -67,8 +66,15 @@ def _decision(verdict: decisions.Verdict, verdicts: Sequence[decisions.Verdict])
         "more": reasons[NUM_REASONS:],
         "beside": [sentence for sentence in beside if sentence],
         "plot": "" if gain is None else Markup(forests.gain_plot(verdict["evidence"], gain)),
-        "facts": decisions.facts(verdict),
+        "facts": decisions.facts(verdict, _cost(verdict, data)),
     }
+
+
+def _cost(verdict: decisions.Verdict, data: ReportData) -> str:
+    lift, task = data.config["lift"], verdict["task"]
+    arms = lift["arms"] if task == "ranking" else lift[task]["arms"]
+    seconds = next((run["seconds"] for run in data.runs if run["job"] == "measure_lift"), None)
+    return decisions.cost_words(verdict, arms, data.generators, seconds)
 
 
 def _lift(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
