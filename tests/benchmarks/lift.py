@@ -1,7 +1,8 @@
 """Whether a verdict can be believed: false claims, coverage, power and harms, by many small measurements.
 
     aa       the control again under another name, decided as if it were generated: a gain is never there
-    planted  unseen real rows as if they were generated: a gain is there, its size is the mean over cases
+    planted  unseen real rows as if they were generated: a gain is there; its size is that of the same
+             training rows on all test users, over twenty further seeds
     harm     the same rows, whose labels are turned over in one category
 
 Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws
@@ -29,7 +30,7 @@ from clicksmith.lift.arms import Stock, is_rare
 from clicksmith.lift.intervals import POWER, Estimate
 from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.ranking import RankingTask, units_of, with_popularity
-from clicksmith.lift.task import ALL, Arm
+from clicksmith.lift.task import ALL, Arm, Training
 from clicksmith.lift.verdict import Statement
 from clicksmith.reading.examples import Examples, Splits, read_splits
 from clicksmith.seeds import derive_seed
@@ -40,6 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JOBS = ("simulate_events", "ingest_events", "clean_events", "build_profiles", "build_training_set")
 NUM_EVENTS = 600_000
 NUM_REAL, NUM_ADDED, NUM_TESTED_USERS = 1_500, 1_500, 600
+NUM_TRUTH_SEEDS = 20
 SETTINGS = (
     "ranker={label: label_click, model: logistic, num_steps: 60, batch_size: 256, learning_rate: 0.02, "
     "num_validations: 1, max_rows: 400000, max_test_rows: 200000}",
@@ -76,10 +78,12 @@ class Case:
     Attributes:
         gain: of the arm over the control on all rows.
         decision: of the whole verdict.
+        truth: of the gain, where it is planted; else 0.
     """
 
     gain: Estimate
     decision: str
+    truth: float = 0.0
 
 
 def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case:
@@ -108,7 +112,19 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     task = RankingTask(own, mine, stock, arms, {}, units)
     with tempfile.TemporaryDirectory() as folder:
         found: Measured = measure(task, own, folder)
-    return Case(found.gain("auc", ALL, "tried", "none"), found.verdict.decision)
+    truth = 0.0
+    if kind == "planted":
+        everybody = {"test": units_of(splits.test, own.lift.min_users)}
+        whole = replace(task, splits=replace(mine, test=splits.test), units=everybody)
+        seeds = range(own.lift.num_seeds, own.lift.num_seeds + NUM_TRUTH_SEEDS)
+        truth = float(np.mean([area(whole, "tried", seed) - area(whole, "none", seed) for seed in seeds]))
+    return Case(found.gain("auc", ALL, "tried", "none"), found.verdict.decision, truth)
+
+
+def area(task: RankingTask, arm: str, seed: int) -> float:
+    """The AUC of one training on all test rows."""
+    said = task.train(Training(arm, 0, seed))["test"]
+    return task.figure("auc", "test", said, ALL).value
 
 
 def of_users(rows: Examples, num_users: int, random: np.random.Generator) -> Examples:
@@ -153,18 +169,20 @@ def aa(found: list[Case]) -> None:
 
 
 def planted(found: list[Case]) -> None:
-    """A gain whose size is the mean over cases; worthwhile is set so that it is just detectable."""
-    truth = float(np.mean([case.gain.value for case in found]))
-    spread = float(np.std([case.gain.value for case in found], ddof=1))
+    """A gain that is known; worthwhile is set so that it is just detectable."""
+    off = np.array([case.gain.value - case.truth for case in found])
     error = float(np.sqrt(np.mean([case.gain.error**2 for case in found])))
-    intervals = [case.gain.interval() for case in found]
-    print_line("lift", "planted.gain", truth, "1")
-    print_line("lift", "planted.coverage", share([low <= truth <= high for low, high in intervals]), "1")
-    print_line("lift", "planted.error_over_spread", error / spread, "1")
+    covered = [low <= case.truth <= high for case in found for low, high in (case.gain.interval(),)]
+    print_line("lift", "planted.cases", len(found), "1")
+    print_line("lift", "planted.gain", float(np.mean([case.truth for case in found])), "auc")
+    print_line("lift", "planted.bias", float(off.mean()), "auc")
+    print_line("lift", "planted.coverage", share(covered), "1")
+    print_line("lift", "planted.error_over_spread", error / float(off.std(ddof=1)), "1")
+    print_line("lift", "planted.augment", share([case.decision == "augment" for case in found]), "1")
     for times in (1.0, 1.5):
         reached = []
         for case in found:
-            worthwhile = truth - times * case.gain.detectable(0.0, power=POWER)
+            worthwhile = case.truth - times * case.gain.detectable(0.0, power=POWER)
             reached.append(Statement("gain", "none", worthwhile, case.gain).state == "holds")
         print_line("lift", f"planted.found_at_{times:g}_detectable", share(reached), "1")
 
@@ -181,15 +199,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", type=int, default=200, help="of aa; half as many of the others")
+    parser.add_argument(
+        "--kinds", nargs="*", choices=["aa", "planted", "harm"], default=["aa", "planted", "harm"]
+    )
     parser.add_argument("--folder", type=Path, help="where the simulated lake is kept; else it is made anew")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as temporary:
         config, splits = world(arguments.folder or Path(temporary))
-        aa(cases(config, splits, "aa", arguments.cases))
-        half = math.ceil(arguments.cases / 2)
-        planted(cases(config, splits, "planted", half))
-        harm(cases(config, splits, "harm", half))
+        for kind, tell in (("aa", aa), ("planted", planted), ("harm", harm)):
+            if kind in arguments.kinds:
+                num = arguments.cases if kind == "aa" else math.ceil(arguments.cases / 2)
+                tell(cases(config, splits, kind, num))
 
 
 if __name__ == "__main__":

@@ -155,7 +155,10 @@ def test_roles() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{kind: real_all, ratio: 0.5}", "left out for the kinds none, same, real_all, reweight, tuned, augm"),
+        (
+            "{kind: real_all, ratio: 0.5}",
+            "left out for the kinds none, same, real_all, reweight, tuned, augm",
+        ),
         ("{kind: duplicate}", "must be above 0"),
         ("{kind: duplicate, ratio: 1.0, alone: true}", "the rest is for real rows"),
         ("{kind: duplicate, ratio: 1.0, generator: gan}", "for no other kind"),
