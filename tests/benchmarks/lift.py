@@ -3,7 +3,8 @@
     aa       the control again under another name, decided as if it were generated: a gain is never there
     planted  unseen real rows as if they were generated: a gain is there; its size is that of the same
              training rows on all test users, over twenty further seeds
-    harm     the same rows, whose labels are turned over in one category
+    safe     the same rows, judged on all test users: most of them are an augmentation to be found
+    harm     as safe, but for one category of items, in which the labels of the added rows are turned over
 
 Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws
 its own training rows and test users. Trainings are small and real: a logistic model of 60 steps, five seeds
@@ -30,6 +31,7 @@ from clicksmith.lift.arms import Stock, is_rare
 from clicksmith.lift.intervals import POWER, Estimate
 from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.ranking import RankingTask, units_of, with_popularity
+from clicksmith.lift.segments import NUM_CATEGORIES
 from clicksmith.lift.task import ALL, Arm, Training
 from clicksmith.lift.verdict import Statement
 from clicksmith.reading.examples import Examples, Splits, read_splits
@@ -93,7 +95,8 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     real, more = train.take(np.arange(NUM_REAL)), train.take(np.arange(NUM_REAL, len(train)))
     if kind == "harm":
         more = turned(more, splits.test)
-    mine = replace(splits, train=real, test=of_users(splits.test, NUM_TESTED_USERS, random))
+    test = splits.test if kind in ("safe", "harm") else of_users(splits.test, NUM_TESTED_USERS, random)
+    mine = replace(splits, train=real, test=test)
     arm = ARMS["same"] if kind == "aa" else ARMS["added"]
     settings = (f"lift.arms={{none: {{kind: none}}, tried: {arm}}}", "generators={gan: {preset: ctgan}}")
     given = [
@@ -134,9 +137,9 @@ def of_users(rows: Examples, num_users: int, random: np.random.Generator) -> Exa
 
 
 def turned(rows: Examples, asked: Examples) -> Examples:
-    """With the labels of the most asked category turned over."""
+    """With the labels turned over of the least asked category that is a segment of its own."""
     names, counts = np.unique(asked.facts["item_category"].astype(str), return_counts=True)
-    worst = rows.facts["item_category"].astype(str) == names[counts.argmax()]
+    worst = rows.facts["item_category"].astype(str) == names[np.argsort(-counts)[NUM_CATEGORIES - 1]]
     return replace(rows, labels=np.where(worst, ~rows.labels, rows.labels))
 
 
@@ -178,7 +181,6 @@ def planted(found: list[Case]) -> None:
     print_line("lift", "planted.bias", float(off.mean()), "auc")
     print_line("lift", "planted.coverage", share(covered), "1")
     print_line("lift", "planted.error_over_spread", error / float(off.std(ddof=1)), "1")
-    print_line("lift", "planted.augment", share([case.decision == "augment" for case in found]), "1")
     for times in (1.0, 1.5):
         reached = []
         for case in found:
@@ -187,10 +189,19 @@ def planted(found: list[Case]) -> None:
         print_line("lift", f"planted.found_at_{times:g}_detectable", share(reached), "1")
 
 
+def safe(found: list[Case]) -> None:
+    """Nothing is spoilt: what harm is held against."""
+    print_line("lift", "safe.augment", share([case.decision == "augment" for case in found]), "1")
+    print_line("lift", "safe.gain", float(np.mean([case.gain.value for case in found])), "auc")
+
+
 def harm(found: list[Case]) -> None:
     """One category is spoilt."""
     print_line("lift", "harm.stopped", share([case.decision != "augment" for case in found]), "1")
-    print_line("lift", "harm.gain", float(np.mean([case.gain.value for case in found])), "1")
+    print_line("lift", "harm.gain", float(np.mean([case.gain.value for case in found])), "auc")
+
+
+TOLD = {"aa": aa, "planted": planted, "safe": safe, "harm": harm}
 
 
 def main() -> None:
@@ -199,15 +210,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", type=int, default=200, help="of aa; half as many of the others")
-    parser.add_argument(
-        "--kinds", nargs="*", choices=["aa", "planted", "harm"], default=["aa", "planted", "harm"]
-    )
+    parser.add_argument("--kinds", nargs="*", choices=list(TOLD), default=list(TOLD))
     parser.add_argument("--folder", type=Path, help="where the simulated lake is kept; else it is made anew")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as temporary:
         config, splits = world(arguments.folder or Path(temporary))
-        for kind, tell in (("aa", aa), ("planted", planted), ("harm", harm)):
+        for kind, tell in TOLD.items():
             if kind in arguments.kinds:
                 num = arguments.cases if kind == "aa" else math.ceil(arguments.cases / 2)
                 tell(cases(config, splits, kind, num))
