@@ -4,7 +4,7 @@
     planted  unseen real rows as if they were generated: a gain is there; its size is that of the same
              training rows on all test users, over twenty further seeds
     safe     the same rows, judged on all test users: most of them are an augmentation to be found
-    harm     as safe, but for one category of items, in which the labels of the added rows are turned over
+    harm     as safe, but for one category of items, whose added rows have labels by a coin
 
 Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws
 its own training rows and test users. Trainings are small and real: a logistic model of 60 steps, five seeds
@@ -94,7 +94,7 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     train = splits.train.take(random.permutation(len(splits.train))[: NUM_REAL + NUM_ADDED])
     real, more = train.take(np.arange(NUM_REAL)), train.take(np.arange(NUM_REAL, len(train)))
     if kind == "harm":
-        more = turned(more, splits.test)
+        more = spoilt(more, splits.test)
     test = splits.test if kind in ("safe", "harm") else of_users(splits.test, NUM_TESTED_USERS, random)
     mine = replace(splits, train=real, test=test)
     arm = ARMS["same"] if kind == "aa" else ARMS["added"]
@@ -105,6 +105,7 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
         f"seed={number}",
         "lift.num_fits=1",
         "lift.min_users=50",
+        "lift.ranking.margin=0.03",  # of a size that so few rows can tell
         "ray.num_workers=0",
     ]
     own = load_config(None, given)
@@ -136,11 +137,12 @@ def of_users(rows: Examples, num_users: int, random: np.random.Generator) -> Exa
     return rows.take(np.flatnonzero(np.isin(rows.users, chosen)))
 
 
-def turned(rows: Examples, asked: Examples) -> Examples:
-    """With the labels turned over of the least asked category that is a segment of its own."""
+def spoilt(rows: Examples, asked: Examples) -> Examples:
+    """With labels by a coin in the least asked category that is a segment of its own."""
     names, counts = np.unique(asked.facts["item_category"].astype(str), return_counts=True)
     worst = rows.facts["item_category"].astype(str) == names[np.argsort(-counts)[NUM_CATEGORIES - 1]]
-    return replace(rows, labels=np.where(worst, ~rows.labels, rows.labels))
+    coin = np.random.default_rng(len(rows)).random(len(rows)) < 0.5
+    return replace(rows, labels=np.where(worst, coin, rows.labels))
 
 
 def cases(config: Config, splits: Splits, kind: str, num: int) -> list[Case]:
