@@ -144,3 +144,12 @@ def test_adult_rows_reach_their_ceilings(shared_data):
     assert found["fidelity.triples"].value == pytest.approx(found["fidelity.triples"].ceiling, abs=0.01)
     assert found["privacy.domias_auc"].value == pytest.approx(0.5, abs=0.04)
     assert found["privacy.domias_tpr"].value < 0.03
+
+
+def test_a_rare_label_s_rate_is_that_of_all_rows():
+    """2 % of 5,000 rows are positive, whatever the other figures' 100 rows a side hold."""
+    label = np.arange(5000) % 50 == 0
+    rows = pa.table({"x": np.random.default_rng(0).normal(size=5000), "label": label})
+    found = compare_tables(rows, rows, rows, labels=["label"], max_rows=100)
+    ratio = next(m for m in found if (m.metric, m.slice) == ("fidelity.label_ratio", "label"))
+    assert ratio.value == 1.0 and ratio.ci_low == pytest.approx(np.exp(-1.96 * np.sqrt(2 * 0.98 / 100)))

@@ -81,10 +81,13 @@ class Measure:
         grouped = self.coding.grouped(real), self.coding.grouped(sample)
         return {
             **figures.fidelity_figures(self.coding, *grouped, self.seed),
-            **figures.label_figures(self.coding, real, sample, self.rates or self.labels),
             **figures.diversity_figures(self.coding, real, sample),
             **figures.identity_figures(sample, sides.train),
         }
+
+    def label_rates(self, sides: Sides, rows: Sample) -> Figures:
+        """Rates of labels in all rows that there are: a rare label is in few rows of a smaller sample."""
+        return figures.label_figures(self.coding, sides.train, rows, self.rates or self.labels)
 
     def utility(self, sides: Sides, sample: Sample) -> Figures:
         """What a sample teaches about the labels of the holdout rows."""
@@ -102,6 +105,7 @@ def real_figures(measure: Measure, sides: Sides) -> Figures:
     others = Space.fit(sides.train), standing_in, sides.train, others_held_out
     return {
         **measure.similarity(sides, sides.holdout.head(sides.size)),
+        **measure.label_rates(sides, sides.holdout),
         **figures.distance_figures(*others),
         **figures.attack_figures(*others),
         **figures.user_attack_figures(*others),
@@ -131,6 +135,7 @@ def compare(
     everything = Space.fit(sides.train), synthetic, sides.train, sides.holdout
     found = {
         **measure.similarity(sides, sample),
+        **measure.label_rates(sides, synthetic),
         **figures.distance_figures(*everything),
         **figures.attack_figures(*everything),
         **figures.user_attack_figures(*everything),
