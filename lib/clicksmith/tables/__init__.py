@@ -1,6 +1,14 @@
 """The contract: every table's columns, types, keys and checks, declared once."""
 
-from clicksmith.tables.bronze import EVENT_FILES, EVENT_TYPES, EVENTS, ITEMS, OUTCOMES, REJECTED, USERS
+from clicksmith.tables.bronze import (
+    BRONZE_EVENTS,
+    BRONZE_ITEMS,
+    BRONZE_USERS,
+    EVENT_FILES,
+    EVENT_TYPES,
+    OUTCOMES,
+    REJECTED,
+)
 from clicksmith.tables.evaluation import EVALUATION_METRICS, MEASUREMENTS, VERDICTS
 from clicksmith.tables.gold import (
     ITEM_PROFILES,
@@ -17,9 +25,6 @@ from clicksmith.tables.ops import JOB_RUNS
 from clicksmith.tables.schema import Column, Table
 from clicksmith.tables.silver import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 
-BRONZE_EVENTS = EVENTS
-BRONZE_ITEMS = ITEMS
-BRONZE_USERS = USERS
 EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED = REJECTED
 
 ALL_TABLES = (

@@ -37,7 +37,7 @@ EVENT_COLUMNS = columns(
     Column("properties", pa.string(), nullable=True, doc="whatever else the source knows, as JSON"),
 )
 
-EVENTS = Table(
+BRONZE_EVENTS = Table(
     name="bronze.events",
     columns=columns(EVENT_COLUMNS, PROVENANCE, Column("event_date", pa.date32(), doc="of event_ts, UTC")),
     key=("event_id",),
@@ -65,10 +65,10 @@ USER_COLUMNS = columns(
 )
 
 _WHOLE = "replaced as a whole, joined as a whole"
-ITEMS = Table(
+BRONZE_ITEMS = Table(
     "bronze.items", columns(ITEM_COLUMNS, PROVENANCE), ("item_id",), layout=_WHOLE, doc="a catalogue record"
 )
-USERS = Table(
+BRONZE_USERS = Table(
     "bronze.users", columns(USER_COLUMNS, PROVENANCE), ("user_id",), layout=_WHOLE, doc="a user record"
 )
 
@@ -102,5 +102,5 @@ REJECTED = tuple(
         layout="few rows, read by people and by a replay",
         doc=f"a row that broke the contract of {table.name}",
     )
-    for table in (EVENTS, ITEMS, USERS)
+    for table in (BRONZE_EVENTS, BRONZE_ITEMS, BRONZE_USERS)
 )

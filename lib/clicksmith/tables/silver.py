@@ -2,13 +2,13 @@
 
 import pyarrow as pa
 
-from clicksmith.tables.bronze import EVENTS
+from clicksmith.tables.bronze import BRONZE_EVENTS
 from clicksmith.tables.schema import TIMESTAMP, Column, Table, columns
 
 SILVER_EVENTS = Table(
     name="silver.events",
     columns=columns(
-        *(c if c.name != "session_id" else Column("session_id", pa.string()) for c in EVENTS.columns)
+        *(c if c.name != "session_id" else Column("session_id", pa.string()) for c in BRONZE_EVENTS.columns)
     ),
     key=("event_id",),
     layout="users lie together as cleaning wrote them; features read all of it: no key would save reading",
@@ -18,7 +18,7 @@ SILVER_EVENTS = Table(
 SILVER_REJECTED = Table(
     name="silver.events_rejected",
     columns=columns(
-        EVENTS.columns,
+        BRONZE_EVENTS.columns,
         Column("reasons", pa.list_(pa.string()), doc="bot or clock rules that it broke"),
         Column("ruleset_version", pa.string()),
     ),
