@@ -21,7 +21,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: setup ## real data through the whole pipeline to verdicts and a report (12-15 minutes)
+demo: setup ## real data through the whole pipeline to verdicts and a report (10-12 minutes)
 	@$(WITH_JAVA) $(PY) jobs/run_pipeline.py --conf conf/local.yaml $(ARGS)
 
 .PHONY: smoke
@@ -59,7 +59,7 @@ soak: setup $(VENV)/.dev ## the long tests: kills, clusters of several nodes, su
 	@$(WITH_JAVA) $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m soak $(ARGS)
 
 .PHONY: demo-check
-demo-check: setup $(VENV)/.dev ## make demo in a lake of its own, within 8 GB and 15 minutes, and what came out
+demo-check: setup $(VENV)/.dev ## make demo in a lake of its own, within 8 GB and 12 minutes, and what came out
 	@PYTHONPATH=lib:tests $(PY) tests/ci/demo.py $(ARGS)
 
 .PHONY: bench-generators

@@ -217,7 +217,7 @@ def main() -> None:
         "--target", default="demo", help="of make, whose conf is conf/local.yaml or of that name"
     )
     parser.add_argument("--gigabytes", type=float, default=8.0, help="of memory, all processes together")
-    parser.add_argument("--minutes", type=float, default=15.0, help="of the first run")
+    parser.add_argument("--minutes", type=float, default=12.0, help="of the first run")
     parser.add_argument("--minutes-again", type=float, default=1.0, help="of the second run")
     given = parser.parse_args()
     conf = {"demo": "local"}.get(given.target, given.target)
