@@ -1,11 +1,12 @@
 """What every arm gives on public logs, by each task that a log allows: the verdicts, and learning curves.
 
-Logs: retailrocket and yoochoose (files of ../shared/data), movielens and journey (fetched from PyPI). Each is
-run by the jobs, in a lake of its own, up to measure_lift; then one JSON line a figure: an arm's gain over
-real rows alone with both ends of its interval, and the control's own figure on 1 to 100 % of its rows.
+Logs: retailrocket, yoochoose and amazon (files of ../shared/data), movielens and journey (fetched from PyPI).
+Each is run by the jobs, in a lake of its own, up to measure_lift; then one JSON line a figure: an arm's gain
+over real rows alone with both ends of its interval, and the control's own figure on 1 to 100 % of its rows.
 """
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +34,17 @@ JOBS = (
     "synthesize_samples", "evaluate_synthetic", "measure_lift",
 )  # fmt: skip
 CLICKS = "ranker.label=label_click"
+AMAZON_CUT = datetime(1999, 12, 30, 12, tzinfo=UTC)
+"""When every user's last item but one was taken, as `write_amazon` has it."""
+AMAZON = (
+    "source={name: files, events: {path: '%s/events.csv', format: csv, constants: {event_type: click}, "
+    "columns: {user_id: user, item_id: item, event_ts: time}, timestamp_unit: iso}, "
+    "items: {path: '%s/items.csv', format: csv, columns: {item_id: item, category: category}}}"
+)
 LOGS = {
     "retailrocket": ("retailrocket", f"source.events.path={DATA / 'retailrocket_multi_behavior'}", CLICKS),
     "yoochoose": ("yoochoose", f"source.events.path={DATA / 'yoochoose_clicks_100k'}/*.tsv", CLICKS),
+    "amazon": (None, AMAZON, "features={num_negatives: 4, cut_date: 1999-12-30}", CLICKS),
     "movielens": (None, "source={name: movielens_100k}", CLICKS),
     "journey": ("local", "ranker.label=label_purchase"),
 }
@@ -117,12 +127,36 @@ SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 def settings_of(log: str, folder: Path, seeds: int) -> tuple[list[str], list[str]]:
     """The configuration of a log: a file where it has one, and what is set."""
     conf, *own = LOGS[log]
+    own = [setting.replace("%s", str(folder / f"{log}_files")) for setting in own]
     overrides = [*own, *SETTINGS, f"lake.root={folder / log}", f"lift.num_seeds={seeds}"]
     return ([] if conf is None else ["--conf", str(ROOT / "conf" / f"{conf}.yaml")]), overrides
 
 
+def write_amazon(folder: Path) -> None:
+    """Amazon Beauty as a log: it has an order and no times, and is asked for the last item (leave one out).
+
+    The last item of each user is taken two days after the cut, the one before at the cut, the others one a
+    day before it. An item's category is the first of its attributes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "events.csv").open("w", newline="") as file:
+        events = csv.writer(file)
+        events.writerow(("user", "item", "time"))
+        for line in (DATA / "amazon_beauty" / "sequences.txt").read_text().splitlines():
+            user, *items = line.split()
+            for back, item in enumerate(reversed(items), start=-1):
+                days = 2 if back < 0 else -back
+                events.writerow((user, item, (AMAZON_CUT + timedelta(days)).isoformat()))
+    attributes = json.loads((DATA / "amazon_beauty" / "item2attributes.json").read_text())
+    with (folder / "items.csv").open("w", newline="") as file:
+        rows = ((item, f"category {found[0]}") for item, found in attributes.items() if found)
+        csv.writer(file).writerows([("item", "category"), *rows])
+
+
 def run_jobs(log: str, folder: Path, seeds: int) -> Config:
     """Everything up to the measurement; what is there already is not done again."""
+    if log == "amazon" and not (folder / f"{log}_files" / "items.csv").exists():
+        write_amazon(folder / f"{log}_files")
     conf, overrides = settings_of(log, folder, seeds)
     flags = [part for setting in overrides for part in ("--set", setting)]
     for job in JOBS:
