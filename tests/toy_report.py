@@ -9,24 +9,34 @@ import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 
+import write_report
 from clicksmith.config import Config
 from clicksmith.evaluation.gate import decide, gate_metrics
 from clicksmith.evaluation.rows import Metric, metrics_table
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.lineage import Lineage, schema_hash, trace
+from clicksmith.lift.decided import decided
+from clicksmith.lift.inputs import inputs_of, lineage_of
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.rows import metric_rows, verdict_rows
+from clicksmith.recommenders.artefact import sequential_inputs
+from clicksmith.reporting.data import ReportData, gather
 from clicksmith.tables import (
     BRONZE_EVENTS,
     EVALUATION_METRICS,
     EVENTS_REJECTED,
+    SEQUENCES,
     SILVER_EVENTS,
+    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
     VERDICTS,
+    VOCABULARY,
     Table,
 )
 from reporting import toy_measured
+from training.toy_lake import toy_examples
+from training.toy_lift import synthetic_from
 
 
 def fill(config: Config, decision: str = "augment", *further: Measured) -> None:
@@ -38,7 +48,12 @@ def fill(config: Config, decision: str = "augment", *further: Measured) -> None:
     write(config, EVENTS_REJECTED, pa.table(columns, schema=EVENTS_REJECTED.arrow_schema))
     counts = {"rows_in": 1000, "accepted": 900, "rejected": 40, "deduplicated": 60}
     write(config, SILVER_EVENTS, _empty(SILVER_EVENTS), counts)
-    write(config, TRAINING_EXAMPLES, _empty(TRAINING_EXAMPLES))
+    for table in (TRAINING_EXAMPLES, VOCABULARY, SEQUENCES):
+        write(config, table, _empty(table))
+    arm = config.lift.arms.get(toy_measured.CHOSEN)
+    if arm is not None and arm.generator is not None:
+        rows = synthetic_from(toy_examples(1), arm.generator, config, Lake.of(config).get(TRAINING_EXAMPLES))
+        _write(config, SYNTHETIC_EXAMPLES, rows, f"generator={arm.generator}", None)
     write_metrics(config, "evaluate_synthetic", synthetic_metrics(config))
     write_lift(
         config,
@@ -50,9 +65,16 @@ def fill(config: Config, decision: str = "augment", *further: Measured) -> None:
         write_card(config, "generators", name, {"generator": section.model_dump(mode="json")}, _gan_history())
     for name, section in (("ranker", config.ranker), ("sequential", config.sequential)):
         settings = {name: section.model_dump(mode="json")}
-        if name == "ranker" and decision == "augment":
-            settings["augmented"] = {"arm": toy_measured.CHOSEN, "verdict": "r"}
-        write_card(config, "recommenders", name, settings, _loss_history())
+        arm = decided(config, Lake.of(config), "ranking", _inputs(config)) if name == "ranker" else None
+        if arm is not None:
+            settings["augmented"] = arm.told
+        table = TRAINING_EXAMPLES if name == "ranker" else SEQUENCES
+        write_card(config, "recommenders", name, settings, loss_history(), table)
+
+
+def gathered(config: Config) -> ReportData:
+    """What write_report shows."""
+    return gather(config, write_report.standing(config, Lake.of(config)))
 
 
 def write(config: Config, table: Table, rows: pa.Table, counts: dict[str, int] | None = None) -> None:
@@ -69,15 +91,27 @@ def write_lift(config: Config, *measured: Measured) -> None:
     """Commit figures and verdicts as measure_lift does, the tasks in an order that no reader expects."""
     verdicts = {one.task.name: one.verdict for one in measured}
     rows = verdict_rows("r", measured[::-1], verdicts, {"impressions": config.impressions})
-    _write(config, EVALUATION_METRICS, metric_rows("r", measured), "job=measure_lift", None)
-    write(config, VERDICTS, rows)
+    lineage = lineage_of(config, _inputs(config))
+    _write(config, EVALUATION_METRICS, metric_rows("r", measured), "job=measure_lift", None, lineage)
+    _write(config, VERDICTS, rows, None, None, lineage)
+
+
+def _inputs(config: Config) -> dict[str, Snapshot]:
+    """What measure_lift and train_recommender read."""
+    lake = Lake.of(config)
+    return inputs_of(config, lake, sequential_inputs(config, lake))
 
 
 def _write(
-    config: Config, table: Table, rows: pa.Table, part: str | None, counts: dict[str, int] | None
+    config: Config,
+    table: Table,
+    rows: pa.Table,
+    part: str | None,
+    counts: dict[str, int] | None,
+    lineage: Lineage | None = None,
 ) -> None:
-    lineage = trace(f"toy/{table.name}", config, {"part": part})
-    metadata = json.dumps(lineage.metadata(part, counts))
+    lineage = lineage or trace(f"toy/{table.name}", config, {"part": part})
+    metadata = json.dumps({**lineage.metadata(part, counts), "schema": schema_hash(table)})
     write_deltalake(
         Lake.of(config).uri(table),
         rows,
@@ -117,6 +151,7 @@ def synthetic_metrics(config: Config) -> list[Metric]:
         }
         own = [Metric(m, "all", name, v, 5000, ceiling=c) for m, (v, c) in figures.items()]
         own.append(Metric("holdout.users", "all", name, 240, 4000))
+        own.append(Metric("holdout.rows_without_user", "all", name, 0, 4000))
         metrics += [*own, *gate_metrics(decide(name, own, config.gate), 5000)]
     labels = {
         "item_category": ["GROCERY", "DRUG GM", "PRODUCE", "MEAT-PACKAGED", "other", "missing"],
@@ -140,15 +175,24 @@ def synthetic_metrics(config: Config) -> list[Metric]:
 
 
 def write_card(
-    config: Config, kind: str, name: str, section: dict[str, Any], history: list[dict[str, float]]
+    config: Config,
+    kind: str,
+    name: str,
+    section: dict[str, Any],
+    history: list[dict[str, float]],
+    table: Table = TRAINING_EXAMPLES,
+    **changes: Any,
 ) -> None:
-    """A model's card, in the folder where its job would put it."""
+    """A model's card, in the folder where its job would put it; `changes` to its entries."""
     lake = Lake.of(config)
-    examples = lake.get(TRAINING_EXAMPLES)
+    trained_on = lake.get(table)
     metrics = {
-        "test_auc": 0.79, "test_logloss": 0.31, "popularity_auc": 0.64, "base_rate_logloss": 0.36,
-        "num_test_rows": 20_000,
-    } if name == "ranker" else {
+        "ranker": {
+            "test_auc": 0.79, "test_logloss": 0.31, "popularity_auc": 0.64, "base_rate_logloss": 0.36,
+            "num_test_rows": 20_000,
+        },
+        "search": {"test_ndcg@10": 0.52, "test_mrr": 0.47, "bm25_ndcg@10": 0.44, "bm25_mrr": 0.41},
+    }.get(name) or {
         "test_recall@10": 0.11, "test_ndcg@10": 0.14, "popularity_recall@10": 0.06, "popularity_ndcg@10": 0.09
     }  # fmt: skip
     card = {
@@ -160,18 +204,19 @@ def write_card(
         "seed": config.seed,
         "settings": {"seed": config.seed, **section},
         "training_table": {
-            "name": examples.table.name,
-            "uri": examples.uri,
-            "version": examples.version,
-            "fingerprint": examples.fingerprint,
+            "name": trained_on.table.name,
+            "uri": trained_on.uri,
+            "version": trained_on.version,
+            "fingerprint": trained_on.fingerprint,
         },
         "num_rows": 40_000,
         "num_workers": 2,
         "seconds": 61.5,
         "history": history,
         "metrics": metrics,
+        **changes,
     }
-    folder = storage.join(lake.root, "_models", kind, f"{name}-0123456789abcdef")
+    folder = storage.join(lake.root, "_models", kind, f"{name}-{card['run_id']}")
     storage.write_json(storage.join(folder, "card.json"), card)
 
 
@@ -189,7 +234,7 @@ def _gan_history() -> list[dict[str, float]]:
     ]
 
 
-def _loss_history() -> list[dict[str, float]]:
+def loss_history() -> list[dict[str, float]]:
     return [{"step": step, "loss": 0.3 + 0.4 * math.exp(-step / 150)} for step in range(20, 801, 20)]
 
 

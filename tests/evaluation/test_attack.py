@@ -162,6 +162,37 @@ def test_whole_users_tell_what_single_rows_do_not():
     assert of_users(honest).ci_low < 0.5 < of_users(honest).ci_high
 
 
+def of_users(rows, train, holdout):
+    return figures.user_attack_figures(Space.fit(train), rows, train, holdout)["privacy.user_auc", "all"]
+
+
+def test_users_of_many_rows_are_attacked_as_well():
+    """Of 60 rows each, where sixteen users have as many rows as single rows are attacked."""
+    (owners, profiles, shown), (others, _, unseen) = users(1, 200, 60), users(2, 320, 60)
+    train, holdout = sample_of(shown, owners), sample_of(unseen, others)
+    again = np.repeat(np.arange(200), 8)
+    leaking = sample_of(profiles[again] + 0.6 * np.random.default_rng(3).normal(size=(len(again), 8)))
+    assert of_users(leaking, train, holdout).ci_low > 0.65
+    honest = of_users(sample_of(users(4, 200)[2]), train, holdout)
+    assert honest.ci_low < 0.5 < honest.ci_high
+
+
+def test_users_of_fewer_rows_than_others_are_not_accused_for_that():
+    """Three rows in ten are all alike: of skewed scores the mean of one is mostly below that of ten."""
+
+    def drawn(seed, num_users, num_rows):
+        owners, _, numbers = users(seed, num_users, num_rows)
+        return sample_of(
+            np.where(np.random.default_rng(seed + 1).random(len(owners))[:, None] < 0.3, 0.0, numbers), owners
+        )
+
+    found = []
+    for seed in range(0, 60, 10):
+        train, holdout, fresh = drawn(seed, 1000, 1), drawn(seed + 3, 300, 10), drawn(seed + 6, 200, 8)
+        found.append(of_users(fresh, train, holdout).value)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.025)
+
+
 def test_too_few_users_and_unknown_ones_are_not_attacked():
     (owners, _, shown), (others, _, unseen) = users(1, 300), users(2, 60)
     train, holdout = sample_of(shown, owners), sample_of(unseen, others)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -6,7 +8,8 @@ from hypothesis import strategies as st
 
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import fidelity
-from clicksmith.evaluation.sample import Coding
+from clicksmith.evaluation.figures import Figure, label_figures, worst
+from clicksmith.evaluation.sample import Coding, columns_of
 from clicksmith.tables import Column
 
 COLUMNS = (
@@ -206,3 +209,30 @@ def test_a_label_s_rate_by_hand():
     never = np.zeros(10, bool)
     assert fidelity.label_ratio(never, never) == (1.0, 1.0, 1.0)
     assert fidelity.label_ratio(real, never) == (0.0, 0.0, 0.0)
+
+
+def test_the_worst_label_is_the_one_whose_interval_reaches_lowest():
+    """Clicks .93 [.91, .95]; purchases, which are rare, .95 [.51, 1]."""
+    row = np.arange(20_000)
+    real, other = (
+        pa.table({"click": (row < clicks).astype(float), "purchase": (row < purchases).astype(float)})
+        for clicks, purchases in ((10_000, 20), (9_300, 19))
+    )
+    coding = Coding.fit(real, columns_of(real.schema))
+    found = label_figures(coding, coding.encode(real), coding.encode(other), ["click", "purchase"])
+    click, purchase, worst_one = (
+        found["fidelity.label_ratio", name] for name in ("click", "purchase", "all")
+    )
+    assert (click.value, purchase.value) == pytest.approx((0.93, 0.95))
+    assert click.ci_low == pytest.approx(0.911, abs=1e-3) and purchase.ci_low == pytest.approx(
+        0.507, abs=1e-3
+    )
+    assert worst_one == purchase
+
+
+def test_what_has_no_value_is_worse_than_any():
+    good, low, undefined = Figure(0.9, 0.8, 1.0), Figure(0.95, 0.1, 1.0), Figure(math.nan)
+    assert worst([good, low]) is low and worst([good, undefined, low]) is undefined
+    assert worst([good, Figure(0.7)]) == Figure(0.7), "without an interval its value counts"
+    no_interval = Figure(0.99, math.nan, math.nan)
+    assert worst([good, no_interval]) is no_interval, "the gate refuses it"

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicksmith.errors import ContractError
+from clicksmith.evaluation.collect import rows_without_user
 from clicksmith.evaluation.compare import Measure, Sides, real_figures
 from clicksmith.evaluation.sample import Coding, Sample, columns_of
+from clicksmith.seeds import HOLDOUT_BY_ROW, Holdout
 from clicksmith.tables import Column
 
 
@@ -33,6 +35,21 @@ def test_no_user_is_in_both_halves_and_each_has_two_where_it_can(sizes: list[int
     assert all(half.num_users >= min(2, len(sizes) // 2) for half in halves)
     assert sum(half.num_users for half in halves) == len(sizes)
     assert sum(half.num_rows for half in halves) == whole.num_rows
+
+
+def test_the_first_rows_of_each_of_the_first_users() -> None:
+    users = np.array([7, 3, 7, 9, 3, 3, 7, 2])
+    sample = Sample(("x",), np.zeros(1, bool), np.arange(8.0)[:, None], users)
+    assert sample.rows_by_user().tolist() == [1, 3, 3, 1]
+    # Of user 2 one of one, of 3 two of three, of 7 none but the first; user 9 is not among them.
+    assert sample.first_of_users(np.array([5, 2, 1])).values[:, 0].tolist() == [0, 1, 4, 7]
+    assert sample.first_of_users(np.array([], np.int64)).num_rows == 0
+
+
+def test_rows_without_a_user_are_counted() -> None:
+    rows = pa.table({"user_id": ["a", None, "a", None, None], "example_id": list("vwxyz")})
+    assert rows_without_user(Holdout(), rows) == 3
+    assert rows_without_user(HOLDOUT_BY_ROW, rows) == 5, "no column says whose row it is"
 
 
 def test_the_ceilings_of_four_unequal_held_out_users_are_measured() -> None:

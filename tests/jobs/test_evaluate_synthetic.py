@@ -100,6 +100,8 @@ def test_the_gate_publishes_only_what_passes(spark, prepared, caplog, make_confi
     assert found["privacy.identical_share", "all", "leaking"].value == 0.0
     assert found["privacy.heldout_gap_nats", "all", "good"].value == pytest.approx(0.5)
     assert ("privacy.heldout_gap_nats", "all", "leaking") not in found
+    alone, held_out = (found[f"holdout.{what}", "all", "good"] for what in ("rows_without_user", "users"))
+    assert alone.value == alone.num_rows == held_out.num_rows, "these rows have no users"
     assert found["fidelity.c2st_auc", "all", "broken"].value > 0.9
     assert found["fidelity.shapes", "all", "broken"].value > 0.9
     shapes = found["fidelity.shapes", "all", "good"]
@@ -171,6 +173,8 @@ def test_the_profile_of_each_user_learnt_from_is_not_given_away(spark, make_conf
     found = figures(lake)
     held_out = found["holdout.users", "all", "leaking"]
     assert (held_out.value, held_out.num_rows) == (len(held_out_users(rows)), 12 * len(held_out_users(rows)))
+    alone = found["holdout.rows_without_user", "all", "leaking"]
+    assert (alone.value, alone.num_rows) == (0, held_out.num_rows)
     assert found["privacy.membership_auc", "all", "leaking"].value > 0.7
     assert found["privacy.domias_auc", "all", "leaking"].value > 0.7
     assert found["privacy.membership_auc", "all", "honest"].value == pytest.approx(0.5, abs=0.07)

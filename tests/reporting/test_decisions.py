@@ -4,22 +4,24 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 import toy_report
 import write_report
-from clicksmith.config import Config, load_config
+from clicksmith.config import ArmConfig, Config, load_config
 from clicksmith.lift.rows import verdict_rows
+from clicksmith.lift.segments import segments_of
 from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
-from clicksmith.reporting import decisions
-from clicksmith.reporting.data import gather
+from clicksmith.reporting import decisions, statements, words
 from clicksmith.reporting.html import render
 from reporting import toy_measured
 from reporting.checker import Checker
 from reporting.toy_measured import CHOSEN, FEW, LOGISTIC, NEXT_ITEM, NOISY, PLANS, RANKING, Planned
+from toy_report import gathered
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +64,7 @@ def test_augment_comes_first_in_plain_words(config):
 
 def test_no_gain_says_why_what_was_refuted_first(config):
     toy_report.fill(config, "no_gain")
-    head = Checker.of(render(gather(config))).words.partition("Next item: what a user takes next")[0]
+    head = Checker.of(render(gathered(config))).words.partition("Next item: what a user takes next")[0]
     assert "No gain from augmenting Train on real rows alone" in head
     first, second = (
         "Its gain lies below the 0.001 AUC that would be worthwhile: +0.0001",
@@ -79,7 +81,7 @@ def test_no_gain_says_why_what_was_refuted_first(config):
 
 def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     toy_report.fill(config, "augment", toy_measured.measured(LOGISTIC, PLANS["no_gain"]))
-    data = gather(config)
+    data = gathered(config)
     head, _, rest = Checker.of(render(data)).words.partition("What each arm gives")
     told = "With logistic in its place no gain was found: autoregressive_25 gives +0.0001 (-0.000"
     assert told in head
@@ -89,12 +91,122 @@ def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     assert "logistic" not in decisions.verdict_line(data.verdicts)
 
 
+HARMFUL = Planned(0.0043, 0.0009, harmed="history=0-49")
+"""The gain is shown, and so is a loss of some users."""
+
+
+def test_who_is_harmed_is_the_headline_where_a_gain_is_shown():
+    verdict = judged(HARMFUL)
+    assert verdict["decision"] == "no_gain" and statements.gain_of(verdict)["state"] == "holds"
+    assert decisions.headline(verdict) == "Do not augment: it harms users with 0 to 49 earlier events"
+    assert decisions.advice(verdict).startswith("Train on real rows alone")
+    other = decisions.family_sentence(judged(HARMFUL, LOGISTIC))
+    assert other == (
+        "With logistic in its place autoregressive_25 harms users with 0 to 49 earlier events; it gives "
+        "+0.0043 (+0.0025 to +0.0061) AUC."
+    )
+    assert decisions.headline(judged(PLANS["no_gain"])) == "No gain from augmenting", "refuted, beside a harm"
+
+
+def test_a_cheap_arm_that_does_better_is_the_headline():
+    """real_all's figures, under the kinds of cheap arms."""
+    kinds = {"real_all": "tuned", "real_more_25": "teacher"}
+    arms = {name: Arm(kinds.get(name, arm.kind), arm.role, arm.ratio) for name, arm in RANKING.arms.items()}
+    arms |= {name: replace(arms[name], role="cheap") for name in kinds}
+    verdict = judged(Planned(0.0024, 0.0002), replace(RANKING, arms=arms))
+    assert verdict["decision"] == "no_gain"
+    assert decisions.headline(verdict) == "Do not augment: it is worse than real_more_25 and real_all"
+    assert statements.reasons(verdict)[:2] == [
+        "It is worse than real_more_25, real rows with labels of a simpler model: -0.0022 (-0.0026 to "
+        "-0.0018).",
+        "It is worse than real_all, real rows alone with better settings: -0.0054 (-0.0058 to -0.0050).",
+    ]
+
+
+def test_what_has_to_be_beaten_is_told_by_its_kind():
+    found = " ".join(statements.reasons(judged(PLANS["inconclusive"])))
+    assert "better than duplicate_25, which costs nothing: " in found
+    assert "better than teacher_25, real rows with labels of a simpler model: " in found
+    smote = {"smote_25": Arm("synthetic", "cheap", 0.25), "crop": Arm("augmentation", "free", 0.0)}
+    arms = {**{name: RANKING.arms[name] for name in ("none", CHOSEN)}, **smote}
+    found = " ".join(statements.reasons(judged(PLANS["inconclusive"], replace(RANKING, arms=arms))))
+    assert "better than crop, which needs no generator: " in found
+    worse = judged(Planned(-0.004, 0.0002), replace(RANKING, arms=arms))
+    assert "It is worse than smote_25, rows of a generator that is a control: " in " ".join(
+        statements.reasons(worse)
+    )
+
+
+def test_many_that_are_harmed_are_counted():
+    harmed = ("cold_user=yes", "cold_item=yes", "history=0-4", "history=0-4 by logloss", "all by logloss")
+    statement = {"what": "safe", "state": "fails"}
+    evidence = {"statements": [{**statement, "subject": subject} for subject in harmed]}
+    assert statements.failing({"evidence": evidence}) == "harms new users and 3 other segments"
+    evidence = {"statements": [{**statement, "subject": "all by logloss"}]}
+    assert statements.failing({"evidence": evidence}) == "harms all test rows, by log loss"
+
+
+def test_another_family_s_gain_that_is_not_safe_is_no_sure_one():
+    few = {"cold_user=yes": "5 users were tested, where an interval needs 100"}
+    verdict = judged(Planned(0.0043, 0.0009, few=few), LOGISTIC)
+    assert verdict["decision"] == "inconclusive"
+    told = decisions.family_sentence(verdict)
+    assert "a gain, but not all else that is asked, was found: autoregressive_25 gives +0.0043" in told
+
+
+SEARCH = replace(
+    NEXT_ITEM,
+    name="search",
+    model="two_tower",
+    chosen="titles_50",
+    unit="queries",
+    arms={"none": Arm("none", "control", 0.0), "titles_50": Arm("titles", "free", 0.5)},
+)
+
+
+def test_search_has_words_of_its_own():
+    verdict = {**judged(Planned(0.0043, 0.0009), SEARCH), "segments": ["frequency=1-4", "new_query=yes"]}
+    assert decisions.advice(verdict) == (
+        "Train with arm titles_50: it adds words of products' titles as queries, 0.50 a real row."
+    )
+    assert decisions.scope(verdict).endswith("tested by NDCG@10 on 812 later queries.")
+    assert decisions.segments_sentence(verdict).startswith(
+        "A gain is shown for queries asked 1 to 4 times in training and queries never asked in training, "
+    )
+    assert "no single segment of queries is" in decisions.segments_sentence({**verdict, "segments": []})
+
+
+def test_every_kind_of_arm_and_of_segment_has_words():
+    kinds = get_args(ArmConfig.model_fields["kind"].annotation)
+    assert "titles" in kinds
+    assert [kind for kind in kinds if words.arm_words(kind, None) == kind] == []
+    number, flag = np.arange(40), np.ones(40, bool)
+    facts = dict.fromkeys(("history", "popularity", "frequency"), number)
+    facts |= dict.fromkeys(("cold_user", "cold_item", "new_query"), flag)
+    names = segments_of({**facts, "category": np.array(["food"] * 40, object)})
+    assert "frequency=0-9" in names and "new_query=yes" in names
+    assert [name for name in names if words.segment(name).words == name] == []
+
+
 def test_a_generator_that_was_fitted_once_is_told(config):
     once = replace(RANKING, arms={**RANKING.arms, CHOSEN: Arm("synthetic", "generator", 0.25)})
     tasks = {"once": once, "twice": RANKING, "free": NEXT_ITEM}
     found = {name: decisions.fit_caveat(judged(PLANS["augment"], task)) for name, task in tasks.items()}
     assert found["once"].startswith("Its generator was fitted once (lift.num_fits): what was found holds for")
     assert found["twice"] == found["free"] == ""
+
+
+def test_of_whom_too_few_were_tested_is_told():
+    verdict = judged(PLANS["augment"])
+    assert decisions.small_sentence(verdict) == ""
+    small = {"cold_user=yes": 80, "category=food": 1}
+    few = {**verdict, "evidence": {**verdict["evidence"], "small": small}}
+    assert decisions.small_sentence(few) == (
+        "Whether it is safe for them was not asked, since too few users were tested: new users (80) and "
+        "items of category food (1)."
+    )
+    none = {**few, "evidence": {**few["evidence"], "chosen": None}}
+    assert decisions.small_sentence(none) == ""
 
 
 def test_how_often_the_same_rows_were_measured_is_told():
@@ -123,7 +235,7 @@ def test_costs_are_told_in_rows_and_seconds():
 
 def test_inconclusive_says_how_many_users_would_tell(config):
     toy_report.fill(config, "inconclusive")
-    head = Checker.of(render(gather(config))).words.partition("Next item: what a user takes next")[0]
+    head = Checker.of(render(gathered(config))).words.partition("Next item: what a user takes next")[0]
     assert "Inconclusive Whether augmenting helps could not be told." in head
     assert (
         "Its gain may lie below or above the 0.001 AUC that would be worthwhile: +0.0014 (-0.0019 to" in head
@@ -137,7 +249,7 @@ def test_inconclusive_says_how_many_users_would_tell(config):
 
 def test_tasks_come_in_their_order_each_with_its_own_words(config):
     toy_report.fill(config)
-    data = gather(config)
+    data = gathered(config)
     assert [one["task"] for one in data.verdicts] == ["ranking", "next_item"], "written the other way round"
     head = Checker.of(render(data)).words.partition("What each arm gives")[0]
     next_item = head.partition("Next item: what a user takes next Inconclusive")[2]
@@ -155,7 +267,7 @@ def test_tasks_come_in_their_order_each_with_its_own_words(config):
 @pytest.mark.parametrize("decision", ["augment", "no_gain", "inconclusive"])
 def test_no_page_claims_more_than_was_shown(config, decision):
     toy_report.fill(config, decision)
-    page = Checker.of(render(gather(config))).words
+    page = Checker.of(render(gathered(config))).words
     assert "certain" not in page.lower() and " nan" not in page.lower() and "None" not in page
     assert "Intervals are 95 % each, every one taken alone" in page
     assert "chosen on validation rows, where there are any, and judged on test rows" in page
@@ -163,9 +275,11 @@ def test_no_page_claims_more_than_was_shown(config, decision):
 
 def test_few_reasons_are_shown_and_the_others_are_folded_away(config):
     toy_report.fill(config)
-    next_item = render(gather(config)).partition("Next item: what a user takes next")[2].partition("<dl>")[0]
+    next_item = (
+        render(gathered(config)).partition("Next item: what a user takes next")[2].partition("<dl>")[0]
+    )
     shown, fold, rest = next_item.partition("<details>")
-    num_reasons = len(decisions.reasons(judged(NOISY, NEXT_ITEM)))
+    num_reasons = len(statements.reasons(judged(NOISY, NEXT_ITEM)))
     assert shown.count("<li>") == 3 and fold and rest.count("<li>") == num_reasons - 3 > 0
     assert f"{num_reasons - 3} further reasons" in rest
 
@@ -173,7 +287,7 @@ def test_few_reasons_are_shown_and_the_others_are_folded_away(config):
 def test_too_few_users_for_any_interval():
     few = {"all": "5 users were tested, where an interval needs 100"}
     verdict = judged(Planned(0.0014, 0.0017, few=few))
-    assert decisions.reasons(verdict)[:2] == [
+    assert statements.reasons(verdict)[:2] == [
         "Its gain has no interval: 5 users were tested, where an interval needs 100.",
         "It is not shown to be better than duplicate_25: 5 users were tested, where an interval needs 100.",
     ]
@@ -185,9 +299,9 @@ def test_too_few_users_for_any_interval():
 def test_without_generated_rows_there_is_nothing_to_tell():
     nothing = Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
     verdict = judged(PLANS["augment"], verdict=nothing)
-    assert decisions.reasons(verdict) == ["No generated rows were there to measure."]
+    assert statements.reasons(verdict) == ["No generated rows were there to measure."]
     assert decisions.change(verdict) == "Generated rows that pass the gate, or another augmentation."
-    assert decisions.segments_sentence(verdict) == "" and decisions.gain_of(verdict) is None
+    assert decisions.segments_sentence(verdict) == "" and statements.gain_of(verdict) is None
     assert [name for name, _ in decisions.facts(verdict)] == [
         "Worthwhile from", "What would change it", "Scope", "Interval",
     ]  # fmt: skip
@@ -200,7 +314,7 @@ def test_what_holds_for_one_task_alone_is_told_with_the_reason_of_its_correction
     others = {f"other{i}": Verdict("inconclusive", None) for i in range(5)}
     verdict = judged(Planned(0.0043, 0.0016), verdict=confirm({"ranking": weak, **others})["ranking"])
     assert decisions.headline(verdict) == "Inconclusive"
-    assert decisions.reasons(verdict) == [
+    assert statements.reasons(verdict) == [
         "It holds for this task alone, not once corrected for all tasks that were measured."
     ]
     assert decisions.change(verdict).startswith("More test users: the gain itself is shown")

@@ -11,8 +11,8 @@ import write_report
 from clicksmith.config import load_config
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting.as_json import as_json
-from clicksmith.reporting.data import gather
 from reporting.toy_measured import BAD, CHOSEN
+from toy_report import gathered
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,4 +69,4 @@ def test_an_empty_lake_and_equal_bytes(tmp_path):
 def test_secrets_stay_out(tmp_path):
     extra = json.dumps({"spark.hadoop.fs.azure.account.key.lake": "hunter2hunter2"})
     config = load_config(None, [f"lake.root={tmp_path}", f"spark.extra={extra}"])
-    assert "hunter2" not in json.dumps(as_json(gather(config)))
+    assert "hunter2" not in json.dumps(as_json(gathered(config)))

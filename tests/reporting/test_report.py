@@ -9,11 +9,13 @@ import pytest
 import toy_report
 import write_report
 from clicksmith.config import Config, load_config
+from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import sections, words
-from clicksmith.reporting.data import gather
+from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.html import render
 from reporting.checker import Checker
 from reporting.toy_measured import NEXT_ITEM, RANKING
+from toy_report import gathered
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,24 +50,45 @@ def test_logs_of_one_s_own_are_named(source, told):
 def test_the_page_says_what_impressions_its_figures_are_of(tmp_path, source, says):
     config = load_config(None, [f"lake.root={tmp_path / 'lake'}", source])
     toy_report.fill(config)
-    page = Checker.of(render(gather(config))).words
+    page = Checker.of(render(gathered(config))).words
     assert ("impressions are imputed" in page, "negatives are drawn" in page) == (says is not None, False)
     assert says is None or page.count(says) == 2, "beside the verdict and beside the recommenders"
     drawn = load_config(ROOT / "conf" / "retailrocket.yaml", [f"lake.root={tmp_path / 'other'}"])
-    assert "its negatives are drawn at random" in Checker.of(render(gather(drawn))).words
+    assert "its negatives are drawn at random" in Checker.of(render(gathered(drawn))).words
 
 
 def test_the_page_says_what_was_held_out(config):
-    assert "one by one since the log knows no users" in words.holdout_sentence(70, 70)
-    assert words.holdout_sentence(7, 70) == "These are 70 rows of 7 users, of whom no generator saw anything."
+    assert "one by one since the log knows no users" in words.holdout_sentence(70, 70, 70)
+    whole = "These are 70 rows of 7 users, of whom no generator saw anything"
+    assert words.holdout_sentence(7, 70, 0) == f"{whole}."
+    assert words.holdout_sentence(17, 80, 10) == f"{whole}, and 10 rows without a user, held out one by one."
     toy_report.fill(config)
-    page = Checker.of(render(gather(config))).words
+    page = Checker.of(render(gathered(config))).words
     assert "These are 4,000 rows of 240 users, of whom no generator saw anything." in page
+
+
+def holdout_told(config, *rows_without_user):
+    """Of 100,000 rows whose users' numbers meet 12 times, with or without what a newer lake tells."""
+    figures = [
+        Metric("holdout.users", "all", "gan", 99_988, 100_000),
+        Metric("gate.passed", "all", "gan", 1, 9),
+    ]
+    name = "holdout.rows_without_user"
+    figures += [Metric(name, "all", "gan", number, 100_000) for number in rows_without_user]
+    return sections.quality(figures)["holdout"]
+
+
+def test_whether_users_were_held_out_is_told_not_inferred(config):
+    assert holdout_told(config, 100_000).startswith(
+        "These are 100,000 rows, held out one by one since the log"
+    )
+    assert holdout_told(config, 0).startswith("These are 100,000 rows of 99,988 users, of whom no")
+    assert holdout_told(config) == "These are 100,000 rows.", "an older lake does not tell"
 
 
 def test_every_part_is_there(config):
     toy_report.fill(config)
-    page = render(gather(config))
+    page = render(gathered(config))
     checker = Checker.of(page)
     words = checker.words
     # dense_gan leaks: withheld, with the broken bounds.
@@ -120,7 +143,7 @@ def test_reasons_are_counted_in_so_many_rows(config, monkeypatch):
     """Of ten rejected rows the first seven have one reason, the last three two."""
     toy_report.fill(config)
     monkeypatch.setattr("clicksmith.reporting.data.MAX_REJECTED", 8)
-    assert gather(config).reasons["bronze.events_rejected"] == [
+    assert gathered(config).reasons["bronze.events_rejected"] == [
         ("unknown event_type", 8),
         ("event_ts before 1995-01-01", 1),
     ]
@@ -128,7 +151,7 @@ def test_reasons_are_counted_in_so_many_rows(config, monkeypatch):
 
 def test_the_page_needs_nothing_else(config):
     toy_report.fill(config)
-    page = render(gather(config))
+    page = render(gathered(config))
     assert Checker.of(page).references == []
     assert "http" not in page
     assert "@import" not in page and "url(" not in page and "<script" not in page
@@ -164,14 +187,31 @@ def test_cards_of_other_settings_are_not_shown(config):
     other = load_config(
         ROOT / "conf" / "local.yaml", [f"lake.root={config.lake.root}", "generators.gan.num_steps=7"]
     )
-    assert "gan" not in [card["name"] for card in gather(other).generators]
-    assert "gan" in [card["name"] for card in gather(config).generators]
-    assert gather(load_config(None, [f"lake.root={config.lake.root}", "seed=7"])).generators == []
+    assert "gan" not in [card["name"] for card in gathered(other).generators]
+    assert "gan" in [card["name"] for card in gathered(config).generators]
+    assert gathered(load_config(None, [f"lake.root={config.lake.root}", "seed=7"])).generators == []
+
+
+def test_the_search_model_is_shown_where_there_is_one(config):
+    own = load_config(None, [f"lake.root={config.lake.root}", "search={num_steps: 20}"])
+    toy_report.fill(own)
+    assert [card["name"] for card in gathered(own).recommenders] == ["ranker", "sequential"]
+    settings = {"search": own.search.model_dump(mode="json")}
+    toy_report.write_card(own, "recommenders", "search", settings, toy_report.loss_history())
+    data = gathered(own)
+    assert [card["name"] for card in data.recommenders] == ["ranker", "sequential", "search"]
+    assert (
+        "search search ndcg@10 mrr this model 0.5200 0.4700 bm25 0.4400 0.4100"
+        in Checker.of(render(data)).words
+    )
+    assert as_json(data)["recommenders"][-1]["metrics"]["test_mrr"] == 0.47
+    without = load_config(None, [f"lake.root={config.lake.root}"])
+    assert "search" not in [card["name"] for card in gathered(without).recommenders]
 
 
 def test_hostile_names_are_text(config):
     toy_report.fill(config)
-    data = gather(config)
+    data = gathered(config)
     evil = "<script>alert(1)</script>"
     reasons = {evil: [(evil, 3)]}
     metrics = [
@@ -201,6 +241,6 @@ def test_secrets_of_the_configuration_stay_out(tmp_path: Path) -> None:
     extra = json.dumps({key: "hunter2hunter2", "spark.hadoop.fs.s3a.endpoint": "https://u:pass99@store"})
     config = load_config(None, [f"lake.root={tmp_path / 'lake'}", f"spark.extra={extra}"])
     toy_report.fill(config)
-    page = render(gather(config))
+    page = render(gathered(config))
     assert key in page and "https://u:***@store" in page
     assert "hunter2" not in page and "pass99" not in page

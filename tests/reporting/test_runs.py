@@ -9,9 +9,9 @@ from deltalake import write_deltalake
 from builders import at
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reporting import sections
-from clicksmith.reporting.data import gather
 from clicksmith.reporting.html import render
 from clicksmith.tables import JOB_RUNS
+from toy_report import gathered
 
 
 def run(job: str, seconds: float, outcome: str = "done", commits: tuple[dict, ...] = ()) -> dict:
@@ -39,7 +39,7 @@ def test_the_longest_done_run_of_each_job_is_shown(make_config):
     write_deltalake(
         Lake.of(config).uri(JOB_RUNS), pa.Table.from_pylist(rows, schema=JOB_RUNS.arrow_schema), mode="append"
     )
-    data = gather(config)
+    data = gathered(config)
     shown = sections.runs(data.runs)
     assert [(row["job"], row["seconds"], row["share"]) for row in shown] == [
         ("ingest_events", "10.0", 25),
@@ -51,4 +51,4 @@ def test_the_longest_done_run_of_each_job_is_shown(make_config):
 
 
 def test_a_lake_without_runs_has_no_such_section(make_config):
-    assert 'id="runs"' not in render(gather(make_config()))
+    assert 'id="runs"' not in render(gathered(make_config()))

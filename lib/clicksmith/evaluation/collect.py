@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -21,7 +22,7 @@ from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.lakehouse.session import open_session
-from clicksmith.seeds import derive_seed
+from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 
@@ -50,6 +51,12 @@ def read_card(config: Config, generator_id: str) -> dict[str, Any]:
     """The card of a generator; empty where there is none."""
     uri = storage.join(models_root(config), "generators", generator_id, "card.json")
     return storage.read_json(uri) if storage.exists(uri) else {}
+
+
+def rows_without_user(holdout: Holdout, rows: pa.Table) -> int:
+    """How many rows stand for a user of their own; all of them where no column names one."""
+    columns = [rows.column(name) for name in holdout.key[:-1]]
+    return int(pc.coalesce(*columns).null_count) if columns else rows.num_rows
 
 
 def measure_generators(
@@ -92,6 +99,7 @@ def measure_generators(
     measure = compare.Measure(coding, seed, (config.ranker.label,), labels, labels)
     ceilings: dict[tuple[int, int], Figures] = {}
     pictures = {"holdout": holdout.head(bounds.max_rows)}
+    num_alone = rows_without_user(config.holdout, real_tables[1])
     metrics = []
     for generator, rows in rows_of.items():
         synthetic = coding.encode(sample(rows, names, bounds.max_reference_rows))
@@ -104,6 +112,7 @@ def measure_generators(
             ceilings[key] = compare.real_figures(measure, sides)
         known = card.get("metrics", {})
         found = compare.compare(generator, measure, sides, synthetic, ceilings[key], known)
+        found.append(Metric("holdout.rows_without_user", "all", generator, num_alone, holdout.num_rows))
         metrics += [*found, *gate.gate_metrics(gate.decide(generator, found, bounds), sides.size)]
         pictures[generator] = synthetic.head(sides.size)
         logger.info("generator %s: measured on %s rows a side", generator, f"{sides.size:,}")

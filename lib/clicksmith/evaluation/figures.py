@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, utility
 from clicksmith.evaluation.sample import Coding, Sample
@@ -16,6 +17,10 @@ NUM_QUERIES = 2_000
 """Rows whose nearest neighbours are sought: an error of .011 in a share."""
 NUM_ATTACKED = 1_000
 """Training rows, and as many others, that are attacked: an error of .013 in an AUC."""
+NUM_USER_ROWS = 2_000
+"""Of attacked users, on a side: of 200 users at least, where there are so many, an error of .03 in an AUC."""
+ROWS_A_USER = 10
+"""That are attacked, at most: their mean has a third of a single row's noise, and more would cost users."""
 MIN_ATTACKED_USERS = 100
 """On a side: an error of .04 in an AUC."""
 NUM_REFERENCES = 10_000
@@ -56,24 +61,39 @@ def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[
         sides = [utility.label_values(coding, side, label) for side in (real, other)]
         found["fidelity.label_ratio", label] = Figure(*fidelity.label_ratio(*sides))
     if found:
-        found["fidelity.label_ratio", "all"] = min(found.values(), key=lambda figure: figure.value)
+        found["fidelity.label_ratio", "all"] = worst(found.values())
     return found
 
 
-def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
-    """An attack on users: the mean of DOMIAS' scores over all rows of each; none where users are not known.
+def worst(found: Iterable[Figure]) -> Figure:
+    """Of figures of which more is better, the one that a gate likes least.
 
-    Rows of a person add up: where single rows tell little, all of them together may tell who was there. NaN
-    where fewer than `MIN_ATTACKED_USERS` users are attacked on a side.
+    It judges the lower end of an interval, and refuses what has no value.
+    """
+
+    def lowest(figure: Figure) -> float:
+        low = figure.value if figure.ci_low is None else figure.ci_low
+        return -math.inf if math.isnan(figure.value) or math.isnan(low) else low
+
+    return min(found, key=lowest)
+
+
+def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
+    """An attack on users: the mean of DOMIAS' scores over rows of each; none where users are not known.
+
+    Rows of a person add up: where single rows tell little, several of them together may tell who was there.
+    NaN where there are fewer than `MIN_ATTACKED_USERS` users to attack on a side.
     """
     if train.users is None or holdout.users is None:
         return {}
     attacked, known = holdout.halves()
+    if min(train.num_users, attacked.num_users) < MIN_ATTACKED_USERS:
+        return {("privacy.user_auc", "all"): Figure(math.nan)}
     reference, points = space.place(known.head(NUM_REFERENCES)), space.place(rows)
     neighbour = min(attack.REFERENCE_NEIGHBOUR, reference.num_rows)
     scores = []
-    for side in (train, attacked):
-        chosen = side.whole_users(NUM_ATTACKED)
+    for side, limits in zip((train, attacked), _like_limits(train, attacked), strict=True):
+        chosen = side.first_of_users(limits)
         assert chosen.users is not None
         placed = space.place(chosen)
         to_reference = nearest_neighbours(placed, reference, neighbour)[:, -1]
@@ -81,10 +101,28 @@ def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Samp
         user = np.unique(chosen.users, return_inverse=True)[1]
         scores.append(np.bincount(user, by_row) / np.bincount(user))
     members, others = scores
-    if min(len(members), len(others)) < MIN_ATTACKED_USERS:
-        return {("privacy.user_auc", "all"): Figure(math.nan)}
     area = attack.attack_auc(members, others)
     return {("privacy.user_auc", "all"): _area(area, len(members), len(others))}
+
+
+def _like_limits(train: Sample, others: Sample) -> list[NDArray[np.int64]]:
+    """How many rows of each user to attack, so that users of both sides have about equally many.
+
+    Training rows may be a smaller part of those that there are. A mean of few rows strays further than one of
+    many: of skewed scores it would lie on one side of it in more than half of the cases, without any leak.
+
+    Returns:
+        Of either side the limits of its first users, shapes (U,) and (V,).
+    """
+    sizes = [np.minimum(side.rows_by_user(), ROWS_A_USER) for side in (train, others)]
+    sizes = [own[: np.searchsorted(np.cumsum(own), NUM_USER_ROWS, side="right")] for own in sizes]
+    limits = []
+    for own, other in (sizes, sizes[::-1]):
+        rank = np.argsort(np.argsort(own, kind="stable"))
+        # Whoever has more rows than nine in ten of his own side is held to what such a one has on the other.
+        like = np.sort(other)[((rank + 0.5) * len(other) / len(own)).astype(np.int64)]
+        limits.append(np.minimum(own, like))
+    return limits
 
 
 def diversity_figures(coding: Coding, real: Sample, other: Sample) -> Figures:

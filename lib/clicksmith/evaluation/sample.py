@@ -70,13 +70,26 @@ class Sample:
             return self.head(num_users)
         return self.take(np.isin(self.users, np.unique(self.users)[:num_users]))
 
-    def whole_users(self, num_rows: int) -> "Sample":
-        """All rows of as many users as have together at most so many, the first user's in any case."""
-        if self.users is None:
-            return self.head(num_rows)
+    def rows_by_user(self) -> NDArray[np.int64]:
+        """How many rows each user has, by rising number, shape (U,)."""
+        assert self.users is not None
+        return np.unique(self.users, return_counts=True)[1]
+
+    def first_of_users(self, limits: NDArray[np.int64]) -> "Sample":
+        """The first rows of each of the first users.
+
+        Args:
+            limits: rows of the users of the smallest numbers, at most, shape (U',).
+        """
+        assert self.users is not None
         _, user, sizes = np.unique(self.users, return_inverse=True, return_counts=True)
-        count = max(1, int(np.searchsorted(np.cumsum(sizes), num_rows, side="right")))
-        return self.take(np.asarray(user < count))
+        nth = np.empty(self.num_rows, np.int64)  # of its user
+        nth[np.argsort(user, kind="stable")] = np.arange(self.num_rows) - np.repeat(
+            np.cumsum(sizes) - sizes, sizes
+        )
+        limit = np.zeros(len(sizes), np.int64)
+        limit[: len(limits)] = limits
+        return self.take(np.asarray(nth < limit[user]))
 
     def halves(self) -> tuple["Sample", "Sample"]:
         """Two samples of about as many rows, with no user in both; of at least two users.

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from clicksmith.errors.redact import redact
-from clicksmith.reporting import decisions, words
+from clicksmith.reporting import decisions, statements, words
 from clicksmith.reporting.data import ReportData
 
 _CARD = (
@@ -30,7 +30,7 @@ def as_json(data: ReportData) -> dict[str, Any]:
         "seed": data.config.get("seed"),
         "impressions": data.impressions,
         "decisions": [
-            {**verdict, "headline": decisions.headline(verdict), "reasons": decisions.reasons(verdict)}
+            {**verdict, "headline": decisions.headline(verdict), "reasons": statements.reasons(verdict)}
             for verdict in data.verdicts
         ],
         "figures": {

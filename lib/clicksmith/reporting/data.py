@@ -17,13 +17,15 @@ from clicksmith.config import Config
 from clicksmith.errors.redact import redact
 from clicksmith.evaluation.rows import Metric, read_metrics
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
+from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.tables import (
     ALL_TABLES,
     EVALUATION_METRICS,
     EVENTS_REJECTED,
     ITEMS_REJECTED,
     JOB_RUNS,
+    SEARCH_PAIRS,
+    SEQUENCES,
     SILVER_REJECTED,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
@@ -64,19 +66,35 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How verdicts and models stand to what is there now. `lift` knows; it lies above, and a job asks it.
+
+    Attributes:
+        is_stale: whether the verdicts were decided on other rows, or with other settings.
+        augmented: by a recommender's section, the arm that train_recommender would train it with, as its card
+            tells it; None: real rows alone. Without the models that it would refuse to train.
+    """
+
+    is_stale: bool
+    augmented: Mapping[str, Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True)
 class ReportData:
     """Everything that a report shows.
 
     Attributes:
         config: the configuration, as plain values, without its secrets.
-        verdicts: the rows of gold.verdicts with their evidence parsed, in the order of tasks.
+        verdicts: the rows of gold.verdicts with their evidence parsed, and with the `is_stale` of `Standing`,
+            in the order of tasks.
         synthetic: figures of evaluate_synthetic.
         lift: figures of measure_lift.
         generators: model cards of the configured generators, trained on the current table.
-        recommenders: the same of the recommenders.
+        recommenders: the same of the recommenders, trained with what they would be trained with now.
         tables: what each table and part was made by.
         reasons: table name to (reason, rows), the most frequent first.
         runs: of ops.job_runs, the longest done run of each job.
+        measuring: seconds of measure_lift, by the run id of the verdicts that it committed.
         versions: of the libraries, by name.
         impressions: see `Config.impressions`.
     """
@@ -90,33 +108,38 @@ class ReportData:
     tables: Sequence[TableFacts]
     reasons: Mapping[str, Sequence[tuple[str, int]]]
     runs: Sequence[Mapping[str, Any]]
+    measuring: Mapping[str, float]
     versions: Mapping[str, str]
     impressions: str
 
 
-def gather(config: Config) -> ReportData:
+def gather(config: Config, standing: Standing) -> ReportData:
     """Read a lake. What it does not hold yet is empty.
 
     Raises:
         LakeError: a table or card is there but cannot be read.
     """
     lake = Lake.of(config)
-    shipped = {"ranker": config.ranker, "sequential": config.sequential}
-    figures, verdicts = {job: _figures(lake, job) for job in EVALUATION_JOBS}, _verdicts(lake)
+    shipped = {"ranker": config.ranker, "sequential": config.sequential, "search": config.search}
+    wanted = {name: own for name, own in shipped.items() if own is not None and name in standing.augmented}
+    figures, runs = {job: _figures(lake, job) for job in EVALUATION_JOBS}, _done_runs(lake)
     return ReportData(
         config=redact(config.model_dump(mode="json")),
-        verdicts=verdicts,
+        verdicts=_verdicts(lake, standing.is_stale),
         synthetic=figures["evaluate_synthetic"],
         lift=figures["measure_lift"],
-        generators=_cards(config, lake, "generators", config.fits),
-        recommenders=_cards(config, lake, "recommenders", shipped, verdicts),
+        generators=_cards(config, lake, "generators", config.fits, {}),
+        recommenders=_cards(config, lake, "recommenders", wanted, standing.augmented),
         tables=[facts for table in ALL_TABLES for facts in _facts(lake, table, _parts(config, table))],
         reasons={
             table.name: reasons
             for table in (EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED, SILVER_REJECTED)
             if (reasons := _reasons(lake, table))
         },
-        runs=_runs(lake),
+        runs=sorted({run["job"]: run for run in runs}.values(), key=lambda run: str(run["started_ts"])),
+        measuring={
+            run["run_id"]: run["seconds"] for run in runs if run["job"] == "measure_lift" and run["run_id"]
+        },
         versions=_versions(),
         impressions=config.impressions,
     )
@@ -127,7 +150,7 @@ def _figures(lake: Lake, job: str) -> list[Metric]:
     return [] if snapshot is None else read_metrics(snapshot, job)
 
 
-def _verdicts(lake: Lake) -> list[dict[str, Any]]:
+def _verdicts(lake: Lake, is_stale: bool) -> list[dict[str, Any]]:
     snapshot = lake.find(VERDICTS)
     if snapshot is None:
         return []
@@ -135,7 +158,7 @@ def _verdicts(lake: Lake) -> list[dict[str, Any]]:
     if "task" not in table.column_names:  # of a release that measured rankers alone, by other rules
         return []
     rows, tasks = table.to_pylist(), VERDICTS["task"].allowed or ()
-    parsed = [{**row, "evidence": json.loads(row["evidence"])} for row in rows]
+    parsed = [{**row, "evidence": json.loads(row["evidence"]), "is_stale": is_stale} for row in rows]
     # What is shipped comes before other families of the same task: its name is the shorter one.
     return sorted(parsed, key=lambda row: (tasks.index(row["task"]), row["evidence"]["name"]))
 
@@ -145,44 +168,38 @@ def _cards(
     lake: Lake,
     kind: str,
     wanted: Mapping[str, Any],
-    verdicts: Sequence[Mapping[str, Any]] = (),
+    augmented: Mapping[str, Mapping[str, Any] | None],
 ) -> list[dict[str, Any]]:
-    """The card of each wanted model: of the current table, seed and settings, trained as the verdicts say."""
-    examples = lake.find(TRAINING_EXAMPLES)
-    if examples is None:
-        return []
+    """The card of each wanted model: of the current table, seed and settings, trained with the arm as told.
+
+    Cards do not tell all that a model was trained on: of several it is the one of the highest table version.
+    """
+    tables = (TRAINING_EXAMPLES, SEQUENCES, SEARCH_PAIRS)
+    current = {table.name: there.fingerprint for table in tables if (there := lake.find(table)) is not None}
     found: dict[str, dict[str, Any]] = {}
     for uri in storage.find_files(storage.join(models_root(config), kind), "card.json"):
         card = storage.read_json(uri)
-        section = wanted.get(card.get("name"))
-        if section is None or not _is_current(card, config, section, examples):
+        name = card.get("name")
+        if name not in wanted or not _is_current(card, config, wanted[name], current):
             continue
-        if kind == "generators" or _follows(card, section.augment, verdicts):
-            found[card["name"]] = card
+        if card["settings"].get("augmented") != augmented.get(name):
+            continue
+        if name not in found or _version(card) >= _version(found[name]):
+            found[name] = card
     return [found[name] for name in wanted if name in found]
 
 
-def _is_current(card: Mapping[str, Any], config: Config, section: Any, examples: Snapshot) -> bool:
-    settings = card["settings"]
+def _is_current(
+    card: Mapping[str, Any], config: Config, section: Any, fingerprints: Mapping[str, str]
+) -> bool:
+    settings, table = card["settings"], card["training_table"]
     same_settings = settings.get("generator", settings.get(card["name"])) == section.model_dump(mode="json")
-    table = card["training_table"]
-    # The sequential model reads another table, whose own fingerprint changes with the same inputs.
-    same_table = table["name"] != examples.table.name or table["fingerprint"] == examples.fingerprint
+    same_table = table["fingerprint"] == fingerprints.get(table["name"])
     return bool(same_settings and same_table and card["seed"] == config.seed)
 
 
-_TASKS = {"ranker": "ranking", "sequential": "next_item"}
-"""By model: what is decided about it."""
-
-
-def _follows(card: Mapping[str, Any], augment: str, verdicts: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a model was trained as its section asks: by the verdict, on real rows alone, or with an arm."""
-    told = card["settings"].get("augmented") or {}
-    if augment != "verdict":
-        return told.get("arm") == (None if augment == "none" else augment)
-    verdict = next((one for one in verdicts if one["evidence"]["name"] == _TASKS[card["name"]]), None)
-    augments = verdict is not None and verdict["decision"] == "augment"
-    return told.get("verdict") == (verdict["run_id"] if verdict is not None and augments else None)
+def _version(card: Mapping[str, Any]) -> int:
+    return int(card["training_table"]["version"])
 
 
 def _parts(config: Config, table: Table) -> list[str | None]:
@@ -228,14 +245,12 @@ def _reasons(lake: Lake, table: Table, top: int = 10) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top]
 
 
-def _runs(lake: Lake) -> list[dict[str, Any]]:
-    """The longest done run of each job, by their starts: one that found its work done tells nothing."""
+def _done_runs(lake: Lake) -> list[dict[str, Any]]:
+    """From the shortest to the longest: one that found its work done tells nothing."""
     delta = lake.open(JOB_RUNS)
     # Not to_pyarrow_table: of a table of many files it may abort this process when that ends.
     found: list[dict[str, Any]] = [] if delta is None else pa.table(delta.scan()).to_pylist()
-    done = sorted((run for run in found if run["outcome"] == "done"), key=lambda run: run["seconds"])
-    longest = {run["job"]: run for run in done}
-    return sorted(longest.values(), key=lambda run: str(run["started_ts"]))
+    return sorted((run for run in found if run["outcome"] == "done"), key=lambda run: run["seconds"])
 
 
 def _versions() -> dict[str, str]:

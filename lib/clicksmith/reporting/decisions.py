@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clicksmith.reporting import words
-
-Verdict = Mapping[str, Any]
-"""A row of gold.verdicts, its evidence parsed."""
+from clicksmith.reporting.statements import Verdict, failing, gain_of
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
+OUT_OF_DATE = (
+    "This was decided on other rows, or with other settings, than are there now: run measure_lift again. "
+    "Until then train_recommender follows no verdict."
+)
 
 _TASKS = {
     "ranking": ("Ranking", "what an impression leads to", "real rows"),
@@ -50,34 +52,55 @@ def families(verdict: Verdict, verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [one for one in verdicts if one["task"] == verdict["task"] and not is_shipped(one)]
 
 
+def is_stale(verdict: Verdict) -> bool:
+    """Whether what it was decided on differs from what is there now."""
+    return bool(verdict.get("is_stale", False))
+
+
 def family_sentence(verdict: Verdict) -> str:
     """What another family says of augmenting, whose verdict no model follows."""
     evidence, gain = verdict["evidence"], gain_of(verdict)
     if gain is None:
         return f"With {verdict['model']} nothing could be measured."
-    found = {"augment": "a gain", "no_gain": "no gain"}.get(verdict["decision"], "nothing sure")
     figure = words.figure_words(gain["value"], gain["ci_low"], gain["ci_high"])
-    return (
-        f"With {verdict['model']} in its place {found} was found: {evidence['chosen']} gives {figure} "
-        f"{words.metric_words(evidence['metric'])}."
-    )
+    told, metric = f"With {verdict['model']} in its place", words.metric_words(evidence["metric"])
+    if why_not := failing(verdict):
+        return f"{told} {evidence['chosen']} {why_not}; it gives {figure} {metric}."
+    found = {"augment": "a gain", "no_gain": "no gain"}.get(verdict["decision"], "nothing sure")
+    if found == "nothing sure" and gain["state"] == "holds":
+        found = "a gain, but not all else that is asked,"
+    return f"{told} {found} was found: {evidence['chosen']} gives {figure} {metric}."
 
 
 def headline(verdict: Verdict) -> str:
-    """The decision in a few words."""
+    """The decision in a few words; one that is out of date is none."""
+    return "Out of date: measure again" if is_stale(verdict) else _decided(verdict)
+
+
+def _decided(verdict: Verdict) -> str:
     if verdict["decision"] == "augment":
         return f"Augment, with {verdict['arm']}"
-    return "Inconclusive" if verdict["decision"] == "inconclusive" else "No gain from augmenting"
+    if verdict["decision"] == "inconclusive":
+        return "Inconclusive"
+    why_not = failing(verdict)
+    return f"Do not augment: it {why_not}" if why_not else "No gain from augmenting"
 
 
 def advice(verdict: Verdict) -> str:
     """What to do."""
+    if is_stale(verdict):
+        return OUT_OF_DATE
     if verdict["decision"] == "augment":
         arm = verdict["evidence"]["arms"][verdict["arm"]]
         return f"Train with arm {verdict['arm']}: it {words.arm_words(arm['kind'], verdict['ratio'])}."
     if verdict["decision"] == "inconclusive":
         return "Whether augmenting helps could not be told. Until it can, train on real rows alone."
     return "Train on real rows alone: augmenting does not do what was asked of it."
+
+
+def stale_sentence(verdict: Verdict) -> str:
+    """What a verdict said that is out of date; empty where it is not."""
+    return f"What was decided then: {_decided(verdict)}." if is_stale(verdict) else ""
 
 
 def facts(verdict: Verdict, cost: str = "") -> list[tuple[str, str]]:
@@ -127,11 +150,6 @@ def cost_words(
     return words.sentence("; ".join(found)) if found else ""
 
 
-def gain_of(verdict: Verdict) -> Verdict | None:
-    """The statement on the gain of the chosen arm; None where no arm was there to choose."""
-    return next((one for one in verdict["evidence"]["statements"] if one["what"] == "gain"), None)
-
-
 def _gain_words(gain: Verdict, metric: str) -> str:
     figure = f"{words.figure_words(gain['value'])} {metric} over real rows alone"
     if gain["few"] or gain["ci_low"] is None:
@@ -149,6 +167,8 @@ def scope(verdict: Verdict) -> str:
     tested = f"{num_rows:,} later, real rows of {num_users:,} {evidence['unit']}"
     if verdict["task"] == "next_item":
         tested = f"what {num_users:,} users took later"
+    if verdict["task"] == "search":
+        tested = f"{num_users:,} later queries"
     return (
         f"{verdict['model']} with {evidence['num_seeds']} seeds an arm{steps}{rows}; tested by "
         f"{words.metric_words(evidence['metric'])} on {tested}."
@@ -183,43 +203,27 @@ def change(verdict: Verdict) -> str:
     )
 
 
-def reasons(verdict: Verdict) -> list[str]:
-    """Why it is not "augment", a sentence each: what was refuted first, then what is open."""
-    evidence = verdict["evidence"]
-    unmet = sorted(
-        (one for one in evidence["statements"] if one["state"] != "holds"),
-        key=lambda one: one["state"] != "fails",
-    )
-    metric = words.metric_words(evidence["metric"])
-    found = [_reason(one, metric) for one in unmet] or evidence["reasons"]
-    return [words.sentence(reason) for reason in found]
-
-
-def _reason(one: Verdict, metric: str) -> str:
-    fails, border = one["state"] == "fails", f"{abs(one['border']):g}"
-    subject = words.subject_words(one["subject"]) if one["what"] == "safe" else one["subject"]
-    figure = words.figure_words(one["value"], one["ci_low"], one["ci_high"])
-    if one["few"]:
-        told = {"gain": "its gain has no interval", "cheap": f"it is not shown to be better than {subject}"}
-        return f"{told.get(one['what'], f'it is not shown to be safe for {subject}')}: {one['few']}"
-    if one["what"] == "gain":
-        how = "lies below" if fails else "may lie below or above"
-        return f"its gain {how} the {border} {metric} that would be worthwhile: {figure}"
-    if one["what"] == "cheap":
-        how = "is worse than" if fails else "is not shown to be better than"
-        return f"it {how} {subject}, which costs nothing: {figure}"
-    how = "harms" if fails else "is not shown to be safe for"
-    return f"it {how} {subject}: {figure}, where a loss of up to {border} is taken for none"
-
-
 def segments_sentence(verdict: Verdict) -> str:
     """For whom it helps; empty where no arm was there to choose."""
     if verdict["evidence"]["chosen"] is None:
         return ""
     found: Sequence[str] = [words.segment(name).words for name in verdict["segments"]]
     if not found:
-        return "In no single segment of users or items is a gain shown, corrected for how many there are."
+        of = "queries" if verdict["task"] == "search" else "users or items"
+        return f"In no single segment of {of} is a gain shown, corrected for how many there are."
     return f"A gain is shown for {words.join_words(found)}, corrected for how many segments there are."
+
+
+def small_sentence(verdict: Verdict) -> str:
+    """Of whom too few were tested to tell them apart; empty where there is nobody."""
+    small = verdict["evidence"].get("small", {})
+    if not small or verdict["evidence"]["chosen"] is None:
+        return ""
+    named = [f"{words.segment(name).words} ({size:,})" for name, size in small.items()]
+    return (
+        "Whether it is safe for them was not asked, since too few "
+        f"{verdict['evidence']['unit']} were tested: {words.join_words(named)}."
+    )
 
 
 def caveat(verdict: Verdict) -> str:

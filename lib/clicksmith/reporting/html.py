@@ -7,7 +7,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from clicksmith.evaluation.gate import read_decisions
-from clicksmith.reporting import decisions, forests, plots, sections, words
+from clicksmith.reporting import decisions, forests, plots, sections, statements, words
 from clicksmith.reporting.data import MAX_REJECTED, ReportData
 from clicksmith.reporting.style import STYLE
 from clicksmith.reporting.template import TEMPLATE
@@ -34,6 +34,7 @@ def render(data: ReportData) -> str:
         curves=_curves(data),
         distributions=_distributions(data),
         recommenders=sections.recommenders(data.recommenders),
+        is_stale=any(map(decisions.is_stale, data.verdicts)),
         flow=sections.flow(data.tables),
         reasons=data.reasons,
         max_rejected=MAX_REJECTED,
@@ -47,18 +48,20 @@ def render(data: ReportData) -> str:
     )
 
 
-def _decision(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
+def _decision(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
     """The part of the first page that is about one task."""
-    gain, reasons = decisions.gain_of(verdict), decisions.reasons(verdict)
+    gain, reasons = statements.gain_of(verdict), statements.reasons(verdict)
     beside = [
+        decisions.stale_sentence(verdict),
         decisions.segments_sentence(verdict),
+        decisions.small_sentence(verdict),
         *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
         decisions.fit_caveat(verdict),
         decisions.ledger_sentence(verdict),
         decisions.caveat(verdict),
     ]
     return {
-        "decision": verdict["decision"],
+        "decision": "stale" if decisions.is_stale(verdict) else verdict["decision"],
         "task": decisions.task_words(verdict),
         "headline": decisions.headline(verdict),
         "advice": decisions.advice(verdict),
@@ -70,14 +73,13 @@ def _decision(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
     }
 
 
-def _cost(verdict: decisions.Verdict, data: ReportData) -> str:
+def _cost(verdict: statements.Verdict, data: ReportData) -> str:
     lift, task = data.config["lift"], verdict["task"]
     arms = lift["arms"] if task == "ranking" else lift[task]["arms"]
-    seconds = next((run["seconds"] for run in data.runs if run["job"] == "measure_lift"), None)
-    return decisions.cost_words(verdict, arms, data.generators, seconds)
+    return decisions.cost_words(verdict, arms, data.generators, data.measuring.get(verdict["run_id"]))
 
 
-def _lift(verdict: decisions.Verdict, data: ReportData) -> dict[str, Any]:
+def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
     """A task's plots of arms."""
     found = forests.measurement(verdict, data.lift)
     return {

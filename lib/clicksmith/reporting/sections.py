@@ -86,12 +86,18 @@ def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
             cells.append(Cell(number(value), number(ceiling), broken))
         rows.append((title, unit, cells))
     sizes = sorted({m.num_rows for m in overall.values() if m.metric == "fidelity.shapes"})
-    held_out = next((m for m in overall.values() if m.metric == "holdout.users"), None)
+    held_out, alone = (
+        next((m for m in overall.values() if m.metric == name), None)
+        for name in ("holdout.users", "holdout.rows_without_user")
+    )
+    without_user = None if alone is None else int(alone.value)
     return {
         "generators": list(decisions),
         "rows": rows,
         "sizes": [f"{size:,}" for size in sizes],
-        "holdout": "" if held_out is None else words.holdout_sentence(int(held_out.value), held_out.num_rows),
+        "holdout": ""
+        if held_out is None
+        else words.holdout_sentence(int(held_out.value), held_out.num_rows, without_user),
     }
 
 
@@ -147,7 +153,7 @@ def _distance(picture: Picture) -> float:
     )
 
 
-_RECOMMENDER_METRICS = ("weighted_auc", "grouped_auc", "auc", "logloss", "recall@10", "ndcg@10")
+_RECOMMENDER_METRICS = ("weighted_auc", "grouped_auc", "auc", "logloss", "recall@10", "ndcg@10", "mrr")
 
 
 def recommenders(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

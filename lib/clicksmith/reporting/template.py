@@ -203,8 +203,11 @@ misses most come first.</p>
 <p class="hint">{{ model.beaten }}</p>
 {% endif %}
 {% else %}
-<p>No recommender has been trained yet.</p>
+<p>No recommender has been trained {{ "as asked for" if is_stale else "yet" }}.</p>
 {% endfor %}
+{% if is_stale %}
+<p class="hint">Models that follow a verdict are left out while it is out of date.</p>
+{% endif %}
 </section>
 
 <section id="data">

@@ -27,14 +27,29 @@ _KINDS = {
     "reweight": "gives real rows of the rarer outcome a higher weight",
     "teacher": "repeats real rows, with labels of a simpler model",
     "augmentation": "changes training sequences",
+    "titles": "adds words of products' titles as queries",
     "synthetic": "adds generated rows",
 }
+_CHEAPER = {
+    "duplicate": "which costs nothing",
+    "oversample_tail": "which costs nothing",
+    "oversample_label": "which costs nothing",
+    "reweight": "which costs nothing",
+    "tuned": "real rows alone with better settings",
+    "teacher": "real rows with labels of a simpler model",
+    "augmentation": "which needs no generator",
+    "titles": "which needs no generator",
+    "synthetic": "rows of a generator that is a control",
+}
+"""What an arm has to be better than, by its kind."""
 _SEGMENTS = {
     "history": ("Users by earlier events", "users with {} earlier events", "{} events"),
     "popularity": ("Items by how often they were taken", "items taken {} times before", "{} times"),
     "cold_user": ("New since the cut", "new users", "users"),
     "cold_item": ("New since the cut", "new items", "items"),
     "category": ("Items by category", "items of category {}", "{}"),
+    "frequency": ("Queries by how often they were asked", "queries asked {} times in training", "{} times"),
+    "new_query": ("Never asked in training", "queries never asked in training", "queries"),
 }
 """By kind: the group in a plot, in a sentence, in short."""
 
@@ -65,7 +80,7 @@ def segment(name: str) -> Segment:
     group, words, short = _SEGMENTS[kind]
     start = 0
     amount = in_short = value
-    if kind in ("history", "popularity"):
+    if kind in ("history", "popularity", "frequency"):
         first, _, last = value.rstrip("+").partition("-")
         start = int(first) if first.isdigit() else 0
         amount = (
@@ -106,20 +121,35 @@ def impressions_sentence(impressions: str) -> str | None:
     return _IMPRESSIONS.get(impressions)
 
 
-def holdout_sentence(num_users: int, num_rows: int) -> str:
-    """Which real rows no generator saw; as many users as rows where rows were held out one by one."""
-    if num_users == num_rows:
+def holdout_sentence(num_users: int, num_rows: int, without_user: int | None) -> str:
+    """Which real rows no generator saw.
+
+    Args:
+        num_users: that are held out; each row without a user counts as one.
+        num_rows: likewise.
+        without_user: those of the rows; None: of a lake that does not tell.
+    """
+    if without_user is None:
+        return f"These are {num_rows:,} rows."
+    if without_user == num_rows:
         return (
             f"These are {num_rows:,} rows, held out one by one since the log knows no users: a generator "
             "that gives away what several rows share, such as a person's profile, would not be seen."
         )
-    return f"These are {num_rows:,} rows of {num_users:,} users, of whom no generator saw anything."
+    known, users = num_rows - without_user, num_users - without_user
+    alone = f", and {without_user:,} rows without a user, held out one by one" if without_user else ""
+    return f"These are {known:,} rows of {users:,} users, of whom no generator saw anything{alone}."
 
 
 def arm_words(kind: str, ratio: float | None) -> str:
     """What an arm adds."""
     what = _KINDS.get(kind, kind)
     return f"{what}, {ratio:.2f} a real row" if ratio else what
+
+
+def cheaper_words(kind: str) -> str:
+    """After its name, what an arm is that has to be beaten; empty where that is not known."""
+    return f", {_CHEAPER[kind]}" if kind in _CHEAPER else ""
 
 
 def figure_words(value: float | None, low: float | None = None, high: float | None = None) -> str:
