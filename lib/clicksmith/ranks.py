@@ -1,14 +1,30 @@
 """Sums, means and rows over the ranks of a data-parallel run; on one process, nothing happens."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.nn.functional import all_to_all_single
 
+_alone = ContextVar("alone", default=False)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """In the block this process is its only rank: for a small training that each rank does by itself."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
 
 def num_ranks() -> int:
     """How many processes compute a step together."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_initialized() and not _alone.get() else 1
 
 
 def sum_over_ranks(value: Tensor) -> Tensor:

@@ -187,6 +187,33 @@ def test_arms_need_one_control() -> None:
     assert "exactly one arm of kind 'none'" in explain("lift.arms={a: {kind: duplicate, ratio: 1}}")
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("lift.arms={}", "exactly one arm of kind 'none'"),
+        (
+            "lift.arms={none: {kind: none}, a: {kind: titles, ratio: 1}}",
+            "'a' of kind 'titles', which rankers",
+        ),
+        ("lift.arms={none: {kind: none, weight: 2}}", "'weight' is of added rows, of which kind 'none' has"),
+        (
+            "lift.arms={none: {kind: none}, a: {kind: reweight, weight: 2, share_of_steps: 0.5}}",
+            "'share_of_steps' is of added rows, of which kind 'reweight' has none",
+        ),
+        (
+            "lift.next_item.arms={none: {kind: none}, a: {kind: duplicate, ratio: 1, weight: 0.5}}",
+            "'a' with a weight or a curriculum, which sequences do not have",
+        ),
+        (
+            "lift.search.arms={none: {kind: none}, a: {kind: titles, ratio: 1, share_of_steps: 0.5}}",
+            "'a' with a weight or a curriculum, which pairs of queries and products do not have",
+        ),
+    ],
+)
+def test_what_an_arm_would_ignore_is_refused(settings: str, told: str) -> None:
+    assert told in explain(settings)
+
+
 def test_generator_names_become_paths() -> None:
     assert "letters, digits and _ only" in explain("generators={'../x': {preset: ctgan}}")
 

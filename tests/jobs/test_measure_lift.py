@@ -111,3 +111,17 @@ def test_both_recommenders_are_trained_once(gold: Lake, make_config: Callable[..
 
 def _cards(lake: Lake) -> list[Path]:
     return sorted(Path(lake.root, "_models", "recommenders").glob("*/card.json"))
+
+
+@pytest.mark.spark
+def test_a_ranker_of_histories_is_not_measured_and_stands_in_no_other_s_way(
+    spark: object, gold: Lake, make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(*QUICK, "ranker.model=din", "lift.ranking.models=[]")
+    measure_lift.run(config)
+    assert set(verdicts(gold)) == {"next_item", "next_item/gru4rec"}
+    assert "ranking: din is not measured: it reads histories, which generated rows lack" in caplog.messages
+    train_recommender.run(config)
+    alone = make_config(*QUICK, "ranker.model=din", "lift.ranking.models=[]", "lift.next_item.arms={}")
+    measure_lift.run(alone)
+    assert verdicts(gold) == {}

@@ -82,6 +82,16 @@ def test_never_below_either_cluster_alone() -> None:
 def test_a_single_cluster_has_no_variance() -> None:
     found = covariance(np.array([[1.0, -1.0]]), [np.array([3, 3])])
     assert math.isnan(found.units[0, 0]) and found.num_clusters == 1
+    assert math.isnan(found.variance(np.ones(1)))
+
+
+@pytest.mark.parametrize("clusters", [([0, 1, 2], [3, 3, 3]), ([3, 3, 3], [0, 1, 2])])
+def test_a_single_user_or_item_of_several_rows_has_none(
+    clusters: tuple[list[int], ...],
+) -> None:
+    influence = figures.mean(np.array([1.0, 2.0, 6.0])).influence[None]
+    found = covariance(influence, [np.array(one) for one in clusters])
+    assert found.num_clusters == 1 and math.isnan(found.variance(np.ones(1)))
 
 
 def test_three_clusters_are_refused() -> None:

@@ -18,7 +18,7 @@ from clicksmith.lakehouse.lineage import schema_hash
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
 from clicksmith.recommenders.artefact import sequential_inputs
-from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
+from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS, VOCABULARY
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
 
@@ -50,14 +50,25 @@ def gold(lake: Lake, config: Config) -> Lake:
     return lake
 
 
-def decide(lake: Lake, config: Config, models: Mapping[str, str] | None = None, **arms: str | None) -> None:
-    """Write a verdict a task, as measure_lift would on what is there now; `models`: of other families."""
+def decide(
+    lake: Lake,
+    config: Config,
+    models: Mapping[str, str] | None = None,
+    ratios: Mapping[str, float] | None = None,
+    **arms: str | None,
+) -> None:
+    """Write a verdict a task, as measure_lift would on what is there now.
+
+    `models`: of other families; `ratios`: of arms for which fewer rows were published than they ask for.
+    """
+    settings, measured = {"ranking": config.lift.arms, "next_item": config.lift.next_item.arms}, ratios or {}
     lineage = lineage_of(config, inputs_of(config, lake, sequential_inputs(config, lake)))
     shipped = {"ranking": config.ranker.model, "next_item": config.sequential.model}
     models = {**shipped, **(models or {})}
     rows = [
         {
-            "run_id": lineage.run_id, "task": task, "model": models[task], "arm": arm, "ratio": None,
+            "run_id": lineage.run_id, "task": task, "model": models[task], "arm": arm,
+            "ratio": None if arm is None else measured.get(arm, settings[task][arm].ratio),
             "segments": [], "decision": "no_gain" if arm is None else "augment", "evidence": "{}",
         }
         for task, arm in arms.items()
@@ -105,6 +116,52 @@ def test_weights_follow_the_verdict_and_the_card_names_it(gold: Lake, config: Co
     assert trained(config) == {}, "both are there"
     decide(gold, config, ranking=None, next_item=None)
     assert trained(config) == {}, "no gain: the models of real rows alone, which are there too"
+
+
+def test_the_measured_ratio_is_kept_where_rows_fall_short(
+    gold: Lake, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A shipped model has more real rows than the control had: a batch must be mixed as it was measured."""
+    rows, examples = examples_with(100, 100, "interaction", seed=9), gold.get(TRAINING_EXAMPLES)
+    few = synthetic_from(rows, "gan", config, examples)
+    write_rows(gold, SYNTHETIC_EXAMPLES, few, "s" * 32, "generator=gan", mode="overwrite")
+    decide(gold, config, ratios={"gan": 100 / 300}, ranking="gan", next_item=None)
+    card, _ = trained(config)["ranker"]
+    assert card["settings"]["augmented"]["ratio"] == pytest.approx(1 / 3), "not what the arm asks for"
+    assert card["num_rows"] == 500 + 167
+    told = [line for line in caplog.messages if "generated rows" in line]
+    assert told == [
+        "ranker: 500 real rows and a ratio of 0.33 ask for 167 generated rows; 100 are published, and each "
+        "is taken some 1.7 times: a higher synthesis.ratio gives more"
+    ]
+
+
+def test_generated_rows_of_what_is_not_among_them(gold: Lake, make_config: Callable[..., Config]) -> None:
+    rare = "{kind: synthetic, generator: gan, ratio: 1.0, only: short_histories}"
+    arms = f"lift.arms={{none: {{kind: none}}, rare: {rare}}}"
+    config = make_config(*QUICK, arms, "ranker.augment=rare", "sequential.augment=none")
+    rows, examples = examples_with(100, 100, "interaction", seed=9), gold.get(TRAINING_EXAMPLES)
+    place = rows.column_names.index("user_num_events")
+    rows = rows.set_column(place, rows.schema.field("user_num_events"), [[10_000] * 100])
+    drawn = synthetic_from(rows, "gan", config, examples)
+    write_rows(gold, SYNTHETIC_EXAMPLES, drawn, "s" * 32, "generator=gan", mode="overwrite")
+    with pytest.raises(
+        TrainingError, match="takes generated rows of short_histories, and none are published"
+    ):
+        train_recommender.run(config)
+
+
+@pytest.mark.parametrize("kind", ["{kind: synthetic, generator: gan, ratio: 1}", "{kind: teacher, ratio: 1}"])
+def test_a_ranker_of_histories_takes_no_rows_without_them(
+    gold: Lake, make_config: Callable[..., Config], kind: str
+) -> None:
+    arms = f"lift.arms={{none: {{kind: none}}, a: {kind}, copies: {{kind: duplicate, ratio: 1}}}}"
+    config = make_config(*QUICK, arms, "ranker.model=din", "ranker.augment=a")
+    inputs = inputs_of(config, gold, sequential_inputs(config, gold))
+    with pytest.raises(ConfigError, match=r"'a', whose rows have no histories of users, which ranker\.model"):
+        decided(config, gold, "ranking", inputs)
+    copies = make_config(*QUICK, arms, "ranker.model=din", "ranker.augment=copies")
+    assert decided(copies, gold, "ranking", inputs) is not None
 
 
 def test_an_arm_by_name_and_none_ask_no_verdict(gold: Lake, make_config: Callable[..., Config]) -> None:

@@ -61,3 +61,9 @@ def test_the_mean_of_trainings() -> None:
     one, other = Figure(0.5, np.array([0.1, -0.1])), Figure(0.7, np.array([0.3, -0.3]))
     found = figures.average([one, other])
     assert found.value == pytest.approx(0.6) and found.influence.tolist() == pytest.approx([0.2, -0.2])
+    assert figures.average(iter([one])).influence.tolist() == pytest.approx([0.1, -0.1])
+
+
+def test_a_figure_of_all_together_has_no_interval() -> None:
+    found = figures.whole(0.25, 3)
+    assert found.value == 0.25 and np.isnan(found.influence).tolist() == [True] * 3

@@ -54,6 +54,7 @@ def test_units_that_would_tell() -> None:
 def test_without_variance_or_value_there_is_no_interval() -> None:
     for found in (estimate(math.nan, [Part(1.0, 3)], 9, 9), estimate(0.1, [Part(math.nan, 3)], 9, 9)):
         assert all(map(math.isnan, found.interval())) and math.isnan(found.p_value())
+        assert found.needed_units(0.1) == math.inf
 
 
 def test_holm_is_that_of_statsmodels() -> None:

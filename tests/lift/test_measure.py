@@ -1,5 +1,6 @@
 """A planted lift is found, noise gives none, and synthetic rows never reach the test rows."""
 
+import json
 import logging
 import re
 from collections.abc import Callable
@@ -31,8 +32,8 @@ ARMS = (
     "missing: {kind: synthetic, generator: autoregressive, ratio: 1.0}}"
 )
 SMALL = (
-    "ray.num_workers=0", "ranker.num_steps=80", "lift.num_seeds=3", "ranker.batch_size=256",
-    "ranker.embedding_dim=4", "ranker.learning_rate=0.01", "lift.max_rows=400",
+    "ray.num_workers=0", "ranker.num_steps=80", "lift.num_seeds=3", "lift.num_fits=1",
+    "ranker.batch_size=256", "ranker.embedding_dim=4", "ranker.learning_rate=0.01", "lift.max_rows=400",
     "generators={gan: {preset: ctgan, max_rows: 300}, autoregressive: {preset: tabular_ar, max_rows: 300}}",
 )  # fmt: skip
 
@@ -224,6 +225,77 @@ def test_one_user_and_no_validation_rows(make_config: Callable[..., Config], lak
     assert found.verdict.reasons[0].startswith("1 users with ")
     (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
     assert '"chosen_on": null' in row["evidence"] and "NaN" not in row["evidence"]
+
+
+def test_one_class_in_the_test_rows_has_no_verdict(make_config: Callable[..., Config], lake: Lake) -> None:
+    """A rare outcome that the test split lacks: no AUC, and a verdict that says why."""
+    config = make_config(ARMS, *SMALL, "ranker.num_steps=3")
+    rows = examples_with(8000, 400, "interaction")
+    labels = pc.and_(rows["label_purchase"], pc.not_equal(rows["split"], "test"))
+    place = rows.column_names.index("label_purchase")
+    rows = rows.set_column(place, rows.schema.field("label_purchase"), labels)
+    examples = write_examples(lake, rows)
+    extra = synthetic_from(examples_with(6000, 400, "interaction", seed=9), "gan", config, examples)
+    synthetic = {"gan": {"gan": write_rows(lake, SYNTHETIC_EXAMPLES, extra, "s" * 32, "generator=gan")}}
+    found = measured(config, ranking_task(config, examples, vocabulary_in(lake, rows), synthetic))
+    assert (found.verdict.decision, found.verdict.arm) == ("inconclusive", "gan")
+    assert "with 0 rows of the rarer outcome were tested" in found.verdict.reasons[0]
+    (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
+    assert "NaN" not in row["evidence"] and "Infinity" not in row["evidence"]
+
+
+def test_validation_rows_of_one_class_choose_nothing(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(*SMALL, "lift.arms={none: {kind: none}, tuned: {kind: tuned}}")
+    rows = examples_with(8000, 400, "interaction")
+    labels = pc.and_(rows["label_purchase"], pc.not_equal(rows["split"], "validation"))
+    place = rows.column_names.index("label_purchase")
+    rows = rows.set_column(place, rows.schema.field("label_purchase"), labels)
+    task = ranking_task(config, write_examples(lake, rows), vocabulary_in(lake, rows), {})
+    assert set(task.units) == {"test"}
+    assert task.skipped == {
+        "tuned": "all validation rows have the same outcome, which nothing can be tuned by"
+    }
+
+
+def test_each_ceiling_has_its_ratio(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(
+        *SMALL, "lift.arms={none: {kind: none}, more: {kind: real_more, ratio: 2.0}, "
+        "less: {kind: real_more, ratio: 0.5}}",
+    )  # fmt: skip
+    rows = examples_with(4000, 100, "noise")
+    task = ranking_task(config, write_examples(lake, rows), vocabulary_in(lake, rows), {})
+    assert {name: arm.ratio for name, arm in task.arms.items()} == {"none": 0.0, "more": 2.0, "less": 0.5}
+    assert len(task.stock.unseen) == 800
+
+
+def test_one_fit_of_several_tells_nothing_of_another(make_config: Callable[..., Config], lake: Lake) -> None:
+    """The gate withheld two of three: an interval over one fit would be narrower than over three."""
+    config = make_config(ARMS, *SMALL, "lift.num_fits=3")
+    rows = examples_with(4000, 100, "noise")
+    examples, vocabulary = write_examples(lake, rows), vocabulary_in(lake, rows)
+
+    def published(*fits: str) -> RankingTask:
+        parts = {}
+        for fit in fits:
+            drawn = synthetic_from(examples_with(1000, 100, "noise", seed=3), fit, config, examples)
+            parts[fit] = write_rows(lake, SYNTHETIC_EXAMPLES, drawn, "s" * 32, f"generator={fit}")
+        return ranking_task(config, examples, vocabulary, {"gan": parts})
+
+    assert published("gan", "gan.3").arms["gan"].num_fits == 2
+    skipped = published("gan.2").skipped["gan"]
+    assert skipped.startswith(
+        "the gate published rows of one of 3 fits of generator 'gan', which cannot tell"
+    )
+
+
+def test_segments_too_small_to_tell_are_said(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(ARMS, *SMALL, "ranker.num_steps=3", "lift.min_users=300")
+    found = measured(config, prepare(config, lake, "interaction"))
+    small = found.task.units["test"].small
+    assert small and all(0 < size < 300 for size in small.values())
+    assert not set(small) & set(found.task.units["test"].segments)
+    (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
+    assert json.loads(row["evidence"])["small"] == small
 
 
 def test_few_units_by_hand() -> None:

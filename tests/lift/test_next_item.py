@@ -62,6 +62,35 @@ def test_more_users_teach_more_and_shuffled_ones_nothing(
     assert {name.split("=")[0] for name in task.units["test"].segments} <= {"all", "history", "popularity"}
 
 
+def test_what_is_told_beside_what_decides(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(ARMS, *SMALL, "sequential.num_steps=5")
+    task = prepare(config, lake, cycle_sequences(150, 60, 6))
+    found = measured(config, task)
+    assert {key[1] for key in found.comparisons} == {
+        "ndcg@10", "recall@10", "mrr@10", "novelty@10", "coverage@10"
+    }  # fmt: skip
+    told = {(m, s) for split, m, s in found.comparisons if m in ("mrr@10", "novelty@10", "coverage@10")}
+    assert told == {(m, "all") for m, _ in told}, "of all users alone"
+    assert {s.subject.partition(" by ")[2] for s in found.verdict.statements} == {"", "recall@10"}
+    said = np.zeros((14, 150), np.float32)
+    said[4:, :2] = np.array([range(1, 11), range(6, 16)]).T
+    figure = task.figure("coverage@10", "test", said, "all")
+    assert figure.value == 15 / 60 and np.isnan(figure.influence).all()
+    coverage = found.gain("coverage@10", "all", "again", "none")
+    assert np.isfinite(coverage.value) and np.isnan(coverage.interval()).all()
+
+
+def test_a_tail_that_nobody_took_is_no_arm(make_config: Callable[..., Config], lake: Lake) -> None:
+    """Each user took three items that all took, and a single rare one."""
+    arms = "lift.next_item.arms={none: {kind: none}, tail: {kind: oversample_tail, ratio: 1.0}}"
+    config, rows = make_config(arms, *SMALL), cycle_sequences(30, 10, 4).to_pylist()
+    for row in rows:
+        taken = ["a", "b", "c", f"only {row['user_id']}"] if row["split"] == "train" else ["a", "b"]
+        row["item_ids"] = taken[: len(row["item_ids"])]
+    task = prepare(config, lake, pa.Table.from_pylist(rows, schema=SEQUENCES.arrow_schema))
+    assert task.skipped == {"tail": "no training user took mostly rare items"} and "tail" not in task.arms
+
+
 def sequences(lists: list[list[str]]) -> pa.Table:
     return pa.table({"user_id": [f"u{i}" for i in range(len(lists))], "item_ids": lists})
 

@@ -96,6 +96,27 @@ def test_queries_are_the_units(make_config: Callable[..., Config], lake: Lake) -
     assert low <= 0 <= high
 
 
+def test_a_query_is_new_to_the_control(make_config: Callable[..., Config], lake: Lake) -> None:
+    """What the ceilings train on beside it does not make it known."""
+    config = make_config(ARMS, *SMALL, "lift.min_users=2", "lift.search.max_pairs=10")
+    task = prepare(config, lake, [("train", 64), ("validation", 30), ("test", 40)])
+    trained = set(task.rows.train.queries[:10])
+    asked = task.rows.asked["test"]
+    is_new = [asked.queries[row] not in trained for row in np.unique(asked.query, return_index=True)[1]]
+    assert task.num_real == 10 and task.units["test"].segments["new_query=yes"].tolist() == is_new
+    assert 30 < sum(is_new) < 40
+
+
+def test_products_without_titles_have_no_such_arm(make_config: Callable[..., Config], lake: Lake) -> None:
+    config = make_config(ARMS, *SMALL)
+    pairs, _ = write(lake, [("train", 20), ("test", 20)])
+    untitled = rows_of(BRONZE_ITEMS, [{"item_id": "x", "title": None}])
+    items = write_rows(lake, BRONZE_ITEMS, untitled, "e" * 32, mode="overwrite")
+    assert config.search is not None
+    task = search_task(config, config.search, pairs, items)
+    assert task.skipped["titles"] == "no product has a title" and "titles" not in task.arms
+
+
 def test_nothing_to_ask_is_an_error_that_says_so(make_config: Callable[..., Config], lake: Lake) -> None:
     with pytest.raises(TrainingError, match="has no test query with a product that was taken"):
         prepare(make_config(ARMS, *SMALL), lake, [("train", 20), ("validation", 5)])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicksmith.lift.segments import buckets, quantile_buckets, segments_of
+from clicksmith.lift.segments import buckets, large_enough, quantile_buckets, segments_of
 
 
 def test_buckets_by_hand() -> None:
@@ -45,9 +45,14 @@ def test_all_kinds() -> None:
         "cold_item": np.zeros(12, bool),
         "category": np.array(categories, object),
     }
-    assert list(segments_of(facts, np.arange(12), 3)) == ["all", "category=a", "category=b"]
-    assert list(segments_of(facts, np.array([0] * 4 + [1] * 8), 2)) == ["all"], "four rows of one user"
-    found = segments_of(facts, np.arange(12), 1)
+    found = segments_of(facts)
+    large, small = large_enough(found, np.arange(12), 3)
+    assert list(large) == ["all", "category=a", "category=b"]
+    assert small == {"cold_user=yes": 1, "category=c": 1, "category=d": 1, "category=e": 1}
+    large, small = large_enough(found, np.array([0] * 4 + [1] * 8), 2)
+    assert list(large) == ["all"] and small["category=a"] == 1, "four rows of one user"
+    assert large_enough(found, np.arange(12), 1) == (found, {})
+    assert large_enough({"all": found["all"]}, np.zeros(12, int), 5) == ({"all": found["all"]}, {})
     assert list(found) == ["all", "cold_user=yes"] + [f"category={name}" for name in "abcde"]
     assert found["all"].all() and np.flatnonzero(found["cold_user=yes"]).tolist() == [3]
     assert [int(found[f"category={name}"].sum()) for name in "abcde"] == pytest.approx([4, 3, 1, 1, 1])

@@ -102,6 +102,13 @@ def test_ignorance_is_no_safety() -> None:
     assert slight.decision == "augment", "a loss within its margin is none"
 
 
+def test_what_is_only_told_decides_nothing() -> None:
+    metrics = {**METRICS, "coverage": Metric(1, None)}
+    worse = gains({("coverage", "all", "gan", "none"): estimate(-0.5)})
+    found = decide("gan", ARMS, worse, metrics, 0.002, ["all", "history=0-4"], {})
+    assert found.decision == "augment" and not any("coverage" in s.subject for s in found.statements)
+
+
 def test_damaged_probabilities_are_seen_where_the_order_is_not() -> None:
     worse = judged(gains({("logloss", "all", "gan", "none"): estimate(-0.05)}))
     assert worse.decision == "no_gain" and worse.reasons[0].startswith("it harms all by logloss")
@@ -127,6 +134,14 @@ def test_the_largest_gain_is_chosen_among_generated_rows() -> None:
     undefined = gains({("auc", "all", "ar", "none"): Estimate(math.nan, (), 0, 0)})
     assert choose(ARMS, undefined, "auc") == "gan"
     assert choose({"none": ARMS["none"], "duplicate": ARMS["duplicate"]}, gains(), "auc") is None
+    assert choose(ARMS, gains(ordinary=math.nan), "auc") == "gan", "the first one where nothing is known"
+
+
+def test_no_interval_needs_no_number_of_units() -> None:
+    """Test rows of one class: no AUC, and nothing to say of more users."""
+    undefined = gains({("auc", "all", "gan", "none"): Estimate(math.nan, (), 50, 500)})
+    verdict = judged(undefined, few={"all": "0 rows of the rarer outcome were tested"})
+    assert (verdict.decision, verdict.needed_units) == ("inconclusive", math.inf)
 
 
 def test_several_tasks_are_corrected_together() -> None:

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from clicksmith.ranks import rows_of_ranks
+from clicksmith.ranks import alone, num_ranks, rows_of_ranks, sum_over_ranks
 from clicksmith.recommenders.losses import Loss, RankerObjective, SequentialObjective
 from clicksmith.recommenders.next_item.sequence import Kind, SequenceNetwork
 from clicksmith.recommenders.ranking.ranker import build_ranker
@@ -115,6 +115,11 @@ def work(rank: int, folder: str) -> None:
         rows, first = rows_of_ranks(own)
         (rows * (rank + 1)).sum().backward()
         torch.save((found, rows.detach(), first, own.grad), Path(folder) / f"{size}.{rank}.pt")
+        told = [num_ranks()]
+        with alone():
+            kept = sum_over_ranks(torch.tensor([rank + 1.0]))
+            told.append(num_ranks())
+        torch.save((told, kept.item(), num_ranks()), Path(folder) / f"alone.{size}.{rank}.pt")
         dist.destroy_process_group()
 
 
@@ -150,3 +155,11 @@ def test_rows_of_all_workers_by_hand(folder: Path, size: int) -> None:
         assert rows.tolist() == expected
         assert first == sum(range(rank))
         assert gradient.tolist() == [[sum(range(1, size + 1))] * 2] * rank
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_small_training_within_a_run_is_each_worker_s_own(folder: Path, size: int) -> None:
+    for rank in range(size):
+        told, kept, after = torch.load(folder / f"alone.{size}.{rank}.pt")
+        assert told == [size, 1] and kept == rank + 1.0, "nothing was summed"
+        assert after == size

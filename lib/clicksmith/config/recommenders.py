@@ -192,6 +192,8 @@ class ScoringConfig(Section):
 
 _WITHOUT_RATIO = ("none", "same", "real_all", "reweight", "tuned", "augmentation")
 """Kinds of arms that add nothing, or all there is."""
+_WITHOUT_ROWS = ("none", "same", "tuned", "augmentation")
+"""Kinds of arms without added rows, which could have a weight or steps of their own."""
 
 
 class ArmConfig(Section):
@@ -254,22 +256,28 @@ class ArmConfig(Section):
             raise ValueError("'only' chooses among generated rows: 'kind' must be 'synthetic'")
         if (self.kind == "augmentation") != bool(self.operations):
             raise ValueError("'operations' must be given for kind 'augmentation' and for no other kind")
+        if self.kind in _WITHOUT_ROWS and self.weight != 1.0:
+            raise ValueError(f"'weight' is of added rows, of which kind {self.kind!r} has none")
+        if self.kind in (*_WITHOUT_ROWS, "reweight") and self.share_of_steps != 1.0:
+            raise ValueError(f"'share_of_steps' is of added rows, of which kind {self.kind!r} has none")
         if self.alone and self.share_of_steps == 1.0:
             raise ValueError("'alone' needs a 'share_of_steps' below 1: the rest is for real rows")
         return self
 
 
-def _check_arms(arms: Mapping[str, ArmConfig], kinds: Sequence[str], what: str) -> None:
-    """Arms are of these kinds, one of them the control, or there are none.
+def _check_arms(arms: Mapping[str, ArmConfig], kinds: Sequence[str], what: str, weighs: bool = False) -> None:
+    """Arms are of these kinds, exactly one of them the control; weights only where rows have any.
 
     Raises:
         ValueError: they are not.
     """
-    if arms and sum(arm.kind == "none" for arm in arms.values()) != 1:
+    if sum(arm.kind == "none" for arm in arms.values()) != 1:
         raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
     for name, arm in arms.items():
         if arm.kind not in kinds:
             raise ValueError(f"'arms' holds {name!r} of kind {arm.kind!r}, which {what} do not have")
+        if not weighs and (arm.weight, arm.share_of_steps) != (1.0, 1.0):
+            raise ValueError(f"'arms' holds {name!r} with a weight or a curriculum, which {what} do not have")
 
 
 _FURTHER = "families measured as well, to tell whether a gain is one model's alone; no model follows; beside "
@@ -304,7 +312,8 @@ class NextItemRules(Section):
     @model_validator(mode="after")
     def _fits_sequences(self) -> "NextItemRules":
         kinds = ("none", "same", "tuned", "shuffled", "real_more", "real_all", "duplicate")
-        _check_arms(self.arms, (*kinds, "oversample_tail", "augmentation"), "sequences")
+        if self.arms:
+            _check_arms(self.arms, (*kinds, "oversample_tail", "augmentation"), "sequences")
         return self
 
 
@@ -323,14 +332,17 @@ class SearchRules(Section):
     @model_validator(mode="after")
     def _fits_pairs(self) -> "SearchRules":
         kinds = ("none", "same", "shuffled", "real_more", "real_all", "duplicate", "titles")
-        _check_arms(self.arms, kinds, "pairs of queries and products")
+        if self.arms:
+            _check_arms(self.arms, kinds, "pairs of queries and products")
         return self
 
 
 class LiftConfig(Section):
     """The measurement of what augmentation gives."""
 
-    arms: dict[str, ArmConfig] = Field(default_factory=lambda: {"none": ArmConfig(kind="none")})
+    arms: dict[str, ArmConfig] = Field(
+        default_factory=lambda: {"none": ArmConfig(kind="none")}, description="of rankers"
+    )
     num_seeds: int = Field(
         default=5, ge=3, description="trainings of each arm, for each fit of its generator"
     )
@@ -349,7 +361,8 @@ class LiftConfig(Section):
     search: SearchRules = SearchRules()
 
     @model_validator(mode="after")
-    def _needs_control(self) -> "LiftConfig":
-        if sum(arm.kind == "none" for arm in self.arms.values()) != 1:
-            raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
+    def _fits_examples(self) -> "LiftConfig":
+        kinds = ("none", "same", "tuned", "shuffled", "real_more", "real_all", "duplicate", "oversample_tail")
+        own = ("oversample_label", "reweight", "teacher", "synthetic")
+        _check_arms(self.arms, (*kinds, *own), "rankers", weighs=True)
         return self

@@ -35,7 +35,7 @@ class Covariance:
         if self.crossed is not None and self.both is not None:
             crossed = float(contrast @ self.crossed @ contrast)
             found += [crossed, found[0] + crossed - float(contrast @ self.both @ contrast)]
-        return max(0.0, *found)
+        return float(np.max([0.0, *found]))  # NaN where one of them is
 
 
 def covariance(influence_AN: NDArray[np.float64], clusters: Sequence[NDArray[np.integer]]) -> Covariance:

@@ -1,6 +1,6 @@
 """All arms on one segment by one metric: the gain of any over any other, with its uncertainty."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,27 +57,33 @@ def compare(
         segment: one of theirs.
         said: what each training's model said of the split, shape (K, N) each.
     """
-    by_arm: dict[str, dict[Training, Figure]] = {name: {} for name in task.arms}
-    for training, output in said.items():
-        by_arm[training.arm][training] = task.figure(metric, split, output, segment)
     units = task.units[split]
     mask = units.segments[segment]
-    influence_AN = np.stack([figures.average(list(found.values())).influence for found in by_arm.values()])
+    values: dict[str, dict[Training, float]] = {name: {} for name in task.arms}
+
+    def figures_of(arm: str) -> Iterator[Figure]:
+        for training, output in said.items():
+            if training.arm == arm:
+                found = task.figure(metric, split, output, segment)
+                values[arm][training] = found.value
+                yield found
+
+    influence_AN = np.stack([figures.average(figures_of(name)).influence for name in task.arms])
     clusters = [cluster[mask] for cluster in units.clusters]
     return Comparison(
         sign=task.metrics[metric].sign,
-        arms=tuple(by_arm),
-        values={name: _table(found) for name, found in by_arm.items()},
+        arms=tuple(values),
+        values={name: _table(found) for name, found in values.items()},
         covariance=covariance(influence_AN, clusters),
         num_units=len(np.unique(clusters[0])),
         num_rows=int(mask.sum()),
     )
 
 
-def _table(found: Mapping[Training, Figure]) -> NDArray[np.float64]:
+def _table(found: Mapping[Training, float]) -> NDArray[np.float64]:
     """Values by fit and seed, shape (R, S)."""
     shape = (max(t.fit for t in found) + 1, max(t.seed for t in found) + 1)
     values = np.full(shape, np.nan)
-    for training, figure in found.items():
-        values[training.fit, training.seed] = figure.value
+    for training, value in found.items():
+        values[training.fit, training.seed] = value
     return values

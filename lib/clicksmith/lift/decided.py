@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 MEASURED_ONLY = ("none", "same", "tuned", "shuffled", "real_more", "real_all")
 """Kinds of arms that serve the measurement: nobody would ship a model of theirs."""
 
+WITHOUT_HISTORIES = ("synthetic", "teacher")
+"""Kinds of arms whose rows, or labels, come from what knows no histories."""
 
 SECTIONS = {"ranking": "ranker", "next_item": "sequential", "search": "search"}
 """By task: the section of its shipped model."""
@@ -28,7 +30,7 @@ class Decided:
 
     Attributes:
         name: of the arm.
-        arm: its settings.
+        arm: its settings; the ratio is the one that was measured, where a verdict names the arm.
         fit: of its generator, whose rows are taken; None where it has none.
         generated: the published rows of the fit.
         verdict: run id of the verdict; None where the configuration names the arm.
@@ -78,14 +80,14 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
             f"than are there now: the shipped model of {task} cannot follow it.",
             f"Run measure_lift again, or set {SECTIONS[task]}.augment to none.",
         )
-    rows = load_table(found, ["run_id", "decision", "arm", "model"], {"task": task}).to_pylist()
+    rows = load_table(found, ["run_id", "decision", "arm", "model", "ratio"], {"task": task}).to_pylist()
     shipped = getattr(config, SECTIONS[task]).model
     verdicts = [row for row in rows if row["model"] == shipped]  # other families have verdicts of their own
     verdict = verdicts[0] if verdicts else {"decision": "not measured", "arm": None}
     logger.info("%s: the verdict is %s %s", task, verdict["decision"], verdict["arm"] or "")
     if verdict["decision"] != "augment":
         return None
-    return _arm(config, str(verdict["arm"]), arms, inputs, task, verdict["run_id"])
+    return _arm(config, str(verdict["arm"]), arms, inputs, task, verdict)
 
 
 def _settings(config: Config, task: str) -> tuple[str, Mapping[str, ArmConfig]]:
@@ -103,7 +105,7 @@ def _arm(
     arms: Mapping[str, ArmConfig],
     inputs: Mapping[str, Snapshot],
     task: str,
-    verdict: str | None,
+    verdict: Mapping[str, Any] | None,
 ) -> Decided:
     where = "lift.arms" if task == "ranking" else f"lift.{task}.arms"
     can_ship = [key for key, arm in arms.items() if arm.kind not in MEASURED_ONLY]
@@ -113,8 +115,15 @@ def _arm(
             f"Choose verdict, none or one of: {', '.join(can_ship) or 'there are no such arms'}.",
         )
     arm = arms[name]
+    if config.ranker.model == "din" and task == "ranking" and arm.kind in WITHOUT_HISTORIES:
+        raise ConfigError(
+            f"The ranker is to be trained with {name!r}, whose rows have no histories of users, which "
+            "ranker.model 'din' reads.",
+            "Set ranker.model to dcnv2, deepfm or logistic, or ranker.augment to none.",
+        )
+    run = None if verdict is None else verdict["run_id"]
     if arm.generator is None:
-        return Decided(name, arm, None, None, verdict)
+        return Decided(name, arm, None, None, run)
     fits = published(config, inputs, arm.generator)
     if not fits:
         raise TrainingError(
@@ -122,4 +131,6 @@ def _arm(
             "Run synthesize_samples and evaluate_synthetic.",
         )
     fit, generated = next(iter(fits.items()))
-    return Decided(name, arm, fit, generated, verdict)
+    if verdict is not None:  # fewer rows may have been published than the arm asks for
+        arm = arm.model_copy(update={"ratio": min(arm.ratio, verdict["ratio"])})
+    return Decided(name, arm, fit, generated, run)

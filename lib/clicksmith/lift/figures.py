@@ -7,6 +7,7 @@ such as log loss or NDCG, and the AUC, whose influences are DeLong's (1988) stru
 user they are Obuchowski's (1997) for clustered data.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ class Figure:
 
     Attributes:
         value: of the metric; NaN where it is not defined.
-        influence: of each observation, shape (N,); zeros where the value is NaN.
+        influence: of each observation, shape (N,); zeros where the value is NaN, NaN where it is of all of
+            them together and has no interval.
     """
 
     value: float
@@ -35,6 +37,11 @@ def mean(values: Floats) -> Figure:
         return Figure(float("nan"), np.zeros(0))
     value = float(values.mean())
     return Figure(value, (values - value) / len(values))
+
+
+def whole(value: float, num_observations: int) -> Figure:
+    """A figure of all observations together, without an interval."""
+    return Figure(float(value), np.full(num_observations, np.nan))
 
 
 def auc(scores: Floats, labels: NDArray[np.bool_]) -> Figure:
@@ -60,12 +67,16 @@ def auc(scores: Floats, labels: NDArray[np.bool_]) -> Figure:
     return Figure(value, influence)
 
 
-def average(figures: list[Figure]) -> Figure:
-    """The mean of one metric over several trainings, on the same observations."""
-    return Figure(
-        float(np.mean([figure.value for figure in figures])),
-        np.mean([figure.influence for figure in figures], axis=0),
-    )
+def average(figures: Iterable[Figure]) -> Figure:
+    """The mean of one metric over several trainings, on the same observations.
+
+    One is held at a time: each is as large as the observations.
+    """
+    value, influence, number = 0.0, np.zeros(0), 0
+    for number, figure in enumerate(figures, start=1):
+        value += figure.value
+        influence = influence + figure.influence if number > 1 else figure.influence
+    return Figure(value / number, influence / number)
 
 
 def _below(level: NDArray[np.integer], of: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -59,8 +59,11 @@ class Estimate:
     def needed_units(self, size: float, level: float = LEVEL, power: float = POWER) -> float:
         """Units that would tell a difference of `size` from none; inf where the fits alone are too noisy.
 
-        The first part falls with the units; the others fall with more seeds and fits alone.
+        Also inf where there is no interval: nothing says then how far more units would bring one. The first
+        part falls with the units; the others fall with more seeds and fits alone.
         """
+        if not self.parts:
+            return math.inf
         quantiles = _quantile((1 + level) / 2, self.freedom) + _quantile(power, self.freedom)
         left = (size / quantiles) ** 2 - sum(part.variance for part in self.parts[1:])
         return self.num_units * self.parts[0].variance / left if left > 0 else math.inf

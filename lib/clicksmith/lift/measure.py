@@ -91,7 +91,9 @@ def _compare_all(
 ) -> dict[tuple[Split, str, str], Comparison]:
     first = next(iter(task.metrics))
     keys: list[tuple[Split, str, str]] = [
-        ("test", metric, segment) for metric in task.metrics for segment in task.units["test"].segments
+        ("test", name, segment)
+        for name, metric in task.metrics.items()
+        for segment in (task.units["test"].segments if metric.margin is not None else (ALL,))
     ]
     if "validation" in task.units:
         keys.append(("validation", first, ALL))

@@ -17,7 +17,7 @@ from clicksmith.evaluation.recommendations import Recommended
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.figures import Figure
-from clicksmith.lift.segments import segments_of
+from clicksmith.lift.segments import large_enough, segments_of
 from clicksmith.lift.task import TUNED, Arm, Metric, Role, Split, Training, Units
 from clicksmith.reading.next_items import K, NextItems, popularity_scores
 from clicksmith.reading.sequences import SequenceRows, read_sequences
@@ -28,6 +28,7 @@ from clicksmith.training.sequential import SequentialTask, sequential_task
 
 NAME = "next_item"
 METRICS = (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}", f"novelty@{K}")
+COVERAGE = f"coverage@{K}"
 TAIL_QUANTILE = 0.25
 
 _ROLES: Mapping[str, Role] = {
@@ -93,7 +94,8 @@ class NextItemTask:
     def metrics(self) -> dict[str, Metric]:
         """NDCG decides; recall must not suffer from it. The others are told."""
         rules = self.config.lift.next_item
-        return {f"ndcg@{K}": Metric(1, rules.margin), f"recall@{K}": Metric(1, rules.recall_margin)}
+        margins = {METRICS[0]: rules.margin, METRICS[1]: rules.recall_margin}
+        return {name: Metric(1, margins.get(name)) for name in (*METRICS, COVERAGE)}
 
     @property
     def worthwhile(self) -> float:
@@ -101,7 +103,7 @@ class NextItemTask:
         return self.config.lift.next_item.worthwhile
 
     def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
-        """Each user's figures, in the order of `METRICS`, shape (4, U)."""
+        """Each user's figures, in the order of `METRICS`, then the items of the list: shape (4 + K, U)."""
         arm = self.config.lift.next_item.arms[training.arm]
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
@@ -113,13 +115,18 @@ class NextItemTask:
         return {split: self._said(task.network, self.rows.evaluation[split]) for split in self.units}
 
     def figure(self, metric: str, split: Split, said: NDArray[np.float32], segment: str) -> Figure:
-        """A mean over users."""
-        return figures.mean(said[METRICS.index(metric)][self.units[split].segments[segment]])
+        """A mean over users; of the lists together, the share of all items that are in one."""
+        mask = self.units[split].segments[segment]
+        if metric == COVERAGE:
+            shown = np.unique(said[len(METRICS) :, mask])
+            return figures.whole((shown > 0).sum() / max(1, len(self.rows.items) - 1), int(mask.sum()))
+        return figures.mean(said[METRICS.index(metric)][mask])
 
     def _said(self, network: Any, asked: NextItems) -> NDArray[np.float32]:
         found = asked.recommend(network, K, self.config.sequential.filter_viewed)
         novelty = novelty_by_user(found, popularity_scores(self.rows.items))
-        return np.stack([found.ndcg, found.recall, found.reciprocal_rank, novelty]).astype(np.float32)
+        of_users = np.stack([found.ndcg, found.recall, found.reciprocal_rank, novelty])
+        return np.concatenate([of_users, found.items.T]).astype(np.float32)  # exact up to 2^24 items
 
 
 def novelty_by_user(found: Recommended, num_events: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -190,16 +197,20 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
     users = max(rules.max_users, rules.max_asked) if not wants_more else rules.max_all_users
     rows = read_sequences(config.sequential, inputs, users, rules.max_asked)
     num_real = min(rules.max_users, rows.train.num_rows)
+    popularity = popularity_scores(rows.items)
+    tail = took_rare(rows, num_real, popularity)
     arms, skipped = {}, {}
     for name, arm in rules.arms.items():
         if arm.kind in ("real_more", "real_all") and rows.train.num_rows == num_real:
             skipped[name] = "there are no more real training users than the control has"
             continue
+        if arm.kind == "oversample_tail" and not tail.any():
+            skipped[name] = "no training user took mostly rare items"
+            continue
         if arm.kind == TUNED and not len(rows.evaluation["validation"]):
             skipped[name] = "there is nobody to tune by in the validation split"
             continue
         arms[name] = Arm(arm.kind, _ROLES[arm.kind], _ratio(arm, rows.train.num_rows, num_real))
-    popularity = popularity_scores(rows.items)
     splits: tuple[Split, Split] = ("test", "validation")
     units = {
         split: _units(rows.evaluation[split], popularity, config.lift.min_users)
@@ -212,7 +223,6 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
             "Ingest users who come back, or move features.cut_fraction.",
         )
     facts = {"num_steps": config.sequential.num_steps, "num_real_rows": num_real}
-    tail = took_rare(rows, num_real, popularity)
     return NextItemTask(config, rows, num_real, tail, arms, skipped, units, facts=facts)
 
 
@@ -239,4 +249,5 @@ def _units(asked: NextItems, popularity: NDArray[np.float64], min_users: int) ->
         "cold_item": np.array([bool((items == 0).any()) for items in asked.targets]),
     }
     users = np.arange(len(asked))
-    return Units((users,), segments_of(facts, users, min_users), {})
+    segments, small = large_enough(segments_of(facts), users, min_users)
+    return Units((users,), segments, {}, small)

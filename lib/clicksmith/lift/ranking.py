@@ -19,7 +19,7 @@ from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare, role_of
 from clicksmith.lift.figures import Figure
-from clicksmith.lift.segments import segments_of
+from clicksmith.lift.segments import large_enough, segments_of
 from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
 from clicksmith.reading.examples import ExampleCoder, Examples, Splits, columns_of, read_splits
 from clicksmith.reading.guards import require_train_split
@@ -144,10 +144,11 @@ def ranking_task(
     }
     unseen = _unseen(config, splits, examples)
     stock = Stock(splits.train, unseen, is_rare(splits.train, splits.train), generated)
-    arms, skipped = _arms(config, stock, splits.validation is not None)
     units: dict[Split, Units] = {"test": units_of(splits.test, lift.min_users)}
-    if splits.validation is not None:
+    untuned = _no_validation(splits.validation)
+    if splits.validation is not None and not untuned:
         units["validation"] = units_of(splits.validation, lift.min_users)
+    arms, skipped = _arms(config, stock, untuned)
     facts = {
         "label": config.ranker.label,
         "num_steps": config.ranker.num_steps,
@@ -182,19 +183,29 @@ def generated_rows(
 def _unseen(config: Config, splits: Splits, examples: Snapshot) -> Examples:
     """Real training rows beyond the control's, as many as the ceilings may want."""
     lift, seen = config.lift, len(splits.train)
-    kinds = {arm.kind: arm.ratio for arm in lift.arms.values()}
-    wanted = round(kinds.get("real_more", 0.0) * seen)
-    if "real_all" in kinds:
+    ratios = [arm.ratio for arm in lift.arms.values() if arm.kind == "real_more"]
+    wanted = round(max(ratios, default=0.0) * seen)
+    if any(arm.kind == "real_all" for arm in lift.arms.values()):
         wanted = max(wanted, config.ranker.max_rows - seen)
     rows = load_examples(examples, columns_of(config.ranker), "train", seen + max(0, wanted))
     return _popular(splits.coder(rows.slice(seen)), splits.coder)
 
 
-def _arms(config: Config, stock: Stock, has_validation: bool) -> tuple[dict[str, Arm], dict[str, str]]:
+def _no_validation(rows: Examples | None) -> str:
+    """Why validation rows can neither choose nor tune; empty where they can."""
+    if rows is None:
+        return "there are no validation rows to tune by"
+    if len(np.unique(rows.labels)) < 2:
+        return "all validation rows have the same outcome, which nothing can be tuned by"
+    return ""
+
+
+def _arms(config: Config, stock: Stock, untuned: str) -> tuple[dict[str, Arm], dict[str, str]]:
     """What can be measured, with the ratio as it comes out, and what cannot, and why."""
     arms, skipped = {}, {}
     for name, arm in config.lift.arms.items():
-        reason = _lacking(arm, stock, has_validation)
+        wanted = 1 if arm.generator is None else len(config.fits_of(arm.generator))
+        reason = _lacking(arm, stock, wanted, untuned)
         if reason:
             skipped[name] = reason
             continue
@@ -204,14 +215,19 @@ def _arms(config: Config, stock: Stock, has_validation: bool) -> tuple[dict[str,
     return arms, skipped
 
 
-def _lacking(arm: ArmConfig, stock: Stock, has_validation: bool) -> str:
-    if arm.kind == TUNED and not has_validation:
-        return "there are no validation rows to tune by"
+def _lacking(arm: ArmConfig, stock: Stock, num_fits: int, untuned: str) -> str:
+    if arm.kind == TUNED:
+        return untuned
     if arm.generator is not None:
         if not sum(len(fit) for fit in stock.generated.get(arm.generator, ())):
             return f"the gate published no rows of generator {arm.generator!r}"
         if not _fewest(arm, stock):
             return f"generator {arm.generator!r} published no rows of {arm.only}"
+        if len(stock.generated[arm.generator]) == 1 < num_fits:
+            return (
+                f"the gate published rows of one of {num_fits} fits of generator {arm.generator!r}, which "
+                "cannot tell what another fit would give"
+            )
     if arm.kind in ("real_more", "real_all") and not len(stock.unseen):
         return "there are no more real training rows than the control has"
     return ""
@@ -247,11 +263,11 @@ def units_of(rows: Examples, min_users: int) -> Units:
         "cold_item": facts["is_cold_item"],
         "category": facts["item_category"],
     }
-    segments = segments_of(told_by, rows.users, min_users)
+    segments, small = large_enough(segments_of(told_by), rows.users, min_users)
     rarer = {
         name: int(min(rows.labels[mask].sum(), (~rows.labels[mask]).sum())) for name, mask in segments.items()
     }
-    return Units((rows.users, rows.items), segments, rarer)
+    return Units((rows.users, rows.items), segments, rarer, small)
 
 
 def with_popularity(splits: Splits) -> Splits:

@@ -149,21 +149,23 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
         },
         "skipped_arms": dict(task.skipped),
         "few": dict(measured.few),
+        "small": dict(task.units["test"].small),
         "num_seeds": measured.num_seeds,
         "num_test_rows": task.units["test"].num_rows,
         "num_test_units": measured.comparisons["test", first, ALL].num_units,
         "unit": task.unit,
         "chosen_on": "validation" if "validation" in task.units else None,
-        "interval": _interval_words(measured),
+        "interval": _interval_words(measured, verdict.arm),
         **task.facts,
     }
 
 
-def _interval_words(measured: Measured) -> str:
-    """Over what the intervals are."""
+def _interval_words(measured: Measured, chosen: str | None) -> str:
+    """Over what the intervals are, of the chosen arm if there is one."""
     task = measured.task
     crossed = " and items" if len(task.units["test"].clusters) > 1 else ""
-    fits = ", and the fits of the generator" if any(arm.num_fits > 1 for arm in task.arms.values()) else ""
+    judged = [task.arms[chosen]] if chosen is not None else list(task.arms.values())
+    fits = ", and the fits of the generator" if any(arm.num_fits > 1 for arm in judged) else ""
     return (
         f"95 %, by Student's t over what varies: the {task.unit}{crossed} that were tested, the seeds{fits}"
     )

@@ -1,6 +1,7 @@
 """The task of search: the configured model, ranking the products that a query was judged or clicked with."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.figures import Figure
-from clicksmith.lift.segments import segments_of
+from clicksmith.lift.segments import large_enough, segments_of
 from clicksmith.lift.task import Arm, Metric, Role, Split, Training, Units
 from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
 from clicksmith.seeds import derive_seed
@@ -66,9 +67,10 @@ class SearchTask:
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """NDCG decides; recall must not suffer from it."""
+        """NDCG decides; recall must not suffer from it. The reciprocal rank is told."""
         rules = self.config.lift.search
-        return {METRICS[0]: Metric(1, rules.margin), METRICS[1]: Metric(1, rules.recall_margin)}
+        margins = {METRICS[0]: rules.margin, METRICS[1]: rules.recall_margin}
+        return {name: Metric(1, margins.get(name)) for name in METRICS}
 
     @property
     def worthwhile(self) -> float:
@@ -162,6 +164,9 @@ def search_task(config: Config, search: SearchConfig, pairs: Snapshot, items: Sn
         if arm.kind in ("real_more", "real_all") and len(rows.train) == num_real:
             skipped[name] = "there are no more real training pairs than the control has"
             continue
+        if arm.kind == "titles" and not rows.titles:
+            skipped[name] = "no product has a title"
+            continue
         unseen, wanted = len(rows.train) - num_real, round(arm.ratio * num_real)
         added = {"real_all": unseen, "real_more": min(wanted, unseen)}.get(arm.kind, wanted)
         arms[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real))
@@ -173,7 +178,8 @@ def search_task(config: Config, search: SearchConfig, pairs: Snapshot, items: Sn
             f"{pairs.table.name} version {pairs.version} has no test query with a product that was taken.",
             "Ingest searches with impressions and clicks that share their request_id, or leave search out.",
         )
-    units = {split: _units(rows, split, queries, config.lift.min_users) for split, queries in kept.items()}
+    min_units, known = config.lift.min_users, rows.train.queries[:num_real]
+    units = {split: _units(rows.asked[split], known, queries, min_units) for split, queries in kept.items()}
     facts = {"num_steps": search.num_steps, "num_real_rows": num_real}
     return SearchTask(config, search, rows, num_real, kept, arms, skipped, units, facts=facts)
 
@@ -183,14 +189,12 @@ def _answerable(pairs: Pairs) -> NDArray[np.int64]:
     return np.unique(pairs.query[pairs.grades > 0])
 
 
-def _units(rows: SearchRows, split: Split, queries: NDArray[np.int64], min_units: int) -> Units:
-    """Segments by how often a query was asked in training: rare and new ones are what search lacks."""
-    pairs, known = (
-        rows.asked[split],
-        dict(zip(*np.unique(rows.train.queries, return_counts=True), strict=True)),
-    )
+def _units(pairs: Pairs, trained: Sequence[str], queries: NDArray[np.int64], min_units: int) -> Units:
+    """Segments by how often the control was trained on a query: rare and new ones are what search lacks."""
+    known = Counter(trained)
     first = {int(number): row for row, number in reversed(list(enumerate(pairs.query)))}
-    asked = np.array([int(known.get(pairs.queries[first[int(number)]], 0)) for number in queries])
+    asked = np.array([known[pairs.queries[first[int(number)]]] for number in queries])
     numbers = np.arange(len(queries))
     facts = {"frequency": asked, "new_query": asked == 0}
-    return Units((numbers,), segments_of(facts, numbers, min_units), {})
+    segments, small = large_enough(segments_of(facts), numbers, min_units)
+    return Units((numbers,), segments, {}, small)

@@ -37,16 +37,12 @@ def buckets(values: NDArray[np.number], borders: list[int], name: str) -> dict[s
     return segments
 
 
-def segments_of(
-    facts: Mapping[str, NDArray[np.generic]], units: NDArray[np.integer], min_units: int
-) -> dict[str, NDArray[np.bool_]]:
-    """All segments of rows that are large enough to be told apart, and all rows together.
+def segments_of(facts: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.bool_]]:
+    """All segments of rows, and all rows together, as masks of shape (N,).
 
     Args:
         facts: by name, shape (N,) each: history, popularity and frequency as whole numbers, cold_user,
             cold_item and new_query as flags, category as text or None; those that are missing tell nothing.
-        units: each row's user, shape (N,).
-        min_units: users that a segment needs: no safety could be shown of fewer, whatever was measured.
     """
     num_rows = len(next(iter(facts.values())))
     found = {ALL: np.ones(num_rows, bool)}
@@ -61,6 +57,19 @@ def segments_of(
         names, counts = np.unique(values[values != ""].astype(str), return_counts=True)
         frequent = names[np.argsort(-counts, kind="stable")][:NUM_CATEGORIES]
         found |= {f"category={name}": values == name for name in frequent}
-    return {
-        name: mask for name, mask in found.items() if name == ALL or len(np.unique(units[mask])) >= min_units
-    }
+    return found
+
+
+def large_enough(
+    segments: Mapping[str, NDArray[np.bool_]], units: NDArray[np.integer], min_units: int
+) -> tuple[dict[str, NDArray[np.bool_]], dict[str, int]]:
+    """The segments that can be told apart, all rows together always; and the units of each other one.
+
+    Args:
+        segments: masks of shape (N,).
+        units: each row's user, shape (N,).
+        min_units: users that a segment needs: no safety could be shown of fewer, whatever was measured.
+    """
+    sizes = {name: len(np.unique(units[mask])) for name, mask in segments.items()}
+    large = {name: mask for name, mask in segments.items() if name == ALL or sizes[name] >= min_units}
+    return large, {name: size for name, size in sizes.items() if name not in large}

@@ -1,5 +1,6 @@
 """The shipped models trained as a verdict says: called in each worker, by the measurement's rules."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from clicksmith.config import Config, SearchConfig, SequentialConfig
+from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.arms import Stock, added_rows, is_rare
 from clicksmith.lift.decided import Decided, decided
@@ -15,7 +17,7 @@ from clicksmith.lift.inputs import inputs_of
 from clicksmith.lift.next_item import settings_of, took_rare, training_rows
 from clicksmith.lift.ranking import generated_rows, with_popularity
 from clicksmith.lift.search import training_pairs
-from clicksmith.reading.examples import Splits
+from clicksmith.reading.examples import Examples, Splits
 from clicksmith.reading.next_items import popularity_scores
 from clicksmith.reading.pairs import Pairs, SearchRows
 from clicksmith.reading.sequences import SequenceRows
@@ -25,6 +27,8 @@ from clicksmith.training.ranker import Added, ranker_run
 from clicksmith.training.runs import Run
 from clicksmith.training.search import search_run
 from clicksmith.training.sequential import sequential_run
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,38 @@ class AugmentRanker:
     def __call__(self, splits: Splits) -> Added | None:
         """The rows to add; drawn anew, but by the measurement's rules."""
         arm, splits, generated = self.decided.arm, with_popularity(splits), {}
-        fit, table = self.decided.fit, self.decided.generated
-        if arm.generator is not None and fit is not None and table is not None:
-            ratio = arm.ratio if arm.only is None else self.config.synthesis.ratio
-            wanted = round(ratio * len(splits.train))
-            rows = generated_rows(self.config, fit, table, self.examples, splits.coder, wanted)
-            generated[arm.generator] = (rows,)
+        if arm.generator is not None:
+            generated[arm.generator] = (self._generated(splits),)
         nothing = splits.train.take(np.zeros(0, np.int64))
         stock = Stock(splits.train, nothing, is_rare(splits.train, splits.train), generated)
         seed = derive_seed(self.config.seed, "train_recommender", "ranker", "augment")
         return added_rows(arm, stock, 0, seed, self.config.ranker, splits)
+
+    def _generated(self, splits: Splits) -> Examples:
+        """The generated rows that the arm may take, enough for its ratio.
+
+        A shipped model has more real rows than the measurement's control had. Where fewer rows are published
+        than keep the ratio, each is taken as often as another, so that a batch is mixed as it was measured.
+        """
+        arm, fit, table = self.decided.arm, self.decided.fit, self.decided.generated
+        assert fit is not None and table is not None
+        wanted = round(arm.ratio * len(splits.train))
+        most = wanted if arm.only is None else self.config.ranker.max_rows
+        rows = generated_rows(self.config, fit, table, self.examples, splits.coder, most)
+        if arm.only is not None:
+            rows = rows.take(np.flatnonzero(is_rare(rows, splits.train)[arm.only]))
+        if not len(rows):
+            raise TrainingError(
+                f"Arm {self.decided.name} takes generated rows of {arm.only}, and none are published.",
+                "Raise synthesis.ratio, or set ranker.augment to none.",
+            )
+        if len(rows) < wanted:
+            logger.warning(
+                "ranker: %s real rows and a ratio of %.2f ask for %s generated rows; %s are published, and "
+                "each is taken some %.1f times: a higher synthesis.ratio gives more",
+                f"{len(splits.train):,}", arm.ratio, f"{wanted:,}", f"{len(rows):,}", wanted / len(rows),
+            )  # fmt: skip
+        return rows.take(np.arange(max(wanted, len(rows))) % len(rows))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a measurement asks of a kind of model; statistics, selection and verdict know nothing else of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -43,11 +43,11 @@ class Metric:
 
     Attributes:
         sign: 1 where more is better, -1 where less is.
-        margin: a loss that is none, in the metric's own unit.
+        margin: a loss that is none, in the metric's own unit; None for what is told, and decides nothing.
     """
 
     sign: Literal[1, -1]
-    margin: float
+    margin: float | None
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,13 @@ class Units:
         segments: masks by name, shape (N,) each; `ALL` among them.
         rarer: observations of the rarer outcome by segment, where there are two; a segment of too few
             cannot be told of.
+        small: segments that are none, since too few units are in them, with their number.
     """
 
     clusters: Sequence[NDArray[np.int64]]
     segments: Mapping[str, NDArray[np.bool_]]
     rarer: Mapping[str, int]
+    small: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:

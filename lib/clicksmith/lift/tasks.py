@@ -1,5 +1,6 @@
 """Which tasks a configuration measures."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ from clicksmith.lift.ranking import ranking_task
 from clicksmith.lift.search import search_task
 from clicksmith.lift.task import Task
 
+logger = logging.getLogger(__name__)
+
 
 def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
-    """The tasks with their rows; without users, that of the next item is left out.
+    """The tasks with their rows; without next items where no users are, and a ranker of histories never.
 
     Args:
         config: its section lift.
@@ -28,6 +31,9 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
     lift = config.lift
     tasks: list[Task] = []
     for model in _models(config.ranker.model, lift.ranking.models):
+        if model == "din":
+            logger.warning("ranking: din is not measured: it reads histories, which generated rows lack")
+            continue
         ranking = ranking_task(_with(config, "ranker", model), examples, vocabulary, generated)
         tasks.append(replace(ranking, name=_name(ranking, config.ranker.model)))
     if lift.next_item.arms and inputs["sequences"].num_rows != 0:

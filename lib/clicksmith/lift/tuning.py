@@ -6,6 +6,7 @@ found, and tested like all others.
 """
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -135,6 +136,12 @@ def search(task: Tunable, num_trials: int, seed: int, config: RayConfig, folder:
     with doing(f"Tuning the control of {task.name}", raises=TrainingError, remedy=remedy):
         for error in results.errors:
             raise error
+    trials = [results[number].metrics or {} for number in range(len(results))]
+    if all(math.isnan(trial.get(_FIGURE, math.nan)) for trial in trials):
+        raise TrainingError(
+            f"The tuned control of {task.name}: no trial has a figure on validation rows.",
+            "Leave the arm of kind tuned out, or give the validation split rows of both outcomes.",
+        )
     best = results.get_best_result()
     assert best.metrics is not None and best.config is not None
     return Found(best.config, float(best.metrics[_FIGURE]), len(results))

@@ -89,7 +89,7 @@ def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
         if arm.role in ("free", "generator")
     }
     known = {name: value for name, value in gains.items() if not math.isnan(value)}
-    return max(known or gains, key=lambda name: (known.get(name, 0.0), name), default=None)
+    return max(known, key=lambda name: (known[name], name), default=next(iter(gains), None))
 
 
 def decide(
@@ -126,8 +126,8 @@ def decide(
         *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), few.get(ALL, "")) for name in cheap),
     ]
     for name, metric in metrics.items():
-        for segment in segments:
-            if (name, segment) != (first, ALL):
+        for segment in segments if metric.margin is not None else ():
+            if (name, segment) != (first, ALL) and metric.margin is not None:
                 subject = segment if name == first else f"{segment} by {name}"
                 found = gain(name, segment, chosen, control)
                 statements.append(Statement("safe", subject, -metric.margin, found, few.get(segment, "")))

@@ -16,7 +16,7 @@ from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import Lineage
-from clicksmith.ranks import num_ranks, sum_over_ranks
+from clicksmith.ranks import alone, num_ranks, sum_over_ranks
 from clicksmith.recommenders.artefact import CARD, CODEC, WEIGHTS, recommender_folder
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.engine.checkpoint import State, damaged
@@ -165,12 +165,13 @@ def _publish(run: Run, folder: str, state: State) -> None:
 def fit_here(task: Task) -> None:
     """Train a task in this process to its best weights, without a trace: for the many of a measurement.
 
-    On one thread, so that it repeats exactly.
+    On one thread, so that it repeats exactly, and without other ranks, even within a run of several.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        _fit(_Silent(), task, "never", dict)
+        with alone():
+            _fit(_Silent(), task, "never", dict)
     finally:
         torch.set_num_threads(threads)
 
