@@ -32,10 +32,8 @@ def run(config: Config) -> None:
     if lineage.is_committed(lake, EVALUATION_METRICS, part=PART) and lineage.is_committed(lake, VERDICTS):
         logger.info("already done for these inputs and this configuration")
         return
-    folder, tasks = (
-        storage.join(models_root(config), "runs", f"{JOB}-{lineage.run_id}"),
-        tasks_of(config, inputs),
-    )
+    folder = storage.join(models_root(config), "runs", f"{JOB}-{lineage.run_id}")
+    tasks = tasks_of(config, inputs)
     arms = [f"{task.name}/{arm}" for task in tasks for arm in task.arms]
     before = note(lake, lineage.run_id, inputs["training_examples"], arms)
     measured = []

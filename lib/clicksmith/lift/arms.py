@@ -88,7 +88,7 @@ def added_rows(
     elif arm.kind == "real_all":
         rows = stock.unseen
     elif arm.generator is not None:
-        generated = chosen_rows(arm, stock, fit)
+        generated = chosen_rows(arm, stock.generated[arm.generator][fit], stock.real)
         rows = generated.take(np.arange(min(wanted, len(generated))))
     if rows is None:
         return None
@@ -99,11 +99,9 @@ def added_rows(
     return Added(rows, arm.weight, arm.share_of_steps, arm.alone)
 
 
-def chosen_rows(arm: ArmConfig, stock: Stock, fit: int) -> Examples:
-    """The generated rows that an arm may take."""
-    assert arm.generator is not None
-    rows = stock.generated[arm.generator][fit]
-    return rows if arm.only is None else rows.take(np.flatnonzero(is_rare(rows, stock.real)[arm.only]))
+def chosen_rows(arm: ArmConfig, rows: Examples, real: Examples) -> Examples:
+    """Of generated rows, those that an arm may take; see `is_rare`."""
+    return rows if arm.only is None else rows.take(np.flatnonzero(is_rare(rows, real)[arm.only]))
 
 
 def is_rare(rows: Examples, real: Examples) -> dict[str, NDArray[np.bool_]]:

@@ -250,7 +250,7 @@ def _ratio(arm: ArmConfig, stock: Stock) -> float:
 def _fewest(arm: ArmConfig, stock: Stock) -> int:
     """Rows that an arm may take, of the fit that has the fewest."""
     assert arm.generator is not None
-    return min(len(chosen_rows(arm, stock, fit)) for fit in range(len(stock.generated[arm.generator])))
+    return min(len(chosen_rows(arm, rows, stock.real)) for rows in stock.generated[arm.generator])
 
 
 def units_of(rows: Examples, min_users: int) -> Units:

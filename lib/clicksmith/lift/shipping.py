@@ -11,7 +11,7 @@ import pyarrow as pa
 from clicksmith.config import Config, SearchConfig, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lift.arms import Stock, added_rows, is_rare
+from clicksmith.lift.arms import Stock, added_rows, chosen_rows, is_rare
 from clicksmith.lift.decided import Decided, decided
 from clicksmith.lift.inputs import inputs_of
 from clicksmith.lift.next_item import settings_of, took_rare, training_rows
@@ -71,8 +71,7 @@ class AugmentRanker:
         wanted = round(arm.ratio * len(splits.train))
         most = wanted if arm.only is None else self.config.ranker.max_rows
         rows = generated_rows(self.config, fit, table, self.examples, splits.coder, most)
-        if arm.only is not None:
-            rows = rows.take(np.flatnonzero(is_rare(rows, splits.train)[arm.only]))
+        rows = chosen_rows(arm, rows, splits.train)
         if not len(rows):
             raise TrainingError(
                 f"Arm {self.decided.name} takes generated rows of {arm.only}, and none are published.",

@@ -126,8 +126,10 @@ def decide(
         *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), few.get(ALL, "")) for name in cheap),
     ]
     for name, metric in metrics.items():
-        for segment in segments if metric.margin is not None else ():
-            if (name, segment) != (first, ALL) and metric.margin is not None:
+        if metric.margin is None:  # told, and decides nothing
+            continue
+        for segment in segments:
+            if (name, segment) != (first, ALL):
                 subject = segment if name == first else f"{segment} by {name}"
                 found = gain(name, segment, chosen, control)
                 statements.append(Statement("safe", subject, -metric.margin, found, few.get(segment, "")))
