@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from clicksmith.config import load_config
@@ -32,7 +33,7 @@ def run(log: str, out: Path, columns: list[str], types: list[str]) -> None:
         write_log(source, Path(log))
         logger.warning("%s has a line a user: written as a log to %s. %s", source, log, TIMES)
     sample = read_sample(log)
-    proposal = propose(sample, given, given_types)
+    proposal = propose(sample, given, given_types, datetime.now(UTC))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(draft(sample, proposal, log, out.stem), encoding="utf-8")
     load_config(out)

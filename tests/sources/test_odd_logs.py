@@ -125,7 +125,7 @@ def test_decimal_commas(tmp_path: Path) -> None:
 def test_prices_that_are_no_numbers_are_shown(tmp_path: Path) -> None:
     rows = [f"u{n % 7},i{n % 5},{moment(n):%Y-%m-%d %H:%M:%S},$12.5" for n in range(100)]
     found = log(tmp_path, "user,item,ts,price", *rows)
-    assert told(*found, "No prices: 'price' (such as '$12.5') holds no numbers")
+    assert told(*found, "No prices: 'price' (such as '$12.5'; 100 of 100 values are no numbers): spend")
 
 
 def test_values_that_stand_for_none_are_none(tmp_path: Path) -> None:
@@ -147,14 +147,16 @@ def test_what_the_contract_refuses_is_said_before(tmp_path: Path) -> None:
         for n in range(100)
     ]
     sample, proposal = log(tmp_path, "user,item,ts,quantity,event", *rows)
-    assert proposal.refused == pytest.approx(
-        {
-            "have no item (item)": 0.25,
-            "do not say who it was (user)": 0.3,
-            "have a quantity below 0, such as returns": 0.2,
-        }
+    assert {refusal.why: len(refusal.rows) for refusal in proposal.refused} == {
+        "have no item (item)": 25,
+        "do not say who it was (user)": 30,
+        "have a quantity below 0, such as returns": 20,
+    }
+    assert told(sample, proposal, "Refused: 25 of 100 rows read (25.0%) have no item (item).")
+    in_all = told(
+        sample, proposal, "Refused in all: 55 of 100 rows read (55.0%). ingest_events keeps them apart"
     )
-    assert sum("ingest_events keeps them apart" in sentence for sentence in lacks(sample, proposal)) == 3
+    assert "more than contract.max_rejected_fraction" in in_all
 
 
 def test_objects_inside_of_events_are_no_ids(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_a_header_that_names_a_column_twice(tmp_path: Path) -> None:
 def test_a_given_column_has_to_fit(tmp_path: Path) -> None:
     rows = [f"u{n % 7},i{n % 5},{moment(n):%Y-%m-%d %H:%M:%S},view" for n in range(100)]
     sample, _ = log(tmp_path, "user,item,ts,eventType", *rows)
-    with pytest.raises(ConfigError, match=r"price cannot be 'eventType' \(such as 'view'\)"):
+    with pytest.raises(ConfigError, match=r"price cannot be 'eventType' \(such as 'view'; 100 of 100 values"):
         propose(sample, {"price": "eventType"})
     with pytest.raises(SourceError, match="'user' cannot be read as times"):
         propose(sample, {"event_ts": "user"})

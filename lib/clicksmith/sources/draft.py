@@ -76,6 +76,7 @@ def _body(sample: Sample, proposal: Proposal, path: str, name: str, label: str) 
         *(["", *_dumped(contract)] if proposal.extra_event_types else []),
         *(["", "features:", *features] if features else []),
         "",
+        "# Fewer num_steps, and fewer lift.num_seeds (at least 3), shorten the run.",
         "generators:                       # max_rows: at most lift's, which its control trains on",
         "  autoregressive: {preset: tabular_ar, num_steps: 600, max_rows: 100000}",
         "  gan: {preset: ctgan, num_steps: 600, max_rows: 100000}",

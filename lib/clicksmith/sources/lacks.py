@@ -2,6 +2,7 @@
 
 from clicksmith.sources.proposal import Proposal, known_types
 from clicksmith.sources.sample import Sample
+from clicksmith.sources.values import NUMBERS
 from clicksmith.tables import OUTCOMES
 
 NUM_DRAWN = 4
@@ -10,6 +11,8 @@ NUM_DRAWN = 4
 _FEW_POSITIVES = 200
 _MANY_POSITIVES = 2_000
 _DAYS_OF_A_SEASON = 45
+_LEAST_TOLD = 0.001
+_BY_HAND = " Where such texts stand for no value, map it by hand, and name them in missing_values."
 
 
 def label_of(proposal: Proposal) -> str:
@@ -28,7 +31,7 @@ def lacks(sample: Sample, proposal: Proposal) -> list[str]:
         *_of_days(proposal),
         *_of_outcomes(sample, proposal),
         *_of_rows(sample, proposal),
-        *_of_prices(proposal),
+        *_of_numbers(proposal),
     ]
 
 
@@ -101,24 +104,53 @@ def _of_outcomes(sample: Sample, proposal: Proposal) -> list[str]:
 
 
 def _of_rows(sample: Sample, proposal: Proposal) -> list[str]:
-    found = [
-        f"Refused: {share:.1%} of the rows {why}. ingest_events keeps them apart, and stops where more than "
-        "contract.max_rejected_fraction of all rows are (5 % by default)."
-        for why, share in proposal.refused.items()
-    ]
-    if any("\ufffd" in value for values in sample.columns.values() for value in values if value is not None):
+    found = _of_refused(sample, proposal)
+    garbled = {
+        row
+        for values in sample.columns.values()
+        for row, value in enumerate(values)
+        if value is not None and "\ufffd" in value
+    }
+    if garbled:
         found.append(
-            "Not UTF-8: ingest_events rejects such lines. `iconv -f WINDOWS-1252 -t UTF-8 LOG` writes most "
-            "old exports anew."
+            f"Not UTF-8: {_share(len(garbled), sample)}; ingest_events rejects such lines. "
+            "`iconv -f WINDOWS-1252 -t UTF-8 LOG` writes most old exports anew."
         )
     if sample.num_unread:
         found.append(f"Unreadable: {sample.num_unread:,} lines of the sample hold no record.")
     return found
 
 
-def _of_prices(proposal: Proposal) -> list[str]:
-    if "price" in proposal.events["columns"]:
-        return []
-    misfit = proposal.misfits.get("price")
-    why = "" if misfit is None else f": {misfit} holds no numbers"
-    return [f"No prices{why}: spend and price bands stay empty."]
+def _of_refused(sample: Sample, proposal: Proposal) -> list[str]:
+    found = [
+        f"Refused: {_share(len(refusal.rows), sample)} {refusal.why}. {refusal.remedy}".rstrip()
+        for refusal in proposal.refused
+    ]
+    rows = {row for refusal in proposal.refused for row in refusal.rows}
+    if rows:
+        found.append(
+            f"Refused in all: {_share(len(rows), sample)}. ingest_events keeps them apart, and stops where "
+            "more than contract.max_rejected_fraction of all rows are (5 % by default)."
+        )
+    return found
+
+
+def _share(num_rows: int, sample: Sample) -> str:
+    share = num_rows / sample.num_rows
+    told = f"{share:.1%}" if share >= _LEAST_TOLD else f"under {_LEAST_TOLD:.1%}"
+    return f"{num_rows:,} of {sample.num_rows:,} rows read ({told})"
+
+
+def _of_numbers(proposal: Proposal) -> list[str]:
+    found = []
+    for name in NUMBERS:
+        misfit = proposal.misfits.get(name)
+        if name in proposal.events["columns"] or (misfit is None and name != "price"):
+            continue
+        what = f"No prices{_after(misfit)}: spend and price bands stay empty." if name == "price" else ""
+        found.append(f"{what or f'No {name}{_after(misfit)}.'}{_BY_HAND if misfit is not None else ''}")
+    return found
+
+
+def _after(misfit: str | None) -> str:
+    return "" if misfit is None else f": {misfit}"

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from clicksmith.config.data import DECIMAL_COMMA
 from clicksmith.errors import ConfigError, SourceError
+from clicksmith.sources.refusals import Refusal, find_refusals
 from clicksmith.sources.sample import Sample, Values, is_numeric
-from clicksmith.sources.times import find_times, last_moments, moments
+from clicksmith.sources.times import find_times, last_moments, moments, read_times
+from clicksmith.sources.values import ENOUGH, NUMBERS, WHOLE, decimal_of, is_missing, known_of, no_numbers
 from clicksmith.tables.bronze import EVENT_COLUMNS, EVENT_TYPES
 
 _NAMES = {
@@ -45,7 +46,6 @@ _WORDS = {
     "search": "search searches query viewsearchresults",
 }
 _VIEWS = frozenset("view views viewed pv pageview visit viewitem viewcontent productview itemview".split())
-_MISSING = ("NA", "N/A", "NULL", "null", "None", "nan", "NaN", "\\N", "-", "unknown")
 _DAY = timedelta(days=1)
 _MOST_TYPES = 100
 _VAGUE = ("type", "kind", "activity", "interaction")
@@ -54,7 +54,10 @@ _VAGUE = ("type", "kind", "activity", "interaction")
 _OF_NESTED = (
     "Nested fields are not read: write them on the first level, as `jq -c '. + {item_id: .item.id}'` does."
 )
-_NUMBERS = ("position", "price", "quantity", "propensity")
+_AS_NUMBERS = (
+    "Numbers are written as 12.5 or 12,5. Where such texts stand for no value, leave {name} out of COLUMNS, "
+    "and write into the drafted file `{name}: {column}` under columns and the texts into missing_values."
+)
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,9 @@ class Proposal:
         user_share: events whose user is known.
         first, last: times of the log's events.
         late: the time before which some four fifths of them lie.
-        misfits: columns that were passed over for their values, as "name (such as 'value')", by the
-            contract's column that their name says.
-        refused: shares of rows that the contract refuses, by why.
+        misfits: columns that were passed over for their values, as "name (such as 'value')" and for numbers
+            how many are none, by the contract's column that their name says.
+        refused: rows of the sample that the contract refuses, by why.
     """
 
     events: dict[str, Any]
@@ -86,7 +89,7 @@ class Proposal:
     last: datetime
     late: datetime
     misfits: Mapping[str, str]
-    refused: Mapping[str, float]
+    refused: tuple[Refusal, ...]
 
     @property
     def days(self) -> float:
@@ -102,7 +105,10 @@ class Proposal:
 
 
 def propose(
-    sample: Sample, given: Mapping[str, str] | None = None, given_types: Mapping[str, str] | None = None
+    sample: Sample,
+    given: Mapping[str, str] | None = None,
+    given_types: Mapping[str, str] | None = None,
+    now: datetime | None = None,
 ) -> Proposal:
     """Guess a mapping.
 
@@ -110,6 +116,7 @@ def propose(
         sample: of the log.
         given: contract column -> column of the log, where the user knows better.
         given_types: the log's event type -> the contract's, likewise.
+        now: events from after it are said to be refused; None: they are not.
 
     Raises:
         ConfigError: one of them names what is not there.
@@ -128,12 +135,13 @@ def propose(
     events |= {"constants": {"event_type": constant}} if constant else {}
     missing = _missing(sample, names)
     events |= {"missing_values": missing} if missing else {}
-    if any(_has_commas(_known(sample.columns[names[name]])) for name in _NUMBERS if name in names):
+    if any(decimal_of(known_of(sample.columns[names[name]])) == "," for name in NUMBERS if name in names):
         events["decimal"] = ","
-    users = _known(sample.columns[names["user_id"]])
+    users = known_of(sample.columns[names["user_id"]])
     if len(users) < sample.num_rows and names.get("session_id", names["user_id"]) != names["user_id"]:
         events["fallbacks"] = {"user_id": "session_id"}
-    found = sorted(moments(sample, events, names["event_ts"]))
+    times = read_times(sample.columns, events, names["event_ts"])
+    found = sorted(moments(times, names["event_ts"]))
     last = max([found[-1], *last_moments(sample, events, names["event_ts"])])
     # Of a log that was not read to its end, the rows say nothing of what comes later.
     whole = sample.share == 1 or last == found[-1]
@@ -146,38 +154,14 @@ def propose(
         unused=tuple(name for name in sample.columns if name not in used),
         counts={constant: sample.num_rows} if constant else dict(words),
         num_users=len(set(users)),
-        num_items=len(set(_known(sample.columns[names["item_id"]]))),
+        num_items=len(set(known_of(sample.columns[names["item_id"]]))),
         user_share=len(users) / sample.num_rows,
         first=found[0],
         last=last,
         late=found[int(0.8 * len(found))] if whole else found[0] + 0.8 * (last - found[0]),
         misfits=misfits,
-        refused=_refused(sample, names, events),
+        refused=find_refusals(sample, events, times, now),
     )
-
-
-def _refused(sample: Sample, names: Mapping[str, str], events: Mapping[str, Any]) -> dict[str, float]:
-    """What the contract will not take: shares of the sample's rows."""
-    size = sample.num_rows
-    items = sample.columns[names["item_id"]]
-    kinds = sample.columns[names["event_type"]] if "event_type" in names else [None] * size
-    searches = {kind for kind, known in events.get("event_types", {}).items() if known == "search"} | {
-        "search"
-    }
-    lacking = sum(
-        (item is None or item in _MISSING) and kind not in searches
-        for item, kind in zip(items, kinds, strict=True)
-    )
-    found = {f"have no item ({names['item_id']})": lacking / size}
-    if "fallbacks" not in events:
-        users = len(_known(sample.columns[names["user_id"]]))
-        found[f"do not say who it was ({names['user_id']})"] = 1 - users / size
-    for name in ("price", "quantity"):
-        known = _known(sample.columns[names[name]]) if name in names else []
-        found[f"have a {name} below 0, such as returns"] = (
-            sum(v.lstrip().startswith("-") for v in known) / size
-        )
-    return {why: share for why, share in found.items() if share > 0}
 
 
 def _named(sample: Sample, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -192,10 +176,10 @@ def _named(sample: Sample, given: Mapping[str, str]) -> tuple[dict[str, str], di
                 _OF_NESTED if sample.nested else "",
             )
         if name != "event_ts" and not _fits(name, column, sample.columns[column]):
-            raise ConfigError(
-                f"COLUMNS: {name} cannot be {_example(column, sample.columns[column])}.",
-                "Numbers are written as 12.5 or 12,5, and a column of event types has few values.",
-            )
+            as_numbers = _AS_NUMBERS.format(name=name, column=column) if name in NUMBERS else ""
+            few = "A column of event types has few values, and words." if name == "event_type" else ""
+            misfit = _misfit(name, column, sample.columns[column])
+            raise ConfigError(f"COLUMNS: {name} cannot be {misfit}.", as_numbers or few)
     found, misfits = dict(given), dict[str, str]()
     plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(sample.columns)}
     for name, words in _NAMES.items():
@@ -208,38 +192,33 @@ def _named(sample: Sample, given: Mapping[str, str]) -> tuple[dict[str, str], di
         if name == "event_ts" or _fits(name, match, sample.columns[match]):
             found[name] = match
         else:
-            misfits[name] = _example(match, sample.columns[match])
+            misfits[name] = _misfit(name, match, sample.columns[match])
     return found, misfits
 
 
-def _example(column: str, values: Values) -> str:
-    known = _known(values)
-    return f"{column!r} (such as {known[0]!r})" if known else f"{column!r} (which is empty)"
+def _misfit(name: str, column: str, values: Values) -> str:
+    """A column with what does not fit: of numbers, what is none."""
+    known = known_of(values)
+    others = no_numbers(name, known) if name in NUMBERS else known
+    if not others:
+        return f"{column!r} (which is empty)"
+    kind = "whole numbers" if name in WHOLE else "numbers"
+    counts = f"; {len(others):,} of {len(known):,} values are no {kind}" if name in NUMBERS else ""
+    return f"{column!r} (such as {others[0]!r}{counts})"
 
 
 def _fits(name: str, column: str, values: Values) -> bool:
     """Whether the values may be of such a column."""
-    known = _known(values)
+    known = known_of(values)
     if name == "event_type":
         is_vague = re.sub(r"[^a-z]", "", column.lower()) in _VAGUE
         few = len(set(known)) <= _MOST_TYPES
         return few and not is_numeric(known) and not (is_vague and not _meanings(set(known)))
-    if name in _NUMBERS:
-        return is_numeric(known) or _has_commas(known)
+    if name in NUMBERS:
+        return bool(known) and len(no_numbers(name, known)) <= (1 - ENOUGH) * len(known)
     if name == "event_id":
         return len(set(known)) == len(values)
     return bool(known)
-
-
-def _known(values: Values) -> list[str]:
-    return [value for value in values if value is not None and value not in _MISSING]
-
-
-def _has_commas(known: list[str]) -> bool:
-    """Whether numbers are written with a decimal comma, all of them."""
-    return any("," in value for value in known) and all(
-        re.fullmatch(DECIMAL_COMMA, value.strip()) for value in known
-    )
 
 
 def _check_required(sample: Sample, names: Mapping[str, str]) -> None:
@@ -258,7 +237,7 @@ def _event_types(
     sample: Sample, names: Mapping[str, str], given: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str], str | None]:
     """The log's types in the contract's words, those that have none, or the one type of all events."""
-    known = set(_known(sample.columns[names["event_type"]])) if "event_type" in names else set()
+    known = set(known_of(sample.columns[names["event_type"]])) if "event_type" in names else set()
     for value, kind in given.items():
         if value not in known or kind not in EVENT_TYPES:
             raise ConfigError(
@@ -286,9 +265,11 @@ def _meanings(values: Collection[str]) -> dict[str, str]:
 
 
 def _missing(sample: Sample, names: Mapping[str, str]) -> list[str]:
-    """Texts that stand for no value in columns of ids and numbers."""
-    columns = {names[name] for name in ("user_id", "item_id", "session_id", *_NUMBERS) if name in names}
-    return sorted({value for column in columns for value in sample.columns[column] if value in _MISSING})
+    """Texts that stand for no value in columns of ids and numbers, as the log spells them."""
+    ids = ("user_id", "item_id", "session_id", "request_id")
+    columns = {names[name] for name in (*ids, *NUMBERS) if name in names}
+    values = {value for column in columns for value in sample.columns[column] if value is not None}
+    return sorted(filter(is_missing, values))
 
 
 def _ordered(names: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Which column of a log's sample holds times, and how they are written. Needs no Spark."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,10 @@ FIRST, LAST = datetime(1995, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _DAY_SECONDS = 86_400
 _ISO = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
+_LIKE_ISO = re.compile(
+    r"\s*(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.\d*)?)?)?"
+    r"\s*(?:Z|[+-][\d:]+|[A-Za-z][\w/+-]*)?)?)?\s*"
+)
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 _LOOKED_AT = 2_000
 """Values by which a format is told."""
@@ -92,18 +96,36 @@ def find_times(
     )
 
 
-def moments(sample: Sample, events: Mapping[str, Any], column: str) -> list[datetime]:
+def read_times(
+    columns: Mapping[str, Values], events: Mapping[str, Any], column: str
+) -> list[datetime | None]:
+    """The time of each row; None: it has none that can be read.
+
+    Args:
+        columns: of a sample, or of its tail.
+        events: how `column` is read, from `find_times`.
+        column: of the times.
+    """
+    date = events.get("timestamp_date")
+    values = columns[column]
+    days = columns[date] if date is not None else [None] * len(values)
+    return [
+        None if value is None or (date is not None and day is None) else _read(day, value, events)
+        for day, value in zip(days, values, strict=True)
+    ]
+
+
+def moments(times: Sequence[datetime | None], column: str) -> list[datetime]:
     """The times of the events, but for those that can be none: a writer's zeros, or dates of its null.
 
     Args:
-        sample: of the log.
-        events: how `column` is read, from `find_times`.
+        times: of the rows, from `read_times`.
         column: of the times.
 
     Raises:
         SourceError: none is left.
     """
-    found = [moment for moment in _read(sample.columns, events, column) if FIRST < moment < LAST]
+    found = [moment for moment in times if moment is not None and FIRST < moment < LAST]
     if not found:
         raise SourceError(
             f"LOG: {column!r} holds no time between {FIRST:%Y} and {LAST:%Y}.",
@@ -116,30 +138,34 @@ def last_moments(sample: Sample, events: Mapping[str, Any], column: str) -> list
     """The same of the log's last rows, where they were read; else none."""
     if column not in sample.tail or events.get("timestamp_date", column) not in sample.tail:
         return []
-    return [moment for moment in _read(sample.tail, events, column) if FIRST < moment < LAST]
+    times = read_times(sample.tail, events, column)
+    return [moment for moment in times if moment is not None and FIRST < moment < LAST]
 
 
-def _read(columns: Mapping[str, Values], events: Mapping[str, Any], column: str) -> Iterator[datetime]:
-    unit, date = events["timestamp_unit"], events.get("timestamp_date")
-    pattern = _FORMATS.get(events.get("timestamp_format", ""))
-    days = columns[date] if date is not None else [None] * len(columns[column])
-    for day, value in zip(days, columns[column], strict=True):
-        if value is None or (date is not None and day is None):
-            continue
-        if unit == "iso":
-            text = value if day is None else f"{day} {value}"
-            moment = _iso(text) if pattern is None else _by(pattern, text)
-            if moment is not None:
-                yield moment
-            continue
-        start = _iso(day) if day is not None else None
-        if day is not None and start is None:
-            continue
-        if not is_numeric([value]):
-            continue
-        seconds = (start.timestamp() if start else 0.0) + float(value) / _PER_SECOND[unit]
-        if 0 < seconds < LAST.timestamp():
-            yield datetime.fromtimestamp(seconds, UTC)
+def is_like_iso(text: str) -> bool:
+    """Whether a text is a time as Spark reads ISO, which is with fewer digits too, and with zones by name."""
+    match = _LIKE_ISO.fullmatch(text)
+    if match is None:
+        return False
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
+    try:
+        datetime(year, month, day or 1, hour, minute, second)
+    except ValueError:
+        return False
+    return True
+
+
+def _read(day: str | None, value: str, events: Mapping[str, Any]) -> datetime | None:
+    """One time, of a day where that is written beside it."""
+    if events["timestamp_unit"] == "iso":
+        text = value if day is None else f"{day} {value}"
+        pattern = events.get("timestamp_format")
+        return _iso(text) if pattern is None else _by(_FORMATS[pattern], text)
+    start = _iso(day) if day is not None else None
+    if (day is not None and start is None) or not is_numeric([value]):
+        return None
+    seconds = (start.timestamp() if start else 0.0) + float(value) / _PER_SECOND[events["timestamp_unit"]]
+    return datetime.fromtimestamp(min(max(seconds, 0.0), LAST.timestamp()), UTC)
 
 
 def _known(sample: Sample, name: str | None) -> list[str]:
