@@ -9,8 +9,8 @@ from clicksmith.features.split import find_cut
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_profiles
 from clicksmith.tables import (
     BRONZE_ITEMS,
     BRONZE_USERS,
@@ -30,7 +30,7 @@ def run(config: Config) -> None:
         "items": lake.get(BRONZE_ITEMS),
         "users": lake.get(BRONZE_USERS),
     }
-    lineage = trace("build_profiles", config, {"features": config.features}, inputs)
+    lineage = trace_profiles(config, inputs)
     if lineage.is_committed(lake, USER_PROFILES, ITEM_PROFILES):
         logger.info("already done for these inputs and this configuration")
         return

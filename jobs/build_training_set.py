@@ -12,8 +12,8 @@ from clicksmith.features.split import find_cut
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_training_set
 from clicksmith.seeds import derive_seed
 from clicksmith.tables import (
     BRONZE_ITEMS,
@@ -36,7 +36,7 @@ def run(config: Config) -> None:
         "items": lake.get(BRONZE_ITEMS),
         "users": lake.get(BRONZE_USERS),
     }
-    lineage = trace("build_training_set", config, {"features": config.features}, inputs)
+    lineage = trace_training_set(config, inputs)
     if lineage.is_committed(lake, SEQUENCES, SEARCH_PAIRS, VOCABULARY, TRAINING_EXAMPLES):
         logger.info("already done for these inputs and this configuration")
         return

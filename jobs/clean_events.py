@@ -9,8 +9,8 @@ from clicksmith.events.clean import clean_events
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_cleaning
 from clicksmith.tables import BRONZE_EVENTS, SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
 
 logger = logging.getLogger("clicksmith.jobs.clean_events")
@@ -20,7 +20,7 @@ def run(config: Config) -> None:
     """Clean the newest bronze.events, unless that is already done."""
     lake = Lake.of(config)
     source = lake.get(BRONZE_EVENTS)
-    lineage = trace("clean_events", config, {"cleaning": config.cleaning}, {"events": source})
+    lineage = trace_cleaning(config, {"events": source})
     if lineage.is_committed(lake, SILVER_REJECTED, SILVER_SESSIONS, SILVER_EVENTS):
         logger.info("already done for these inputs and this configuration")
         return

@@ -10,14 +10,13 @@ from clicksmith.evaluation.rows import metrics_table, read_metrics
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import JUDGED, trace_gate, trace_generator
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
 
 logger = logging.getLogger("clicksmith.jobs.evaluate_synthetic")
 
 JOB = "evaluate_synthetic"
-PART = f"job={JOB}"
 
 
 def run(config: Config) -> None:
@@ -25,21 +24,19 @@ def run(config: Config) -> None:
     lake = Lake.of(config)
     examples = lake.get(TRAINING_EXAMPLES)
     candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits}
-    limits = {name: generator.max_rows for name, generator in config.fits.items()}
-    settings = {"gate": config.gate, "label": config.ranker.label, "max_rows": limits}
-    lineage = trace(JOB, config, settings, {"training_examples": examples, **candidates})
-    if lineage.is_committed(lake, EVALUATION_METRICS, part=PART):
+    lineage = trace_gate(config, examples, candidates)
+    if lineage.is_committed(lake, EVALUATION_METRICS, part=JUDGED):
         logger.info("already measured for these inputs and this configuration")
     else:
-        from clicksmith.generators.artefact import generator_id, trace_generator  # torch, for this alone
+        from clicksmith.generators.artefact import generator_id  # torch, for this alone
 
         current = {name: generator_id(name, trace_generator(config, name, examples)) for name in candidates}
         spark = open_session(config)
         metrics = measure_generators(spark, config, examples, candidates, current)
         rows = spark.createDataFrame(metrics_table(metrics, lineage.run_id, JOB))
-        commit(rows, EVALUATION_METRICS, lake, lineage, PART)
+        commit(rows, EVALUATION_METRICS, lake, lineage, JUDGED)
     # From the table, so that a run killed after its commit publishes what that one decided.
-    decisions = read_decisions(read_metrics(lake.get(EVALUATION_METRICS, PART), JOB))
+    decisions = read_decisions(read_metrics(lake.get(EVALUATION_METRICS, JUDGED), JOB))
     log_decisions(decisions)
     for name, decision in decisions.items():
         publish(config, lake, name, candidates[name], decision.passed)

@@ -7,10 +7,11 @@ from clicksmith.config import Config
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import inputs_of
 from clicksmith.lift.shipping import ranker_as_decided
-from clicksmith.recommenders.artefact import TrainedSequence, sequential_inputs
+from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.recommenders.export import MODEL
 from clicksmith.training.ranker import export_ranker
 

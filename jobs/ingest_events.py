@@ -14,10 +14,11 @@ from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import read
 from clicksmith.lakehouse.intake import Intake, ingest
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_ingest
 from clicksmith.sources.files import event_files
-from clicksmith.sources.read import read_source, source_fingerprint, source_settings
+from clicksmith.sources.read import read_source, source_fingerprint
 from clicksmith.tables import (
     BRONZE_EVENTS,
     BRONZE_ITEMS,
@@ -40,7 +41,7 @@ def run(config: Config) -> None:
     if isinstance(source, FilesConfig) and source.incremental:
         batches = next_batches(open_session(config), lake, event_files(source), source)
         for batch in batches:
-            _ingest(config, lake, _trace(config, batch.fingerprint), batch)
+            _ingest(config, lake, trace_ingest(config, batch.fingerprint), batch)
         if not batches and lake.find(BRONZE_EVENTS) is None:
             raise SourceError(
                 f"All files in {source.events.path} are empty or younger than source.settle_seconds "
@@ -55,16 +56,11 @@ def run(config: Config) -> None:
             f"{lake.root} was ingested in batches of new files; as a whole, older files would be lost.",
             "Set lake.root to a new lake, or source.incremental to true.",
         )
-    lineage = _trace(config, source_fingerprint(config))
+    lineage = trace_ingest(config, source_fingerprint(config))
     if lineage.is_committed(lake, *TABLES):
         logger.info("already done for this source and this configuration")
         return
     _ingest(config, lake, lineage, None)
-
-
-def _trace(config: Config, fingerprint: str) -> Lineage:
-    sections = {"source": source_settings(config), "contract": config.contract}
-    return trace("ingest_events", config, sections, extra_inputs={"source": fingerprint})
 
 
 def _ingest(config: Config, lake: Lake, lineage: Lineage, batch: Batch | None) -> None:

@@ -9,6 +9,7 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.commit import commit
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
 from clicksmith.lift.ledger import note
 from clicksmith.lift.measure import measure
@@ -16,7 +17,6 @@ from clicksmith.lift.rows import metric_rows, verdict_rows
 from clicksmith.lift.tasks import tasks_of
 from clicksmith.lift.tuning import tuned
 from clicksmith.lift.verdict import confirm
-from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 logger = logging.getLogger("clicksmith.jobs.measure_lift")

@@ -12,22 +12,19 @@ from clicksmith.events.contract import check, ruleset_version
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.replay import by_ingest, next_replay, replay
 from clicksmith.lakehouse.session import open_session
-from clicksmith.sources.read import reread_events, source_settings
+from clicksmith.lakehouse.steps import trace_replay
+from clicksmith.sources.read import reread_events
 from clicksmith.tables.bronze import EVENT_COLUMNS
 
 logger = logging.getLogger("clicksmith.jobs.replay_rejected")
-
-NAME = "replay_rejected"
 
 
 def run(config: Config) -> None:
     """Check bronze.events_rejected again, unless these rules have already been tried on these rows."""
     lake = Lake.of(config)
-    sections = {"source": source_settings(config), "contract": config.contract}
-    config_hash = trace(NAME, config, sections).config_hash
+    config_hash = trace_replay(config, {}).config_hash
     # A replay that was killed is ended first, then the rows that have come since are tried.
     while (what := next_replay(lake, config_hash)) is not None:
         spark = open_session(config)
@@ -37,7 +34,7 @@ def run(config: Config) -> None:
             check(reread_events(config, rows), EVENT_COLUMNS, config.contract, began)
             for rows, began in batches
         ]
-        lineage = trace(NAME, config, sections, {"rejected": what.source})
+        lineage = trace_replay(config, {"rejected": what.source})
         # What is left of all of them becomes one batch, as new as the newest.
         lineage = replace(lineage, began=max((began for _, began in batches if began), default=None))
         rules = ruleset_version(EVENT_COLUMNS, config.contract)

@@ -9,9 +9,10 @@ from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import inputs_of
-from clicksmith.recommenders.artefact import TrainedSequence, sequential_inputs
+from clicksmith.recommenders.artefact import TrainedSequence
 from clicksmith.synthesis.recommendations import recommendations
 from clicksmith.tables import RECOMMENDATIONS
 

@@ -10,13 +10,12 @@ from clicksmith.generators.artefact import (
     generator_id,
     load_codec,
     read_card,
-    trace_generator,
 )
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.commit import commit, read
 from clicksmith.lakehouse.job import run_job
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_candidates, trace_generator
 from clicksmith.seeds import derive_seed
 from clicksmith.synthesis.joint import count_mix
 from clicksmith.synthesis.writer import synthetic_rows
@@ -37,10 +36,7 @@ def run(config: Config) -> None:
             raise NotFittedError(
                 f"Generator {name!r} is not trained for {folder}.", "Run train_generator first."
             )
-        settings = {"synthesis": config.synthesis}
-        lineage = trace(
-            f"synthesize_samples/{name}", config, settings, extra_inputs={name: trained.fingerprint}
-        )
+        lineage = trace_candidates(config, name, trained)
         part = f"generator={name}"
         if lineage.is_committed(lake, SYNTHETIC_CANDIDATES, part=part):
             logger.info("%s: already done for these inputs and this configuration", name)

@@ -4,9 +4,10 @@ import logging
 import sys
 
 from clicksmith.config import Config
-from clicksmith.generators.artefact import generator_folder, read_card, trace_generator
+from clicksmith.generators.artefact import generator_folder, read_card
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.job import run_job
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.tables import TRAINING_EXAMPLES
 
 logger = logging.getLogger("clicksmith.jobs.train_generator")

@@ -6,8 +6,8 @@ import sys
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.shipping import ranker_as_decided, search_as_decided, sequential_as_decided
-from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.training.runs import train_all
 
 logger = logging.getLogger("clicksmith.jobs.train_recommender")

@@ -8,15 +8,16 @@ from typing import Any
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, LakeError, TrainingError
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.job import run_job
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.decided import SECTIONS, decided
-from clicksmith.lift.inputs import inputs_of, lineage_of
+from clicksmith.lift.inputs import inputs_of, why_stale
 from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.data import Standing, gather
 from clicksmith.reporting.decisions import verdict_line
 from clicksmith.reporting.html import page_bytes
-from clicksmith.tables import ALL_TABLES, SYNTHETIC_EXAMPLES, VERDICTS
+from clicksmith.tables import VERDICTS
 
 logger = logging.getLogger("clicksmith.jobs.write_report")
 
@@ -37,9 +38,9 @@ def standing(config: Config, lake: Lake) -> Standing:
     """Whether train_recommender would follow the verdicts now, and to which arms."""
     found = lake.find(VERDICTS)
     try:
-        inputs = inputs_of(config, lake, {} if found is None else _read_before(lake, found))
+        inputs = inputs_of(config, lake, sequential_inputs(config, lake))
     except LakeError:  # without a table nothing is measured or trained; one that is damaged stops `gather`
-        return Standing(found is not None, {})
+        return Standing("" if found is None else "A table that it was decided on is not there any more.", {})
     augmented: dict[str, Mapping[str, Any] | None] = {}
     for task, section in SECTIONS.items():
         try:
@@ -47,18 +48,7 @@ def standing(config: Config, lake: Lake) -> Standing:
         except (ConfigError, TrainingError):  # no model is trained so
             continue
         augmented[section] = None if arm is None else arm.told
-    return Standing(found is not None and not lineage_of(config, inputs).made(found), augmented)
-
-
-def _read_before(lake: Lake, verdicts: Snapshot) -> dict[str, Snapshot]:
-    """The newest versions of the tables that the verdicts rest on, by the names that their commit tells.
-
-    Which ones a next-item model reads is known to a module of torch's, which a report does without. Were they
-    others now, so would be the settings, and these alone would tell that the verdicts are out of date.
-    """
-    tables = {table.name: table for table in ALL_TABLES}
-    names: Mapping[str, str] = verdicts.metadata.get("input_tables", {})
-    return {name: lake.get(tables[own]) for name, own in names.items() if own != SYNTHETIC_EXAMPLES.name}
+    return Standing("" if found is None else why_stale(config, lake, inputs, found), augmented)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from clicksmith.config import load_config
+from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.tables import ALL_TABLES, Table
 
@@ -49,7 +49,12 @@ def run_here(lake: Path, overrides: Sequence[str] = ()) -> None:
     """Run the whole pipeline in this process, with the session and the cluster that it has."""
     import run_pipeline
 
-    run_pipeline.run(load_config(str(CONF), _settings(lake, overrides)))
+    run_pipeline.run(config(lake, overrides))
+
+
+def config(lake: Path, overrides: Sequence[str] = ()) -> Config:
+    """What the pipeline is run with."""
+    return load_config(str(CONF), _settings(lake, overrides))
 
 
 def run(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") -> str:

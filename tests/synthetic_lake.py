@@ -8,10 +8,11 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from clicksmith.config import Config
-from clicksmith.generators.artefact import generator_id, trace_generator
+from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.commit import commit
 from clicksmith.lakehouse.lineage import trace
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.seeds import Holdout
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES, Table
 from clicksmith.tables.gold import FEATURE_COLUMNS

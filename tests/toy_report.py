@@ -16,11 +16,11 @@ from clicksmith.evaluation.rows import Metric, metrics_table
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, schema_hash, trace
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import inputs_of, lineage_of
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.rows import metric_rows, verdict_rows
-from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.reporting.data import ReportData, gather
 from clicksmith.tables import (
     BRONZE_EVENTS,
@@ -77,9 +77,15 @@ def gathered(config: Config) -> ReportData:
     return gather(config, write_report.standing(config, Lake.of(config)))
 
 
-def write(config: Config, table: Table, rows: pa.Table, counts: dict[str, int] | None = None) -> None:
+def write(
+    config: Config,
+    table: Table,
+    rows: pa.Table,
+    counts: dict[str, int] | None = None,
+    lineage: Lineage | None = None,
+) -> None:
     """Commit rows with the metadata of a job's commit."""
-    _write(config, table, rows, None, counts)
+    _write(config, table, rows, None, counts, lineage)
 
 
 def write_metrics(config: Config, job: str, metrics: list[Metric]) -> None:

@@ -22,9 +22,9 @@ from benchmarks.lines import print_line
 from clicksmith.config import Config, RankerConfig, RayConfig, SequentialConfig, load_config
 from clicksmith.evaluation import ranking
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.reading.inputs import ID, ITEM, USER
 from clicksmith.reading.snapshot import load_examples
-from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.recommenders.next_item.recommend import NextItemModel, top
 from clicksmith.recommenders.ranking.ranker import score
 from clicksmith.simulation.truth import affinity, relevance

@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
-from clicksmith.generators.artefact import generator_folder, read_card, trace_generator
+from clicksmith.generators.artefact import generator_folder, read_card
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.reading.snapshot import load_examples
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
 from training.toy_lake import toy_examples, write_examples

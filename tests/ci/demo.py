@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ci.limited import Usage, run_limited
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.steps import outdated
 from clicksmith.tables import (
     ALL_TABLES,
     BRONZE_EVENTS,
@@ -84,6 +85,7 @@ def check_lake(config: Config, whole: bool) -> None:
         types = _column(lake, BRONZE_EVENTS, "event_type")
         purchases = pc.sum(pc.equal(types, "purchase")).as_py()
         assert purchases + counts[EVENTS_REJECTED.name] == PURCHASES, purchases
+    assert not outdated(config, lake), "what the run itself made is as it is configured"
     _check_balance(lake, counts)
     _check_gold(lake, counts)
     _check_synthetic(config, lake)

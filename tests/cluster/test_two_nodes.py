@@ -16,8 +16,9 @@ from safetensors.torch import load_file
 
 import train_generator as job
 from clicksmith.config import Config, load_config
-from clicksmith.generators.artefact import generator_folder, trace_generator
+from clicksmith.generators.artefact import generator_folder
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.tables import TRAINING_EXAMPLES
 from cluster import nodes
 from training.toy_lake import toy_examples, write_examples

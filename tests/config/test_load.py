@@ -183,8 +183,46 @@ def test_arm_with_an_unknown_generator() -> None:
     assert "autoregressive, gan, dense_gan" in text
 
 
-def test_arms_need_one_control() -> None:
-    assert "exactly one arm of kind 'none'" in explain("lift.arms={a: {kind: duplicate, ratio: 1}}")
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        (
+            "lift.arms={a: {kind: duplicate, ratio: 1}}",
+            "lift: 'arms' must hold exactly one arm of kind 'none', the control",
+        ),
+        (
+            "lift.next_item.arms={a: {kind: duplicate, ratio: 1}}",
+            "lift.next_item: 'arms' must hold exactly one arm of kind 'none', the control",
+        ),
+        (
+            "lift.arms.none={kind: duplicate}",
+            "lift.arms.none: 'ratio' must be above 0, and be left out for the kinds none, same, real_all, "
+            "reweight, tuned, augmentation",
+        ),
+        (
+            "lift.arms.g={kind: synthetic, generator: gan, ratio: 25}",
+            "lift.arms.g: 'ratio' is 25 generated rows a real row, of which at most 10 make sense: 25 % are "
+            "0.25",
+        ),
+        ("lift.arms.none={kind: reweight}", "lift.arms.none: kind 'reweight' needs a 'weight' above 1"),
+        (
+            "synthesis.mix=[{share: 0.7, where: {a: 1}}, {share: 0.7, where: {a: 2}}]",
+            "synthesis: the shares of 'mix' must not exceed 1 in all",
+        ),
+        ("source={name: files}", "source.files.events: Field required"),
+        (
+            "generators={'../x': {preset: ctgan}}",
+            "generators.../x: a name may hold letters, digits and _ only",
+        ),
+        (
+            "sequential.user_features=[gender, gender]",
+            "sequential.user_features: each of them may be named once (found ['gender', 'gender'])",
+        ),
+    ],
+)
+def test_a_rule_of_a_section_is_told_without_the_whole_section(override: str, told: str) -> None:
+    """The key and the message; the one value, where it is of one."""
+    assert explain(override) == f"The configuration from the defaults is wrong:\n  {told}"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
+from clicksmith.evaluation.bounds import RULES, worse_end
 from clicksmith.evaluation.rows import Metric
 
 GOOD = {
@@ -81,15 +82,61 @@ def test_decisions(changes, broken):
 def test_a_failure_names_bound_value_and_limit():
     decision = gate.decide("gan", rows(fidelity__shapes=0.71), LIMITS)
     assert decision.failures == [
-        "min_shapes: found 0.7100, at least 0.8 is needed "
+        "column shapes (gate.min_shapes) 0.7100, where at least 0.8 is needed "
         "(single columns are not distributed like the real ones)"
     ]
 
 
+@pytest.mark.parametrize(
+    ("metric", "ceiling", "bound", "told", "end"),
+    [
+        # An interval of .02 to either side of the figure, judged at the end that is worse.
+        ("fidelity.c2st_auc", None, "max_c2st_auc", "0.7100, at worst 0.7300", 0.73),
+        ("fidelity.shapes", None, "min_shapes", "0.7100, at worst 0.6900", 0.69),
+        # .85 - .71 and .85 - .69 of AUC are lost.
+        ("utility.trained_auc", 0.85, "max_utility_loss", "0.1400, at worst 0.1600", 0.69),
+        # .71 - .5 and .73 - .5 above real rows.
+        ("privacy.identical_share", 0.5, "max_identical_excess", "0.2100, at worst 0.2300", 0.73),
+        # .71 / .9 and .69 / .9 of what real rows have.
+        ("privacy.nndr_ratio", 0.9, "min_nndr_ratio", "0.7889, at worst 0.7667", 0.69),
+    ],
+)
+def test_a_failure_says_what_was_found_and_what_is_judged(metric, ceiling, bound, told, end):
+    figure = Metric(metric, "all", "gan", 0.71, 100, ci_low=0.69, ci_high=0.73, ceiling=ceiling)
+    limits = LIMITS.model_copy(update={"max_c2st_auc": 0.7, "min_nndr_ratio": 0.78})
+    decision = gate.decide("gan", [*without(metric), figure], limits)
+    (broken,) = [one for one in decision.bounds if not one.passed]
+    assert broken.name == bound and f"gate.{bound}) {told} (95 %), where at " in broken.figures()
+    assert worse_end(bound, figure) == end
+
+
+def test_counts_and_undefined_figures_are_told_as_such():
+    assert gate.Bound("min_holdout_users", 20.0, 30, 20.0).figures() == (
+        "users held out (gate.min_holdout_users) 20, where at least 30 is needed"
+    )
+    assert gate.Bound("min_pairs", math.nan, 0.7, math.nan).figures() == (
+        "column pairs (gate.min_pairs) undefined, where at least 0.7 is needed"
+    )
+    assert gate.Bound("min_pairs", 0.6, 0.7).figures() == (
+        "column pairs (gate.min_pairs) at worst 0.6000, where at least 0.7 is needed"
+    ), "of a lake that does not tell the figure itself"
+
+
+def test_a_lake_of_an_earlier_release_is_read():
+    written = gate.gate_metrics(gate.decide("gan", rows(fidelity__pairs=0.2), LIMITS), 100)
+    (bound,) = [
+        one
+        for one in gate.read_decisions([m for m in written if m.slice != "found"])["gan"].bounds
+        if not one.passed
+    ]
+    assert bound == gate.Bound("min_pairs", 0.2, 0.7, None)
+
+
 def test_every_bound_has_a_rule_and_a_reason_in_plain_english():
     bounds = {name for name in GateConfig.model_fields if not name.endswith("_rows")}
-    assert set(gate.RULES) == bounds
-    for rule in gate.RULES.values():
+    assert set(RULES) == bounds
+    for rule in RULES.values():
+        assert not rule.title.endswith(".") and len(rule.title.split()) > 1
         assert rule.reason[0].islower() and not rule.reason.endswith(".") and len(rule.reason.split()) > 4
 
 
@@ -153,7 +200,8 @@ def test_memorisation_is_stopped_however_good_the_rows_look():
         "max_heldout_gap_nats",
     ]
     assert decision.failures[-1] == (
-        "max_heldout_gap_nats: found 6.5000, at most 2 is needed "
+        "likelihood lost on rows not trained on, in nats a row (gate.max_heldout_gap_nats) 6.5000, where at "
+        "most 2 is allowed "
         "(the network has memorised: its training rows are far likelier to it than other real rows)"
     )
 

@@ -133,7 +133,8 @@ def test_the_gate_publishes_only_what_passes(spark, prepared, caplog, make_confi
     assert published(lake)[0] == set()
     assert "no generator passed the gate" in caplog.text
     assert (
-        "max_heldout_gap_nats: found 0.5000, at most 0.4 is needed (the network has memorised" in caplog.text
+        "in nats a row (gate.max_heldout_gap_nats) 0.5000, where at most 0.4 is allowed (the network has "
+        "memorised" in caplog.text
     )
     assert lake.get(SYNTHETIC_EXAMPLES, "generator=good").fingerprint != ""
 

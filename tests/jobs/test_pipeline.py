@@ -10,6 +10,7 @@ import pytest
 
 import pipeline
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.lakehouse.steps import outdated
 from clicksmith.tables import (
     ALL_TABLES,
     BRONZE_EVENTS,
@@ -42,6 +43,10 @@ def test_every_table_exists_with_its_contract(finished_lake: Path):
         if table.key:
             keys = {tuple(row.values()) for row in found.select(list(table.key)).to_pylist()}
             assert len(keys) == found.num_rows, f"{table.name}: keys repeat"
+
+
+def test_all_of_it_is_as_configured(finished_lake: Path):
+    assert outdated(pipeline.config(finished_lake), Lake(str(finished_lake))) == []
 
 
 def test_rows_balance_from_source_to_silver(finished_lake: Path):

@@ -15,9 +15,9 @@ from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.lineage import schema_hash
+from clicksmith.lakehouse.steps import sequential_inputs, trace_training_set
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
-from clicksmith.recommenders.artefact import sequential_inputs
 from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS, VOCABULARY
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
@@ -198,11 +198,35 @@ def test_a_stale_verdict_is_refused(gold: Lake, make_config: Callable[..., Confi
     config = make_config(*QUICK)
     decide(gold, config, ranking="gan", next_item="crop")
     other_settings = make_config(*QUICK, "lift.num_seeds=7")
-    with pytest.raises(TrainingError, match=r"Run measure_lift again, or set ranker\.augment to none"):
+    with pytest.raises(TrainingError, match=r"run measure_lift again.*Do so, or set ranker\.augment to none"):
         train_recommender.run(other_settings)
     write_rows(gold, SEQUENCES, cycle_sequences(20, 10, 9), "e" * 32, mode="overwrite")
     with pytest.raises(TrainingError, match="on other rows, or with other settings, than are there now"):
         train_recommender.run(config)
+
+
+def test_a_verdict_downstream_of_other_settings_is_refused(
+    gold: Lake, make_config: Callable[..., Config]
+) -> None:
+    """Its tables are the newest ones, and yet not what the configuration asks for."""
+    config = make_config(*QUICK)
+    lineage = trace_training_set(config, {})
+    metadata = json.dumps({**lineage.metadata(), "schema": schema_hash(SEQUENCES)})
+    rows = gold.open(SEQUENCES).to_pyarrow_table()  # type: ignore[union-attr]
+    write_deltalake(
+        gold.uri(SEQUENCES),
+        rows,
+        mode="overwrite",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": metadata}),
+    )
+    decide(gold, config, ranking="gan")
+    inputs = inputs_of(config, gold, sequential_inputs(config, gold))
+    assert decided(config, gold, "ranking", inputs) is not None
+    changed = make_config(*QUICK, "features.num_negatives=7")
+    with pytest.raises(
+        TrainingError, match=r"sequences was made with .* run build_training_set again.*Do so"
+    ):
+        decided(changed, gold, "ranking", inputs)
 
 
 def test_what_is_made_of_a_verdict_is_no_part_of_the_measurement(

@@ -95,7 +95,7 @@ def test_rows_that_lie_are_refused(make_config: Callable[..., Config], lake: Lak
     config = make_config(ARMS, *SMALL)
     found = measured(config, prepare(config, lake, "interaction", generated="noise"))
     assert found.verdict.decision == "no_gain"
-    assert "is surely below" in found.verdict.reasons[0]
+    assert "its gain lies below the" in found.verdict.reasons[0]
 
 
 def test_what_was_trained_is_not_trained_again(
@@ -202,7 +202,8 @@ def test_too_few_users_have_no_interval_and_no_verdict(
     config = make_config(ARMS, *SMALL, "ranker.num_steps=3", "lift.min_users=401")
     found = measured(config, prepare(config, lake, "interaction"))
     assert found.verdict.decision == "inconclusive"
-    assert re.match(r"3\d\d users with \d+ rows of the rarer outcome were tested", found.verdict.reasons[0])
+    told = r"its gain has no interval: 3\d\d users with \d+ rows of the rarer outcome were tested, "
+    assert re.match(told, found.verdict.reasons[0])
     lifts = [r for r in metric_rows("run", [found]).to_pylist() if r["metric"] == "lift.ranking.auc"]
     assert lifts and all(r["value"] is not None and r["ci_low"] is r["ci_high"] is None for r in lifts)
     row = verdict_rows("run", [found], {"ranking": found.verdict}, {})
@@ -222,7 +223,7 @@ def test_one_user_and_no_validation_rows(make_config: Callable[..., Config], lak
     task = ranking_task(config, examples, vocabulary_in(lake, rows), synthetic)
     found = measured(config, task)
     assert (found.verdict.decision, found.verdict.arm) == ("inconclusive", "gan")
-    assert found.verdict.reasons[0].startswith("1 users with ")
+    assert found.verdict.reasons[0].startswith("its gain has no interval: 1 users with ")
     (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
     assert '"chosen_on": null' in row["evidence"] and "NaN" not in row["evidence"]
 

@@ -57,9 +57,9 @@ def test_all_that_has_to_hold_holds() -> None:
     [
         # The interval reaches .00196 to either side; worthwhile is .002.
         (0.0042, "augment", None),
-        (0.0038, "inconclusive", "may be below or above the 0.002"),
-        (0.0002, "inconclusive", "may be below or above the 0.002"),
-        (-0.0002, "no_gain", r"-0.0002 \[-0.0022, \+0.0018\], is surely below the 0.002"),
+        (0.0038, "inconclusive", "may lie below or above the 0.002 AUC"),
+        (0.0002, "inconclusive", "may lie below or above the 0.002 AUC"),
+        (-0.0002, "no_gain", r"lies below the 0.002 AUC that .*: -0.0002 \(-0.0022 to \+0.0018\)"),
     ],
 )
 def test_a_gain_is_held_against_what_is_worthwhile(value: float, decision: str, reason: str | None) -> None:
@@ -88,14 +88,29 @@ def test_what_copies_give_as_well_is_no_merit() -> None:
     assert (worse.decision, worse.reasons[0][:24]) == ("no_gain", "it is worse than duplica")
 
 
+def test_what_has_to_be_beaten_is_told_by_its_kind() -> None:
+    """Settings and labels of other models are not for nothing."""
+    arms = {**ARMS, "best": Arm("tuned", "cheap", 0.0), "labels": Arm("teacher", "cheap", 0.5)}
+    worse = gains({("auc", "all", "gan", name): estimate(-0.01) for name in ("best", "labels")})
+    found = decide("gan", arms, worse, METRICS, 0.002, ["all"], {}).reasons
+    assert found == (
+        "it is worse than best, real rows alone with better settings: -0.0100 (-0.0120 to -0.0080)",
+        "it is worse than labels, real rows with labels of a simpler model: -0.0100 (-0.0120 to -0.0080)",
+    )
+
+
 def test_ignorance_is_no_safety() -> None:
     """A true harm of .01 with an error as large was accepted in 83 % of trials."""
     segment = ("auc", "history=0-4", "gan", "none")
     unknown = judged(gains({segment: estimate(-0.01, error=0.01)}))
     assert unknown.decision == "inconclusive"
-    assert unknown.reasons[0].startswith("it is not shown to be safe for history=0-4: -0.0100 [-0.0296, ")
+    assert unknown.reasons[0].startswith(
+        "it is not shown to be safe for users with 0 to 4 earlier events: -0.0100 (-0.0296 to "
+    )
     harmed = judged(gains({segment: estimate(-0.01)}))
-    assert harmed.decision == "no_gain" and harmed.reasons[0].startswith("it harms history=0-4: -0.0100")
+    assert harmed.decision == "no_gain" and harmed.reasons[0].startswith(
+        "it harms users with 0 to 4 earlier events: -0.0100"
+    )
     undefined = judged(gains({segment: Estimate(math.nan, (), 0, 0)}))
     assert undefined.decision == "inconclusive"
     slight = judged(gains({segment: estimate(-0.001)}))
@@ -111,15 +126,22 @@ def test_what_is_only_told_decides_nothing() -> None:
 
 def test_damaged_probabilities_are_seen_where_the_order_is_not() -> None:
     worse = judged(gains({("logloss", "all", "gan", "none"): estimate(-0.05)}))
-    assert worse.decision == "no_gain" and worse.reasons[0].startswith("it harms all by logloss")
+    assert worse.decision == "no_gain" and worse.reasons[0].startswith(
+        "it harms all test rows, by log loss: -0.0500 "
+    )
 
 
 def test_few_units_are_said() -> None:
     verdict = judged(gains(), few={"history=0-4": "12 users were tested"})
     assert verdict.decision == "inconclusive"
-    assert verdict.reasons[0] == "it is not shown to be safe for history=0-4: 12 users were tested"
+    assert (
+        verdict.reasons[0]
+        == "it is not shown to be safe for users with 0 to 4 earlier events: 12 users were tested"
+    )
     everywhere = judged(gains(), few={"all": "3 users were tested"})
-    assert everywhere.decision == "inconclusive" and everywhere.reasons[0] == "3 users were tested"
+    assert everywhere.decision == "inconclusive" and everywhere.reasons[0] == (
+        "its gain has no interval: 3 users were tested"
+    )
 
 
 def test_nothing_generated_is_nothing_decided() -> None:

@@ -19,9 +19,10 @@ import train_generator as job
 from clicksmith.config import Config
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import LakeError, TrainingError
-from clicksmith.generators.artefact import generator_folder, trace_generator
+from clicksmith.generators.artefact import generator_folder
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.reading import stream
 from clicksmith.reading.row_index import HASH_END, RowIndex, scan_trained
 from clicksmith.reading.snapshot import load_shown

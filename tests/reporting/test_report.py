@@ -93,11 +93,13 @@ def test_every_part_is_there(config):
     words = checker.words
     # dense_gan leaks: withheld, with the broken bounds.
     assert words.count("published") >= 2 and words.count("withheld") >= 1
-    assert "max_membership_auc: found 0.9900, at most 0.6 is needed" in words
-    assert "Training rows it finds share at 1 % false alarms" in words
     assert (
-        "max_domias_tpr: found 0.7100, at most 0.05 is needed "
-        "(an attack names training rows with hardly a false accusation)"
+        "AUC of a membership attack (gate.max_membership_auc) 0.9900, where at most 0.6 is allowed" in words
+    )
+    assert "Training rows it finds (DOMIAS) share at 1 % false alarms" in words
+    assert (
+        "share of training rows that an attack finds at 1 % false alarms (DOMIAS, gate.max_domias_tpr) "
+        "0.7100, where at most 0.05 is allowed (an attack names training rows with hardly a false accusation)"
     ) in words
     # No generator here has a likelihood.
     assert "Likelihood lost" not in words
@@ -113,6 +115,25 @@ def test_every_part_is_there(config):
     assert "This gate lets more through than the default one: max_c2st_auc is 1 in place of 0.99" in words
     assert "this model 0.7900 0.3100" in words and "popularity 0.6400 –" in words
     assert "gold.verdicts" in words and "pyarrow" in words and '"seed": 42' in words
+
+
+def test_a_figure_is_told_apart_from_the_end_that_is_judged(config):
+    """Trees' AUC is judged at its upper end, what trees learn at its lower one."""
+    figures = [
+        Metric("fidelity.c2st_auc", "all", "gan", 0.71, 9, ci_low=0.69, ci_high=0.73, ceiling=0.5),
+        Metric("utility.trained_auc", "all", "gan", 0.76, 9, ci_low=0.74, ci_high=0.78, ceiling=0.79),
+        Metric("fidelity.shapes", "all", "gan", 0.93, 9, ceiling=0.98),
+        Metric("gate.passed", "all", "gan", 1, 9),
+    ]
+    cells = {title: own for title, _, (own,) in sections.quality(figures)["rows"]}
+    assert [(cell.value, cell.worst, cell.ceiling) for cell in cells.values()] == [
+        ("0.930", "", "0.980"),
+        ("0.710", "0.730", "0.500"),
+        ("0.760", "0.740", "0.790"),
+    ]
+    assert "Told apart by trees (C2ST)" in cells
+    toy_report.write_metrics(config, "evaluate_synthetic", figures)
+    assert "0.710 at worst 0.730, real: 0.500" in Checker.of(render(gathered(config))).words
 
 
 def test_a_gate_that_lets_more_through_says_so():

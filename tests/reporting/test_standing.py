@@ -13,15 +13,20 @@ import write_report
 from builders import at
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.reporting.decisions import OUT_OF_DATE, verdict_line
+from clicksmith.lakehouse.steps import trace_cleaning
+from clicksmith.reporting.decisions import verdict_line
 from clicksmith.reporting.html import render
-from clicksmith.tables import JOB_RUNS, SEQUENCES, TRAINING_EXAMPLES, Table
+from clicksmith.tables import JOB_RUNS, SEQUENCES, SILVER_EVENTS, TRAINING_EXAMPLES, Table
 from reporting.checker import Checker
 from reporting.toy_measured import CHOSEN
 from toy_report import gathered
 from training.toy_lake import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
+OUT_OF_DATE = (
+    "This was decided on other rows, or with other settings, than are there now: run measure_lift again. "
+    "Until then train_recommender follows no verdict."
+)
 
 
 @pytest.fixture
@@ -66,7 +71,8 @@ def test_a_verdict_of_other_settings_is_out_of_date(config):
     page, found = reported(changed)
     head = page.partition("What each arm gives")[0]
     assert (
-        f"Ranking: whether an impression leads to a purchase Out of date: measure again {OUT_OF_DATE}" in head
+        "Ranking: whether an item is bought (impressions are imputed) Out of date: measure again "
+        f"{OUT_OF_DATE}" in head
     )
     assert (
         f"What was decided then: Augment, with {CHOSEN}." in head and "What was decided then: Inconcl" in head
@@ -83,14 +89,32 @@ def test_a_verdict_of_other_settings_is_out_of_date(config):
 def test_a_verdict_of_other_rows_is_out_of_date(config):
     toy_report.fill(config)
     rebuild(config, SEQUENCES)
-    assert [one["is_stale"] for one in gathered(config).verdicts] == [True, True]
+    assert all(one["stale"] for one in gathered(config).verdicts)
+
+
+def test_a_verdict_downstream_of_other_settings_is_out_of_date(config):
+    """All that was measured is as it was, but the configuration asks for other events to learn from."""
+    toy_report.fill(config)
+    toy_report.write(
+        config, SILVER_EVENTS, SILVER_EVENTS.arrow_schema.empty_table(), lineage=trace_cleaning(config, {})
+    )
+    assert not any(one["is_stale"] for one in reported(config)[1]["decisions"])
+    changed = other(config.lake.root, "cleaning.session_gap_minutes=29")
+    page, found = reported(changed)
+    told = (
+        "silver.events was made with another seed or other settings of cleaning than are configured now: run "
+        "clean_events again, and the jobs after it. Until then train_recommender follows no verdict."
+    )
+    assert f"Out of date: measure again {told}" in page
+    assert [one["is_stale"] for one in found["decisions"]] == [True, True] and shown(changed) == []
 
 
 def test_a_lake_that_lacks_a_table_has_a_report(config):
     toy_report.fill(config)
     shutil.rmtree(Path(config.lake.root) / "gold" / "vocabulary")
     page, found = reported(config)
-    assert OUT_OF_DATE in page and found["decisions"][0]["is_stale"] and found["recommenders"] == []
+    assert "A table that it was decided on is not there any more." in page
+    assert found["decisions"][0]["is_stale"] and found["recommenders"] == []
 
 
 def test_models_are_shown_as_train_recommender_would_train_them(config):
@@ -172,4 +196,4 @@ def test_the_table_that_is_trained_on_is_its_newest(config):
     toy_report.fill(config)
     rebuild(config, TRAINING_EXAMPLES)
     data = gathered(config)
-    assert data.generators == [] and data.recommenders == [] and data.verdicts[0]["is_stale"]
+    assert data.generators == [] and data.recommenders == [] and data.verdicts[0]["stale"]

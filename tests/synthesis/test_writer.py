@@ -12,8 +12,9 @@ import synthesize_samples as job
 import train_generator
 from clicksmith.config import Config, SynthesisConfig
 from clicksmith.errors import ConfigError, NotFittedError
-from clicksmith.generators.artefact import Generator, generator_folder, trace_generator
+from clicksmith.generators.artefact import Generator, generator_folder
 from clicksmith.lakehouse.catalog import Lake, Snapshot
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.reading.snapshot import load_table
 from clicksmith.tables import SYNTHETIC_CANDIDATES, TRAINING_EXAMPLES
 from training.toy_lake import toy_examples, write_examples

@@ -28,10 +28,10 @@ from clicksmith.generators.artefact import (
     generator_folder,
     generator_id,
     read_card,
-    trace_generator,
 )
 from clicksmith.generators.recipe import BLOCK_ROWS
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
 from clicksmith.training import generator as generator_module

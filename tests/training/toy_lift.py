@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from clicksmith.config import Config
-from clicksmith.generators.artefact import generator_id, trace_generator
+from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, VOCABULARY
 from training.toy_lake import toy_examples
 

@@ -3,12 +3,13 @@
 import argparse
 import difflib
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from clicksmith.config.models import Config
 from clicksmith.errors import ConfigError
@@ -106,9 +107,19 @@ def _explain(error: ValidationError, origin: str) -> str:
             key = problem["ctx"]["discriminator"].strip("'")
             lines.append(f"{where}.{key}: missing; it says which kind of {where} the other keys belong to")
         else:
-            found = redact({where: problem.get("input")})[where]
-            lines.append(f"{where}: {problem['msg']} (found {found!r})" if where else problem["msg"])
+            lines.append(_told(where, problem))
     return f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)
+
+
+def _told(where: str, problem: ErrorDetails) -> str:
+    """The key, what is wrong, and what was found; no whole section, of which the message names the keys."""
+    message = problem["msg"].removeprefix("Value error, ")
+    if not where:
+        return message
+    found = problem.get("input")
+    if problem["type"] in ("value_error", "missing") and isinstance(found, Mapping | BaseModel):
+        return f"{where}: {message}"
+    return f"{where}: {message} (found {redact({where: found})[where]!r})"
 
 
 def _known_keys(path: tuple[Any, ...]) -> list[str]:

@@ -196,6 +196,10 @@ _WITHOUT_ROWS = ("none", "same", "tuned", "augmentation")
 """Kinds of arms without added rows, which could have a weight or steps of their own."""
 
 
+_MOST_GENERATED = 10.0
+"""Generated rows a real one: who writes 25 means 25 %."""
+
+
 class ArmConfig(Section):
     """One arm of a lift measurement."""
 
@@ -249,6 +253,11 @@ class ArmConfig(Section):
         if (self.kind in _WITHOUT_RATIO) != (self.ratio == 0.0):
             raise ValueError(
                 f"'ratio' must be above 0, and be left out for the kinds {', '.join(_WITHOUT_RATIO)}"
+            )
+        if self.kind == "synthetic" and self.ratio > _MOST_GENERATED:
+            raise ValueError(
+                f"'ratio' is {self.ratio:g} generated rows a real row, of which at most {_MOST_GENERATED:g} "
+                "make sense: 25 % are 0.25"
             )
         if self.kind == "reweight" and self.weight <= 1.0:
             raise ValueError("kind 'reweight' needs a 'weight' above 1")

@@ -24,24 +24,14 @@ from clicksmith.generators.tabular.example_codec import ExampleCodec
 from clicksmith.generators.tabular.fixing import TooRareError
 from clicksmith.generators.tabular.mix import Mix
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Snapshot, models_root
-from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.lakehouse.catalog import models_root
+from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.seeds import derive_seed
 
 MAX_TRIES = 64
 """So often a block asks for other codes in place of those that the generator hardly ever makes."""
 
 WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"
-
-
-def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
-    """The lineage of training a generator; known before it is trained.
-
-    The number of workers is no part of it: they compute the same up to the order of sums, and a run that was
-    cut off may go on with more or fewer of them.
-    """
-    sections = {"generator": config.fits[name]}
-    return trace(f"train_generator/{name}", config, sections, {"training_examples": examples})
 
 
 def generator_id(name: str, lineage: Lineage) -> str:

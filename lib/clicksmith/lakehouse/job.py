@@ -17,6 +17,7 @@ from clicksmith.errors.explain import explain
 from clicksmith.errors.redact import redact_text, secrets_in
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.runs import record_run
+from clicksmith.lakehouse.steps import ROAD, outdated
 from clicksmith.lakehouse.traces import keep_trace
 
 EXIT_USER_ERROR = 2
@@ -82,9 +83,16 @@ def run_job(run: Callable[[Config], None], description: str | None, argv: Sequen
         formatter.root = Lake.of(config).root
         formatter.secrets = secrets_in(config.model_dump(mode="json"))
         with record_run(job, config) as formatter.run:
+            _warn_of_outdated(config, job)
             run(config)
 
     return _run(job, recorded)
+
+
+def _warn_of_outdated(config: Config, job: str) -> None:
+    """A job takes what lies there: where other settings made it, whoever changed them has to know."""
+    for what in outdated(config, Lake.of(config), job) if job in ROAD else ():
+        logging.getLogger("clicksmith").warning("%s", what)
 
 
 def run_command(run: Callable[[], None], name: str) -> int:

@@ -27,11 +27,11 @@ REVISIONS: Mapping[str, int] = {
     "build_training_set": 2,
     "train_generator": 2,
     "synthesize_samples": 1,
-    "evaluate_synthetic": 4,
+    "evaluate_synthetic": 5,
     "publish_samples": 1,
     "train_recommender": 3,
     "score_candidates": 1,
-    "measure_lift": 3,
+    "measure_lift": 4,
     "simulate_events": 1,
 }
 """Of each job's code: raise one whenever the same inputs and settings give other rows or another model. Jobs

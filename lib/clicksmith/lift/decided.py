@@ -8,7 +8,7 @@ from typing import Any
 from clicksmith.config import ArmConfig, Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lift.inputs import lineage_of, published
+from clicksmith.lift.inputs import published, why_stale
 from clicksmith.reading.snapshot import load_table
 from clicksmith.tables import VERDICTS
 
@@ -74,11 +74,10 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     if found is None:
         logger.info("%s: nothing has been measured yet: real rows alone are trained on", task)
         return None
-    if not lineage_of(config, inputs).made(found):
+    if stale := why_stale(config, lake, inputs, found):
         raise TrainingError(
-            f"{VERDICTS.name} version {found.version} was decided on other rows, or with other settings, "
-            f"than are there now: the shipped model of {task} cannot follow it.",
-            f"Run measure_lift again, or set {SECTIONS[task]}.augment to none.",
+            f"{VERDICTS.name} version {found.version}: {stale} The shipped model of {task} cannot follow it.",
+            f"Do so, or set {SECTIONS[task]}.augment to none.",
         )
     rows = load_table(found, ["run_id", "decision", "arm", "model", "ratio"], {"task": task}).to_pylist()
     shipped = getattr(config, SECTIONS[task]).model

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.lakehouse.steps import outdated
 from clicksmith.tables import (
     BRONZE_ITEMS,
     SEARCH_PAIRS,
@@ -58,3 +59,22 @@ def lineage_of(config: Config, inputs: Mapping[str, Snapshot]) -> Lineage:
     if config.search is not None and config.lift.search.arms:
         sections["search"] = config.search.model_dump(mode="json", exclude=_NOT_MEASURED)
     return trace(JOB, config, sections, inputs)
+
+
+def why_stale(config: Config, lake: Lake, inputs: Mapping[str, Snapshot], verdicts: Snapshot) -> str:
+    """Why verdicts do not hold for what is there and configured now, and what to run again; empty: they do.
+
+    Args:
+        config: as it is now.
+        lake: as it is now.
+        inputs: what a measurement would read now, see `inputs_of`.
+        verdicts: the newest ones.
+    """
+    upstream = [str(what) for what in outdated(config, lake, JOB)]
+    if upstream:
+        return " ".join(upstream)
+    if lineage_of(config, inputs).made(verdicts):
+        return ""
+    return (
+        "This was decided on other rows, or with other settings, than are there now: run measure_lift again."
+    )

@@ -186,7 +186,7 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
 
     Args:
         config: its sections lift and sequential.
-        inputs: see `recommenders.artefact.sequential_inputs`.
+        inputs: see `steps.sequential_inputs`.
 
     Raises:
         TrainingError: there are no users to train on or to ask, or rows are stale: see `read_sequences`.

@@ -14,8 +14,9 @@ from clicksmith.config import ArmConfig, Config
 from clicksmith.errors import ConfigError
 from clicksmith.evaluation import ranking
 from clicksmith.evaluation.provenance import require_current
-from clicksmith.generators.artefact import generator_id, trace_generator
+from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.lift import figures
 from clicksmith.lift.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare, role_of
 from clicksmith.lift.figures import Figure

@@ -11,7 +11,8 @@ from clicksmith.lift.inputs import JOB
 from clicksmith.lift.intervals import LEVEL, Estimate, holm
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.task import ALL, control_of, kind_of
-from clicksmith.lift.verdict import Statement, Verdict
+from clicksmith.lift.verdict import Verdict
+from clicksmith.reporting.words import join_words
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 
@@ -136,7 +137,7 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
         "detectable": None if chosen is None else chosen.detectable(task.worthwhile),
         "needed_units": verdict.needed_units,
         "reasons": list(verdict.reasons),
-        "statements": [_statement(one) for one in verdict.statements],
+        "statements": [one.told for one in verdict.statements],
         "arms": {
             name: {
                 "kind": arm.kind,
@@ -165,21 +166,10 @@ def _interval_words(measured: Measured, chosen: str | None) -> str:
     task = measured.task
     crossed = " and items" if len(task.units["test"].clusters) > 1 else ""
     judged = [task.arms[chosen]] if chosen is not None else list(task.arms.values())
-    fits = ", and the fits of the generator" if any(arm.num_fits > 1 for arm in judged) else ""
-    return (
-        f"95 %, by Student's t over what varies: the {task.unit}{crossed} that were tested, the seeds{fits}"
-    )
-
-
-def _statement(one: Statement) -> dict[str, Any]:
-    return {
-        "what": one.what,
-        "subject": one.subject,
-        "border": one.border,
-        "state": one.state,
-        "few": one.few,
-        **_gain(one.estimate),
-    }
+    chance = [f"which {task.unit}{crossed} were tested", "the seeds of the trainings"]
+    if any(arm.num_fits > 1 for arm in judged):
+        chance.append("the fits of the generator")
+    return f"95 %: it allows for chance in {join_words(chance)} (Student's t)"
 
 
 def _gain(found: Estimate) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snaps
     Args:
         config: its sections ranker and lift.
         lake: the lake.
-        sequential: see `recommenders.artefact.sequential_inputs`.
+        sequential: see `steps.sequential_inputs`.
 
     Raises:
         ConfigError, TrainingError: see `decided`.

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from clicksmith.lift.intervals import LEVEL, Estimate, holm
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
+from clicksmith.reporting.statements import reason_words
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
@@ -53,6 +54,22 @@ class Statement:
         """One-sided; 1 where nothing can be told."""
         found = 1.0 if self.few else self.estimate.p_value(self.border)
         return 1.0 if math.isnan(found) else found
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """As plain values: what is kept of it, and what words are made of."""
+        low, high = self.estimate.interval(LEVEL)
+        return {
+            "what": self.what,
+            "subject": self.subject,
+            "border": self.border,
+            "state": self.state,
+            "few": self.few,
+            "value": self.estimate.value,
+            "ci_low": low,
+            "ci_high": high,
+            "num_rows": self.estimate.num_rows,
+        }
 
 
 @dataclass(frozen=True)
@@ -139,7 +156,8 @@ def decide(
         decision = "no_gain" if "fails" in states else "inconclusive"
     first_one = statements[0]
     needed = _needed(first_one.estimate, worthwhile) if first_one.state == "open" else None
-    reasons = tuple(_reason(statement) for statement in statements if statement.state != "holds")
+    kinds = {name: arm.kind for name, arm in arms.items()}
+    reasons = tuple(reason_words(one.told, first, kinds) for one in statements if one.state != "holds")
     return Verdict(decision, chosen, tuple(statements), reasons, needed)
 
 
@@ -159,26 +177,3 @@ def confirm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
         else verdict
         for name, verdict in verdicts.items()
     }
-
-
-def _reason(statement: Statement) -> str:
-    """Why a statement does not hold."""
-    figure, border = _figure(statement.estimate), statement.border
-    if statement.what == "gain":
-        if statement.few:
-            return statement.few
-        if statement.state == "fails":
-            return f"its gain, {figure}, is surely below the {border:g} that would be worthwhile"
-        return f"its gain, {figure}, may be below or above the {border:g} that would be worthwhile"
-    if statement.what == "cheap":
-        how = "is worse than" if statement.state == "fails" else "is not shown to be better than"
-        return f"it {how} {statement.subject}, which costs nothing: {figure}"
-    if statement.state == "fails":
-        return f"it harms {statement.subject}: {figure}, where a loss of {-border:g} is the margin"
-    why = statement.few or f"{figure}, where a loss of {-border:g} is the margin"
-    return f"it is not shown to be safe for {statement.subject}: {why}"
-
-
-def _figure(found: Estimate, level: float = LEVEL) -> str:
-    low, high = found.interval(level)
-    return f"{found.value:+.4f}" if math.isnan(low) else f"{found.value:+.4f} [{low:+.4f}, {high:+.4f}]"

@@ -88,7 +88,7 @@ def read_sequences(
 
     Args:
         config: of the network.
-        inputs: see `recommenders.artefact.sequential_inputs`.
+        inputs: see `steps.sequential_inputs`.
         max_users: of training, by hash of their id.
         max_asked: of validation and of test, likewise.
 

@@ -15,31 +15,16 @@ from safetensors.torch import load as load_weights
 from clicksmith.config import Config, SequentialConfig
 from clicksmith.errors import ContractError, NotFittedError
 from clicksmith.lakehouse import storage
-from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
+from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage, trace
 from clicksmith.recommenders.export import CHECKED_ROWS, NextItemScores, to_onnx
 from clicksmith.recommenders.next_item.context import EventContext
 from clicksmith.recommenders.next_item.nearest import NearestItems
 from clicksmith.recommenders.next_item.recommend import recommend
 from clicksmith.recommenders.next_item.sequence import Attributes, SequenceNetwork
-from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 
 WEIGHTS, CODEC, CARD = "weights.safetensors", "codec.json", "card.json"
 SEQUENTIAL = "sequential"
-
-
-def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
-    """The newest versions of what the next-item model is trained on.
-
-    Raises:
-        LakeError: one of them is not there.
-    """
-    tables = {"sequences": SEQUENCES, "vocabulary": VOCABULARY}
-    if config.sequential.item_attributes:
-        tables["item_profiles"] = ITEM_PROFILES
-    if config.sequential.user_features:
-        tables["user_profiles"] = USER_PROFILES
-    return {name: lake.get(table) for name, table in tables.items()}
 
 
 def trace_sequential(
@@ -49,7 +34,7 @@ def trace_sequential(
 
     Args:
         config: its section sequential.
-        inputs: see `sequential_inputs`.
+        inputs: see `steps.sequential_inputs`.
         augmented: the arm that it is trained with, by whose word; None: as the configuration stands.
     """
     sections: dict[str, Any] = {"sequential": config.sequential}

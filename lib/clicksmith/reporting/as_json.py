@@ -30,7 +30,12 @@ def as_json(data: ReportData) -> dict[str, Any]:
         "seed": data.config.get("seed"),
         "impressions": data.impressions,
         "decisions": [
-            {**verdict, "headline": decisions.headline(verdict), "reasons": statements.reasons(verdict)}
+            {
+                **verdict,
+                "is_stale": decisions.is_stale(verdict),
+                "headline": decisions.headline(verdict),
+                "reasons": statements.reasons(verdict),
+            }
             for verdict in data.verdicts
         ],
         "figures": {

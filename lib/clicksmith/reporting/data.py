@@ -70,12 +70,12 @@ class Standing:
     """How verdicts and models stand to what is there now. `lift` knows; it lies above, and a job asks it.
 
     Attributes:
-        is_stale: whether the verdicts were decided on other rows, or with other settings.
+        stale: why the verdicts do not hold for the rows and settings of now; empty: they do.
         augmented: by a recommender's section, the arm that train_recommender would train it with, as its card
             tells it; None: real rows alone. Without the models that it would refuse to train.
     """
 
-    is_stale: bool
+    stale: str
     augmented: Mapping[str, Mapping[str, Any] | None]
 
 
@@ -85,7 +85,7 @@ class ReportData:
 
     Attributes:
         config: the configuration, as plain values, without its secrets.
-        verdicts: the rows of gold.verdicts with their evidence parsed, and with the `is_stale` of `Standing`,
+        verdicts: the rows of gold.verdicts with their evidence parsed, and with the `stale` of `Standing`,
             in the order of tasks.
         synthetic: figures of evaluate_synthetic.
         lift: figures of measure_lift.
@@ -125,7 +125,7 @@ def gather(config: Config, standing: Standing) -> ReportData:
     figures, runs = {job: _figures(lake, job) for job in EVALUATION_JOBS}, _done_runs(lake)
     return ReportData(
         config=redact(config.model_dump(mode="json")),
-        verdicts=_verdicts(lake, standing.is_stale),
+        verdicts=_verdicts(lake, standing.stale),
         synthetic=figures["evaluate_synthetic"],
         lift=figures["measure_lift"],
         generators=_cards(config, lake, "generators", config.fits, {}),
@@ -150,7 +150,7 @@ def _figures(lake: Lake, job: str) -> list[Metric]:
     return [] if snapshot is None else read_metrics(snapshot, job)
 
 
-def _verdicts(lake: Lake, is_stale: bool) -> list[dict[str, Any]]:
+def _verdicts(lake: Lake, stale: str) -> list[dict[str, Any]]:
     snapshot = lake.find(VERDICTS)
     if snapshot is None:
         return []
@@ -158,7 +158,7 @@ def _verdicts(lake: Lake, is_stale: bool) -> list[dict[str, Any]]:
     if "task" not in table.column_names:  # of a release that measured rankers alone, by other rules
         return []
     rows, tasks = table.to_pylist(), VERDICTS["task"].allowed or ()
-    parsed = [{**row, "evidence": json.loads(row["evidence"]), "is_stale": is_stale} for row in rows]
+    parsed = [{**row, "evidence": json.loads(row["evidence"]), "stale": stale} for row in rows]
     # What is shipped comes before other families of the same task: its name is the shorter one.
     return sorted(parsed, key=lambda row: (tasks.index(row["task"]), row["evidence"]["name"]))
 

@@ -7,10 +7,7 @@ from clicksmith.reporting import words
 from clicksmith.reporting.statements import Verdict, failing, gain_of
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
-OUT_OF_DATE = (
-    "This was decided on other rows, or with other settings, than are there now: run measure_lift again. "
-    "Until then train_recommender follows no verdict."
-)
+_UNTIL_THEN = "Until then train_recommender follows no verdict."
 
 _TASKS = {
     "ranking": ("Ranking", "what an impression leads to", "real rows"),
@@ -19,16 +16,22 @@ _TASKS = {
 }
 """By task: its name, what is asked, what is trained on."""
 _LABELS = {
-    "label_click": "whether an impression is clicked",
-    "label_cart": "whether an impression leads into the cart",
-    "label_purchase": "whether an impression leads to a purchase",
+    "label_click": ("an impression is clicked", "an item is clicked"),
+    "label_cart": ("an impression leads into the cart", "an item is put into the cart"),
+    "label_purchase": ("an impression leads to a purchase", "an item is bought"),
 }
+"""By label: what is asked of impressions that the log knows, and of those that it does not."""
 
 
 def task_words(verdict: Verdict) -> str:
     """What the model is asked."""
     name, what, _ = _TASKS[verdict["task"]]
-    return f"{name}: {_LABELS.get(verdict['evidence'].get('label', ''), what)}"
+    label, impressions = (verdict["evidence"].get(key, "") for key in ("label", "impressions"))
+    if label in _LABELS:
+        shown, taken = _LABELS[label]
+        is_known = words.impressions_sentence(impressions) is None
+        what = f"whether {shown}" if is_known else f"whether {taken} (impressions are {impressions})"
+    return f"{name}: {what}"
 
 
 def name_words(verdict: Verdict) -> str:
@@ -54,7 +57,7 @@ def families(verdict: Verdict, verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def is_stale(verdict: Verdict) -> bool:
     """Whether what it was decided on differs from what is there now."""
-    return bool(verdict.get("is_stale", False))
+    return bool(verdict.get("stale"))
 
 
 def family_sentence(verdict: Verdict) -> str:
@@ -89,7 +92,7 @@ def _decided(verdict: Verdict) -> str:
 def advice(verdict: Verdict) -> str:
     """What to do."""
     if is_stale(verdict):
-        return OUT_OF_DATE
+        return f"{verdict['stale']} {_UNTIL_THEN}"
     if verdict["decision"] == "augment":
         arm = verdict["evidence"]["arms"][verdict["arm"]]
         return f"Train with arm {verdict['arm']}: it {words.arm_words(arm['kind'], verdict['ratio'])}."
@@ -129,7 +132,7 @@ def cost_words(
     Args:
         verdict: the verdict.
         arms: of its task, as they are configured.
-        generators: their cards.
+        generators: the cards of all their fits.
         seconds: that measuring took, if known.
     """
     evidence = verdict["evidence"]
@@ -140,11 +143,10 @@ def cost_words(
     if ratio and "num_real_rows" in evidence:
         found.append(f"{round(ratio * evidence['num_real_rows']):,} added rows in each training")
     name = arms.get(chosen, {}).get("generator")
-    for card in generators:
-        if card["name"] == name:
-            found.append(
-                f"{card['seconds']:,.0f} s to train generator {name} on {card['num_rows']:,} real rows"
-            )
+    if fits := [card for card in generators if words.generator_of(card["name"]) == name]:
+        took = f"{sum(card['seconds'] for card in fits):,.0f} s to train generator {name}"
+        times = f" {len(fits)} times" if len(fits) > 1 else ""
+        found.append(f"{took}{times} on {fits[0]['num_rows']:,} real rows")
     if seconds is not None:
         found.append(f"{seconds:,.0f} s to measure the arms of all tasks")
     return words.sentence("; ".join(found)) if found else ""
@@ -191,16 +193,23 @@ def change(verdict: Verdict) -> str:
     if gain["state"] != "open":
         return f"More test {unit}: the gain itself is shown, not yet all else that is asked."
     if needed is None:
-        role = evidence["arms"][evidence["chosen"]]["role"]
-        fits = " and more fits of the generator" if role == "generator" else ""
         return (
-            f"More seeds{fits}: the noise between trainings hides a gain of {worthwhile}, however many "
-            f"{unit} are tested."
+            f"{_trainings(evidence)}: the noise between trainings hides a gain of {worthwhile}, however "
+            f"many {unit} are tested."
         )
     return (
         f"About {words.about_words(needed)} test {unit}, where {evidence['num_test_units']:,} were tested: "
         f"these would tell on which side of {worthwhile} the gain lies."
     )
+
+
+def _trainings(evidence: Mapping[str, Any]) -> str:
+    """More of what makes the noise between trainings, with the settings and how many there were."""
+    arm = evidence["arms"][evidence["chosen"]]
+    seeds = f"More seeds (lift.num_seeds, now {evidence['num_seeds']})"
+    if arm["role"] != "generator":
+        return seeds
+    return f"{seeds} and more fits of the generator (lift.num_fits, {arm['num_fits']} measured)"
 
 
 def segments_sentence(verdict: Verdict) -> str:
@@ -212,48 +221,6 @@ def segments_sentence(verdict: Verdict) -> str:
         of = "queries" if verdict["task"] == "search" else "users or items"
         return f"In no single segment of {of} is a gain shown, corrected for how many there are."
     return f"A gain is shown for {words.join_words(found)}, corrected for how many segments there are."
-
-
-def small_sentence(verdict: Verdict) -> str:
-    """Of whom too few were tested to tell them apart; empty where there is nobody."""
-    small = verdict["evidence"].get("small", {})
-    if not small or verdict["evidence"]["chosen"] is None:
-        return ""
-    named = [f"{words.segment(name).words} ({size:,})" for name, size in small.items()]
-    return (
-        "Whether it is safe for them was not asked, since too few "
-        f"{verdict['evidence']['unit']} were tested: {words.join_words(named)}."
-    )
-
-
-def caveat(verdict: Verdict) -> str:
-    """What impressions a ranker's figures are of; empty where nothing has to be said."""
-    if verdict["task"] != "ranking":
-        return ""
-    return words.impressions_sentence(verdict["evidence"].get("impressions", "")) or ""
-
-
-def fit_caveat(verdict: Verdict) -> str:
-    """That a generator was fitted once; empty where it was fitted more often, or none was chosen."""
-    chosen = verdict["evidence"]["arms"].get(verdict["evidence"]["chosen"])
-    if chosen is None or chosen["role"] != "generator" or chosen["num_fits"] > 1:
-        return ""
-    return (
-        "Its generator was fitted once (lift.num_fits): what was found holds for the rows of this fit, and "
-        "another one may give more or less."
-    )
-
-
-def ledger_sentence(verdict: Verdict) -> str:
-    """How often the same rows were measured before; empty where they were not."""
-    before = verdict["evidence"].get("num_measured_before", 0)
-    if not before:
-        return ""
-    count = "One other measurement was" if before == 1 else f"{before:,} other measurements were"
-    return (
-        f"{count} started on the same rows before this one (gold.measurements): the more is tried, the "
-        "likelier it is that one gain is chance."
-    )
 
 
 def verdict_line(verdicts: Sequence[Verdict]) -> str:

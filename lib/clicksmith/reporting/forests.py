@@ -59,7 +59,6 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
     for figure in figures:
         if figure.metric.startswith(prefix) and figure.arm in arms:
             lifts.setdefault(figure.metric.removeprefix(prefix), []).append(figure)
-    own = [m.value for m in figures if (m.metric, m.slice, m.arm) == (f"arm.{task}.{first}", "all", control)]
     chosen, gains = evidence["chosen"], lifts.get(first, [])
     shown = {}
     if gains:
@@ -72,7 +71,7 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
     return Measurement(
         metric=words.metric_words(first),
         control=control,
-        control_value=sum(own) / len(own) if own else None,
+        control_value=control_value(evidence, figures),
         chosen=shown,
         others={arm: _by_segment(arm, evidence, first, gains) for arm in others if gains},
         arms=[
@@ -84,6 +83,13 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
             for name, why in evidence["skipped_arms"].items()
         ],
     )
+
+
+def control_value(evidence: Mapping[str, Any], figures: Sequence[Metric]) -> float | None:
+    """The mean figure of a task's control on all test rows; None where there is none."""
+    wanted = (f"arm.{evidence['name']}.{evidence['metric']}", "all", evidence["control"])
+    own = [m.value for m in figures if (m.metric, m.slice, m.arm) == wanted]
+    return sum(own) / len(own) if own else None
 
 
 def gain_plot(evidence: Mapping[str, Any], gain: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from clicksmith.evaluation.gate import read_decisions
-from clicksmith.reporting import decisions, forests, plots, sections, statements, words
+from clicksmith.reporting import cautions, decisions, forests, plots, sections, statements, words
 from clicksmith.reporting.data import MAX_REJECTED, ReportData
 from clicksmith.reporting.style import STYLE
 from clicksmith.reporting.template import TEMPLATE
@@ -51,15 +51,6 @@ def render(data: ReportData) -> str:
 def _decision(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
     """The part of the first page that is about one task."""
     gain, reasons = statements.gain_of(verdict), statements.reasons(verdict)
-    beside = [
-        decisions.stale_sentence(verdict),
-        decisions.segments_sentence(verdict),
-        decisions.small_sentence(verdict),
-        *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
-        decisions.fit_caveat(verdict),
-        decisions.ledger_sentence(verdict),
-        decisions.caveat(verdict),
-    ]
     return {
         "decision": "stale" if decisions.is_stale(verdict) else verdict["decision"],
         "task": decisions.task_words(verdict),
@@ -67,10 +58,27 @@ def _decision(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
         "advice": decisions.advice(verdict),
         "reasons": reasons[:NUM_REASONS],
         "more": reasons[NUM_REASONS:],
-        "beside": [sentence for sentence in beside if sentence],
+        "beside": _beside(verdict, data),
         "plot": "" if gain is None else Markup(forests.gain_plot(verdict["evidence"], gain)),
         "facts": decisions.facts(verdict, _cost(verdict, data)),
     }
+
+
+def _beside(verdict: statements.Verdict, data: ReportData) -> list[str]:
+    """What has to be known beside a decision, those sentences that apply."""
+    found = [
+        decisions.stale_sentence(verdict),
+        cautions.weak_sentence(verdict, data.lift, data.recommenders),
+        cautions.overfit_sentence(verdict, data.recommenders),
+        cautions.withheld_sentence(verdict, data.synthetic),
+        decisions.segments_sentence(verdict),
+        cautions.small_sentence(verdict, data.config["lift"]["min_users"]),
+        *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
+        cautions.fit_caveat(verdict),
+        cautions.ledger_sentence(verdict),
+        cautions.caveat(verdict),
+    ]
+    return [sentence for sentence in found if sentence]
 
 
 def _cost(verdict: statements.Verdict, data: ReportData) -> str:

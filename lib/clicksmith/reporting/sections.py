@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicksmith.config import GateConfig
-from clicksmith.evaluation.gate import RULES, read_decisions
+from clicksmith.evaluation.bounds import RULES, worse_end
+from clicksmith.evaluation.gate import read_decisions
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.data import TableFacts
@@ -18,20 +19,20 @@ QUALITY = (
     ("fidelity.triples", "Column triples", "1 is best", "min_triples"),
     (
         "fidelity.label_ratio",
-        "Rate of the worst label",
+        "Rate of the worst label (label ratio)",
         "of the real one or the other way round, 1 is best",
         "min_label_ratio",
     ),
-    ("fidelity.c2st_auc", "Told apart by trees", "AUC, .5 is best", "max_c2st_auc"),
+    ("fidelity.c2st_auc", "Told apart by trees (C2ST)", "AUC, .5 is best", "max_c2st_auc"),
     ("utility.trained_auc", "Trees trained on them, tested on real rows", "AUC", "max_utility_loss"),
-    ("privacy.dcr_share", "Nearer to training rows", "share, .5 is best", "max_dcr_share"),
-    ("privacy.nndr_ratio", "Pointing at one training row", "ratio, near 0 is worst", "min_nndr_ratio"),
+    ("privacy.dcr_share", "Nearer to training rows (DCR)", "share, .5 is best", "max_dcr_share"),
+    ("privacy.nndr_ratio", "Pointing at one training row (NNDR)", "ratio, near 0 is worst", "min_nndr_ratio"),
     ("privacy.membership_auc", "Membership attack", "AUC, .5 is best", "max_membership_auc"),
-    ("privacy.domias_auc", "The same, knowing the population", "AUC, .5 is best", "max_domias_auc"),
+    ("privacy.domias_auc", "The same, knowing the population (DOMIAS)", "AUC, .5 is best", "max_domias_auc"),
     ("privacy.user_auc", "Attack on whole users", "AUC, .5 is best; a dash: too few users", "max_user_auc"),
     (
         "privacy.domias_tpr",
-        "Training rows it finds",
+        "Training rows it finds (DOMIAS)",
         "share at 1 % false alarms; a dash: too few users to tell from chance",
         "max_domias_tpr",
     ),
@@ -51,9 +52,13 @@ QUALITY = (
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure, the same of real rows, and the bound that it breaks, if any."""
+    """A figure, the end of its interval that is judged, the same of real rows, and the bound that it breaks.
+
+    The second is empty where there is no interval or no bound, the last None where it breaks none.
+    """
 
     value: str
+    worst: str
     ceiling: str
     broken: str | None
 
@@ -82,8 +87,7 @@ def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
         for generator, decision in decisions.items():
             figure = overall.get((metric, generator))
             broken = next((b.describe() for b in decision.bounds if b.name == bound and not b.passed), None)
-            value, ceiling = (None, None) if figure is None else (figure.value, figure.ceiling)
-            cells.append(Cell(number(value), number(ceiling), broken))
+            cells.append(_cell(figure, bound, broken))
         rows.append((title, unit, cells))
     sizes = sorted({m.num_rows for m in overall.values() if m.metric == "fidelity.shapes"})
     held_out, alone = (
@@ -99,6 +103,14 @@ def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
         if held_out is None
         else words.holdout_sentence(int(held_out.value), held_out.num_rows, without_user),
     }
+
+
+def _cell(figure: Metric | None, bound: str | None, broken: str | None) -> Cell:
+    if figure is None:
+        return Cell(number(None), "", number(None), broken)
+    worst = None if bound is None else worse_end(bound, figure)
+    told = "" if worst is None or math.isnan(worst) else number(worst)
+    return Cell(number(figure.value), told, number(figure.ceiling), broken)
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, list[tuple[float, float]]]]]:

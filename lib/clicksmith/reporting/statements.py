@@ -42,24 +42,44 @@ def reasons(verdict: Verdict) -> list[str]:
         (one for one in evidence["statements"] if one["state"] != "holds"),
         key=lambda one: one["state"] != "fails",
     )
-    metric = words.metric_words(evidence["metric"])
     kinds = {name: arm["kind"] for name, arm in evidence["arms"].items()}
-    found = [_reason(one, metric, kinds) for one in unmet] or evidence["reasons"]
-    return [words.sentence(reason) for reason in found]
+    told = [reason_words(one, evidence["metric"], kinds, verdict["task"]) for one in unmet]
+    return [words.sentence(reason) for reason in told or evidence["reasons"]]
 
 
-def _reason(one: Verdict, metric: str, kinds: Mapping[str, str]) -> str:
-    fails, border = one["state"] == "fails", f"{abs(one['border']):g}"
-    subject = words.subject_words(one["subject"]) if one["what"] == "safe" else one["subject"]
-    figure = words.figure_words(one["value"], one["ci_low"], one["ci_high"])
+def reason_words(
+    one: Mapping[str, Any], metric: str, kinds: Mapping[str, str], task: str | None = None
+) -> str:
+    """Why a statement does not hold, for a page and for a log.
+
+    Args:
+        one: a statement of a verdict's evidence that does not hold.
+        metric: that decides.
+        kinds: of the arms, by name.
+        task: of the verdict: with it the setting of a margin is named.
+    """
     if one["few"]:
-        told = {"gain": "its gain has no interval", "cheap": f"it is not shown to be better than {subject}"}
-        return f"{told.get(one['what'], f'it is not shown to be safe for {subject}')}: {one['few']}"
+        return _few_reason(one)
+    fails, figure = one["state"] == "fails", words.figure_words(one["value"], one["ci_low"], one["ci_high"])
     if one["what"] == "gain":
-        how = "lies below" if fails else "may lie below or above"
-        return f"its gain {how} the {border} {metric} that would be worthwhile: {figure}"
+        how, worthwhile = "lies below" if fails else "may lie below or above", f"{one['border']:g}"
+        return (
+            f"its gain {how} the {worthwhile} {words.metric_words(metric)} that would be worthwhile: {figure}"
+        )
     if one["what"] == "cheap":
         how = "is worse than" if fails else "is not shown to be better than"
-        return f"it {how} {subject}{words.cheaper_words(kinds.get(subject, ''))}: {figure}"
+        return f"it {how} {one['subject']}{words.cheaper_words(kinds.get(one['subject'], ''))}: {figure}"
     how = "harms" if fails else "is not shown to be safe for"
-    return f"it {how} {subject}: {figure}, where a loss of up to {border} is taken for none"
+    lost = words.split_subject(one["subject"])[1] or metric
+    tolerated = words.margin_words(-one["border"], lost, metric, task)
+    return f"it {how} {words.subject_words(one['subject'])}: {figure}, where {tolerated}"
+
+
+def _few_reason(one: Mapping[str, Any]) -> str:
+    """Of a statement without an interval."""
+    told = {
+        "gain": "its gain has no interval",
+        "cheap": f"it is not shown to be better than {one['subject']}",
+        "safe": f"it is not shown to be safe for {words.subject_words(one['subject'])}",
+    }
+    return f"{told[one['what']]}: {one['few']}"

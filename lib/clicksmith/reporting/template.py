@@ -61,7 +61,7 @@ TEMPLATE = """<!doctype html>
 {% if lift %}
 <p>How much better a model is that was trained with an arm's rows than one of real rows alone: right of the line
 is better, whatever the metric. The dashed line is the gain from which on augmentation is worthwhile, or, by
-segment, the margin: a loss up to which none is counted. A filled dot: the interval excludes zero. An arrow: it
+segment, the margin: the largest loss that would be tolerated. A filled dot: the interval excludes zero. An arrow: it
 goes on beyond the axis.</p>
 <p class="hint">Intervals are 95 % each, every one taken alone: of many, some exclude zero by chance. The arm that a
 decision is about was chosen on validation rows, where there are any, and judged on test rows. Segments that a decision lists as gains
@@ -105,7 +105,8 @@ tasks that were measured{% endif %}.</p>
 <h2>Generated rows: quality and privacy</h2>
 {% if quality %}
 <p>Measured on {{ quality.sizes | join(" or ") }} rows a side. Below each figure stands the same figure for real
-rows that no generator saw: no generator need look more real than that. {{ quality.holdout }}</p>
+rows that no generator saw: no generator need look more real than that. A figure is what was found in these rows; where
+chance could move it, "at worst" is the end of its 95 % interval that the gate judges. {{ quality.holdout }}</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Figure</th>
 {% for name in quality.generators %}
@@ -117,7 +118,7 @@ rows that no generator saw: no generator need look more real than that. {{ quali
 <tr><td>{{ title }} <small>{{ unit }}</small></td>
 {% for cell in cells %}
 <td{% if cell.broken %} class="bad" title="{{ cell.broken }}"{% endif %}>{{ cell.value }}
-<small>real: {{ cell.ceiling }}</small></td>
+<small>{% if cell.worst %}at worst {{ cell.worst }}, {% endif %}real: {{ cell.ceiling }}</small></td>
 {% endfor %}
 </tr>
 {% endfor %}

@@ -13,6 +13,8 @@ _IMPRESSIONS = {
     "figures of rankers, and of what augmentation gives them, are sampled ones: compare them with one "
     "another, not with those on logged impressions, nor with metrics over all items.",
 }
+_MARGINS = {"logloss": "logloss_margin", "recall@10": "recall_margin"}
+"""The setting of a metric's margin, where it is not the deciding one's."""
 _METRICS = {"auc": "AUC", "logloss": "log loss"}
 _KINDS = {
     "none": "real rows alone",
@@ -108,6 +110,20 @@ def metric_words(name: str) -> str:
     return _METRICS.get(name, name.replace("ndcg", "NDCG").replace("mrr", "MRR").replace("_", " "))
 
 
+def margin_words(margin: float, metric: str, first: str, task: str | None) -> str:
+    """Which loss a verdict lets pass.
+
+    Args:
+        margin: in the metric's own unit.
+        metric: that is lost.
+        first: the metric that decides.
+        task: whose setting it is; None: that is not said.
+    """
+    name = "margin" if metric == first else _MARGINS.get(metric)
+    setting = f" (lift.{task}.{name})" if task and name else ""
+    return f"a loss of up to {margin:g} {metric_words(metric)} would be tolerated{setting}"
+
+
 def source_words(source: Mapping[str, Any]) -> str:
     """What a lake was filled from: a data set by its name, logs of one's own by their file or folder."""
     if source.get("name") != "files":
@@ -147,6 +163,11 @@ def arm_words(kind: str, ratio: float | None) -> str:
     return f"{what}, {ratio:.2f} a real row" if ratio else what
 
 
+def generator_of(fit: str) -> str:
+    """The generator that a fit is of: ``gan.2`` is the second one of ``gan``; see `Config.fits`."""
+    return fit.partition(".")[0]
+
+
 def cheaper_words(kind: str) -> str:
     """After its name, what an arm is that has to be beaten; empty where that is not known."""
     return f", {_CHEAPER[kind]}" if kind in _CHEAPER else ""
@@ -156,7 +177,9 @@ def figure_words(value: float | None, low: float | None = None, high: float | No
     """A difference with its interval."""
     if value is None or math.isnan(value):
         return "undefined"
-    interval = "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"
+    if low is None or high is None or math.isnan(low):
+        return signed(value)
+    interval = f" ({signed(low)} to {signed(high)})"
     return f"{signed(value)}{interval}"
 
 

@@ -1,7 +1,6 @@
 """From the configuration to a source's raw tables."""
 
 from collections.abc import Collection
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -61,11 +60,3 @@ def source_fingerprint(config: Config) -> str:
     if isinstance(source, OpenBanditConfig):
         return open_bandit.WHEEL.sha256
     return movielens.WHEEL.sha256
-
-
-def source_settings(config: Config) -> dict[str, Any]:
-    """The source's settings without paths and batches: with the fingerprint, all that determines its rows."""
-    batches = ("incremental", "max_files", "settle_seconds", "accept_changed")
-    exclude: dict[str, Any] = {name: True for name in batches}
-    exclude |= {name: {"path"} for name in ("events", "items", "users")}
-    return config.source.model_dump(mode="json", exclude=exclude)

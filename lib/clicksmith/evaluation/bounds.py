@@ -1,0 +1,178 @@
+"""What each bound of the gate holds a generator to. Pure functions of one figure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from clicksmith.evaluation.rows import Metric
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a bound of the configuration holds a generator to.
+
+    Attributes:
+        metric: the figure's name.
+        title: what is bounded, for people; a technical name stands in brackets.
+        reason: why its rows are refused, in plain English.
+        value: the figure as it is judged: the worse end of its interval where it has one; None: by the
+            bound's name, ``min_...`` or ``max_...``.
+        optional: whether the bound falls away where the figure has no value for real rows either, or was
+            not measured: a GAN has no likelihood, a constant label teaches nothing.
+        undecided: why a figure that was measured and has no value is not judged; empty: it is.
+    """
+
+    metric: str
+    title: str
+    reason: str
+    value: Callable[[Metric], float] | None = None
+    optional: bool = False
+    undecided: str = ""
+
+
+def _low(figure: Metric) -> float:
+    """The lower end of its interval, where it has one: what is not shown is not believed."""
+    return figure.value if figure.ci_low is None else figure.ci_low
+
+
+def _high(figure: Metric) -> float:
+    """The upper end likewise."""
+    return figure.value if figure.ci_high is None else figure.ci_high
+
+
+def _excess(figure: Metric) -> float:
+    """Above that of real rows: where real rows repeat, rows of a good generator must too."""
+    return max(_high(figure) - (figure.ceiling or 0.0), 0.0)
+
+
+def _loss(figure: Metric) -> float:
+    """Below that of real rows."""
+    return max((figure.ceiling or 0.0) - _low(figure), 0.0)
+
+
+def _relative(figure: Metric) -> float:
+    """As a part of that of real rows, which chance may put on either side of 1."""
+    ceiling = 1.0 if figure.ceiling is None else min(figure.ceiling, 1.0)
+    return _low(figure) / ceiling if ceiling > 0 else 1.0
+
+
+RULES = {
+    "min_shapes": Rule(
+        "fidelity.shapes", "column shapes", "single columns are not distributed like the real ones"
+    ),
+    "min_pairs": Rule(
+        "fidelity.pairs", "column pairs", "pairs of columns do not go together as the real ones do"
+    ),
+    "min_triples": Rule(
+        "fidelity.triples",
+        "column triples",
+        "three columns together are not distributed like the real ones",
+        optional=True,
+    ),
+    "min_label_ratio": Rule(
+        "fidelity.label_ratio",
+        "rate of the worst label beside the real one (label ratio)",
+        "a label is far more or far less frequent than in real rows",
+        optional=True,
+    ),
+    "max_c2st_auc": Rule(
+        "fidelity.c2st_auc",
+        "AUC of trees that tell the rows from real ones (C2ST)",
+        "a classifier tells the rows from real ones",
+    ),
+    "min_entropy_ratio": Rule(
+        "diversity.entropy_ratio",
+        "variety of categories beside the real one (entropy ratio)",
+        "the categories are less varied than the real ones",
+        optional=True,
+    ),
+    "min_mode_share": Rule(
+        "diversity.mode_share",
+        "frequent combinations that are generated (mode share)",
+        "frequent combinations of values are hardly generated",
+        optional=True,
+    ),
+    "max_utility_loss": Rule(
+        "utility.trained_auc",
+        "AUC that trees lose by learning from the rows (utility)",
+        "a model learns less from the rows than from real ones",
+        _loss,
+        optional=True,
+    ),
+    "min_holdout_users": Rule(
+        "holdout.users",
+        "users held out",
+        "fewer cannot show whether the users learnt from are given away",
+        optional=True,
+    ),
+    "max_dcr_share": Rule(
+        "privacy.dcr_share",
+        "share of the rows that is nearer to training rows (DCR)",
+        "the rows lie closer to training rows than to real rows never shown",
+    ),
+    "min_nndr_ratio": Rule(
+        "privacy.nndr_ratio",
+        "how little the nearest rows point at one training row (NNDR)",
+        "some rows point at single training rows",
+        _relative,
+    ),
+    "max_membership_auc": Rule(
+        "privacy.membership_auc",
+        "AUC of a membership attack",
+        "an attack tells which real rows were trained on",
+    ),
+    "max_domias_auc": Rule(
+        "privacy.domias_auc",
+        "AUC of a membership attack that knows the population (DOMIAS)",
+        "an attack that knows the population tells which real rows were trained on",
+    ),
+    "max_user_auc": Rule(
+        "privacy.user_auc",
+        "AUC of an attack on whole users",
+        "an attack on all rows of a user tells whose were trained on",
+        optional=True,
+        undecided="too few users are held out to tell what the attack finds from chance",
+    ),
+    "max_domias_tpr": Rule(
+        "privacy.domias_tpr",
+        "share of training rows that an attack finds at 1 % false alarms (DOMIAS)",
+        "an attack names training rows with hardly a false accusation",
+        undecided="too few users are held out to tell what the attack finds from chance",
+    ),
+    "max_identical_excess": Rule(
+        "privacy.identical_share",
+        "share of rows identical to training rows, above that of real rows",
+        "the rows equal training rows more often than other real rows do",
+        _excess,
+    ),
+    "max_heldout_gap_nats": Rule(
+        "privacy.heldout_gap_nats",
+        "likelihood lost on rows not trained on, in nats a row",
+        "the network has memorised: its training rows are far likelier to it than other real rows",
+        optional=True,
+    ),
+}
+"""By the bound's name in the configuration, ``min_...`` or ``max_...``."""
+
+
+def judged(name: str, figure: Metric) -> float:
+    """A figure as a bound judges it, on the bound's scale, at the worse end of its interval."""
+    judge = RULES[name].value or (_low if name.startswith("min_") else _high)
+    return judge(figure)
+
+
+def as_found(name: str, figure: Metric) -> float:
+    """The same of the figure itself, whatever its interval."""
+    return judged(name, replace(figure, ci_low=None, ci_high=None))
+
+
+def worse_end(name: str, figure: Metric) -> float | None:
+    """The end of a figure's interval that its bound is held against; None where it has none."""
+    rule = RULES[name]
+    judges_low = name.startswith("min_") or rule.value is _loss
+    return figure.ci_low if judges_low else figure.ci_high
+
+
+def titled(name: str) -> str:
+    """A bound's title with its setting: ``... (C2ST, gate.max_c2st_auc)``."""
+    title = RULES[name].title
+    return f"{title[:-1]}, gate.{name})" if title.endswith(")") else f"{title} (gate.{name})"

@@ -1,0 +1,151 @@
+"""What a reader has to know beside a decision, a sentence each; empty where it does not apply."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clicksmith.evaluation.gate import Decision, read_decisions
+from clicksmith.evaluation.rows import Metric
+from clicksmith.reporting import words
+from clicksmith.reporting.decisions import is_stale
+from clicksmith.reporting.forests import control_value
+from clicksmith.reporting.statements import Verdict
+
+WEAK_AUC = 0.6
+"""Below it a control ranks hardly better than chance."""
+FALL = 0.05
+"""A validation figure that fell by more than this part of what it was above chance has fallen."""
+
+_SECTIONS = {"ranking": "ranker", "next_item": "sequential", "search": "search"}
+"""By task: the section, and the card, of its shipped model."""
+_BASELINES = {"next_item": ("popularity", "popularity"), "search": ("bm25", "BM25")}
+"""By task: what a card calls a figure of what has learnt nothing, and what people do."""
+_CHANCE = {"auc": 0.5}
+_SO_WEAK = "what augmentation gives so weak a model says little of a better one"
+
+
+def small_sentence(verdict: Verdict, min_units: int) -> str:
+    """Of whom too few were tested to tell them apart, or nothing of a verdict under other settings.
+
+    Args:
+        verdict: the verdict.
+        min_units: that an interval needs, as it is configured.
+    """
+    small = verdict["evidence"].get("small", {})
+    if not small or verdict["evidence"]["chosen"] is None or is_stale(verdict):
+        return ""
+    named = [f"{words.segment(name).words} ({size:,})" for name, size in small.items()]
+    each = " of each" if len(named) > 1 else ""
+    return words.sentence(
+        f"{words.join_words(named)}: whether it is safe for them was not asked, since fewer than "
+        f"{min_units:,} {verdict['evidence']['unit']} were tested{each} (lift.min_users)"
+    )
+
+
+def weak_sentence(verdict: Verdict, figures: Sequence[Metric], cards: Sequence[Mapping[str, Any]]) -> str:
+    """That the model which is to be augmented has hardly learnt.
+
+    Args:
+        verdict: the verdict.
+        figures: of measure_lift, with those of the control.
+        cards: of the shipped models, with those of their baselines.
+    """
+    evidence = verdict["evidence"]
+    metric = words.metric_words(evidence["metric"])
+    if verdict["task"] == "ranking":
+        found = control_value(evidence, figures)
+        if found is None or evidence["metric"] != "auc" or not found < WEAK_AUC:
+            return ""
+        how = "hardly" if found > _CHANCE["auc"] else "no"
+        return f"The control itself ranks {how} better than chance ({metric} {found:.3f}): {_SO_WEAK}."
+    baseline, name = _BASELINES[verdict["task"]]
+    told = _card(verdict, cards).get("metrics", {})
+    own, other = told.get(f"test_{evidence['metric']}"), told.get(f"{baseline}_{evidence['metric']}")
+    if own is None or other is None or own > other:
+        return ""
+    return (
+        f"The shipped model itself does no better than {name} ({metric} {own:.4f}, {name} {other:.4f}): "
+        f"{_SO_WEAK}."
+    )
+
+
+def overfit_sentence(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> str:
+    """That the shipped model was best in the first half of its training, and fell since."""
+    metric = verdict["evidence"]["metric"]
+    rounds = [
+        (row["step"], row[f"validation_{metric}"])
+        for row in _card(verdict, cards).get("history", ())
+        if row.get(f"validation_{metric}") is not None
+    ]
+    if not rounds:
+        return ""
+    (step, best), (last_step, last) = max(rounds, key=lambda one: one[1]), rounds[-1]
+    if step > last_step / 2 or best - last <= FALL * (best - _CHANCE.get(metric, 0.0)):
+        return ""
+    setting = f"{_SECTIONS[verdict['task']]}.num_steps"
+    return (
+        f"The shipped model overfits: its {words.metric_words(metric)} on validation rows was best, "
+        f"{best:.3f}, at step {step:,.0f} of {last_step:,.0f}, whose weights are kept, and fell to "
+        f"{last:.3f} by the end. Fewer steps ({setting}), or a smaller model, may do better."
+    )
+
+
+def _card(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The card of a task's shipped model; empty where there is none."""
+    return next((card for card in cards if card["name"] == _SECTIONS[verdict["task"]]), {})
+
+
+def withheld_sentence(verdict: Verdict, figures: Sequence[Metric]) -> str:
+    """Which generators' rows the gate kept from being measured, and the first bound that each broke.
+
+    Args:
+        verdict: the verdict; only rankers are trained on generated rows.
+        figures: of evaluate_synthetic.
+    """
+    if verdict["task"] != "ranking" or is_stale(verdict):
+        return ""
+    fits: dict[str, list[Decision]] = {}
+    for fit, decision in read_decisions(figures).items():
+        fits.setdefault(words.generator_of(fit), []).append(decision)
+    told = [_withheld(name, decisions) for name, decisions in fits.items()]
+    found = [text for text in told if text]
+    return f"Withheld by the gate, and so not measured: {'; '.join(found)}." if found else ""
+
+
+def _withheld(generator: str, fits: Sequence[Decision]) -> str:
+    """Of one generator; empty where all of its fits passed."""
+    broken = [bound for fit in fits for bound in fit.bounds if not bound.passed]
+    if not broken:
+        return ""
+    num_withheld = sum(not fit.passed for fit in fits)
+    which = generator if len(fits) == 1 else f"{num_withheld} of {len(fits)} fits of {generator}"
+    return f"the rows of {which}, by {broken[0].figures()}"
+
+
+def caveat(verdict: Verdict) -> str:
+    """What impressions a ranker's figures are of."""
+    if verdict["task"] != "ranking":
+        return ""
+    return words.impressions_sentence(verdict["evidence"].get("impressions", "")) or ""
+
+
+def fit_caveat(verdict: Verdict) -> str:
+    """That a generator was fitted once, where one was chosen."""
+    chosen = verdict["evidence"]["arms"].get(verdict["evidence"]["chosen"])
+    if chosen is None or chosen["role"] != "generator" or chosen["num_fits"] > 1:
+        return ""
+    return (
+        "Its generator was fitted once (lift.num_fits): what was found holds for the rows of this fit, and "
+        "another one may give more or less."
+    )
+
+
+def ledger_sentence(verdict: Verdict) -> str:
+    """How often the same rows were measured before."""
+    before = verdict["evidence"].get("num_measured_before", 0)
+    if not before:
+        return ""
+    count = "One other measurement was" if before == 1 else f"{before:,} other measurements were"
+    return (
+        f"{count} started on the same rows before this one (gold.measurements): the more is tried, the "
+        "likelier it is that one gain is chance."
+    )
