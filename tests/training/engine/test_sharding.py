@@ -144,9 +144,12 @@ def test_each_worker_holds_its_rows_and_trains_what_whole_tables_would(found: li
     moved = (whole["items.ids.weight"] - found[0]["start"]["items.ids.weight"]).abs()
     assert moved[0].max() == 0 and moved[1:].max() > 0.01
     for name in whole:
-        # Keys' biases change no attention: their gradient is rounding, of which Adam makes steps.
-        atol = 2e-4 if name.endswith("qkv.bias") else 1e-6
-        torch.testing.assert_close(sharded[name], whole[name], rtol=1e-4, atol=atol)
+        own, other = sharded[name], whole[name]
+        if name.endswith("qkv.bias"):
+            # A key's bias adds the same to a query's every score, which no soft-max sees: its gradient is
+            # rounding, of which Adam makes steps of any sign. Queries' and values' biases are held to.
+            own, other = (torch.cat([bias.chunk(3)[0], bias.chunk(3)[2]]) for bias in (own, other))
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-6)
 
 
 def test_a_checkpoint_holds_whole_moments_and_goes_on_to_the_bit(found: list[dict[str, Any]]) -> None:
