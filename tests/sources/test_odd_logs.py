@@ -179,7 +179,8 @@ def test_lines_without_a_record_are_counted(tmp_path: Path) -> None:
     path.write_text("\n".join([*rows, "broken"]))
     sample = read_sample(str(path))
     assert (sample.num_rows, sample.num_unread) == (100, 1)
-    assert told(sample, propose(sample), "Unreadable: 1 lines")
+    assert told(sample, propose(sample), "Unreadable: 1 of 101 rows read (1.0%) hold no record.")
+    assert told(sample, propose(sample), "Refused in all: 1 of 101 rows read (1.0%). ingest_events keeps")
 
 
 def test_a_header_that_names_a_column_twice(tmp_path: Path) -> None:

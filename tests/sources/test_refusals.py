@@ -4,11 +4,13 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 import init_conf
-from clicksmith.config import Config, ContractConfig, FilesConfig
+from clicksmith.config import Config, ContractConfig, FilesConfig, load_config
 from clicksmith.errors import ConfigError
 from clicksmith.events.contract import check
 from clicksmith.sources import files
@@ -107,6 +109,56 @@ def test_quantities_that_are_no_whole_numbers_are_not_mapped(tmp_path: Path) -> 
     assert any(sentence.startswith(said) for sentence in lacks(sample, proposal))
 
 
+def test_ids_that_look_like_none_are_named_with_the_way_out(tmp_path: Path) -> None:
+    rows = [f"u{n % 7},{'NA' if n % 10 == 0 else n},{moment(n)},click" for n in range(100)]
+    sample, proposal = log(tmp_path, "user,item,ts,event", *rows)
+    assert lacks(sample, proposal).count(
+        "Refused: 10 of 100 rows read (10.0%) have no item (item: 'NA'). Where such a text is an id after "
+        "all, take it out of source.events.missing_values."
+    )
+
+
+def test_lines_without_a_record_count_among_the_refused(tmp_path: Path) -> None:
+    """Of 200 lines 5 have a field too many and 5 others a negative price: 10 are refused, of 200."""
+    rows = [f"u{n % 7},i{n % 5},{moment(n)},{-2 if n % 40 == 1 else 2}" for n in range(200)]
+    rows = [f"{row},more" if n % 40 == 2 else row for n, row in enumerate(rows)]
+    sample, proposal = log(tmp_path, "user,item,ts,price", *rows)
+    said = lacks(sample, proposal)
+    assert "Unreadable: 5 of 200 rows read (2.5%) hold no record." in said
+    assert any(sentence.startswith("Refused in all: 10 of 200 rows read (5.0%).") for sentence in said)
+
+
+def test_a_column_that_is_empty_stands_in_no_other_s_way(tmp_path: Path) -> None:
+    rows = [f",v{n % 7},i{n % 5},{moment(n)},$5.00,2.5,,n/a" for n in range(100)]
+    header = "user_id,visitor_id,item,ts,price,unit_price,event,quantity"
+    sample, proposal = log(tmp_path, header, *rows)
+    columns = proposal.events["columns"]
+    assert columns["user_id"] == "visitor_id" and columns["price"] == "unit_price"
+    assert "event_type" not in columns, "of an empty column nothing can be told"
+    assert proposal.events["constants"] == {"event_type": "purchase"} and proposal.refused == ()
+    assert "No quantity: 'quantity' (which is empty)." in lacks(sample, proposal)
+
+
+def test_ids_that_a_floating_type_cannot_tell_apart_are_told(tmp_path: Path) -> None:
+    """As they are written where some are null: from 2**53 on, neighbours are one number."""
+    items = pa.array([float(2**53 + n) if n % 4 == 0 else float(n) for n in range(100)])
+    times = [START + timedelta(hours=n) for n in range(100)]
+    table = pa.table({"user": [f"u{n % 7}" for n in range(100)], "item": items, "ts": times})
+    pq.write_table(table, tmp_path / "log.parquet")
+    sample = read_sample(str(tmp_path / "log.parquet"))
+    assert counts(propose(sample)) == {
+        "have a whole number beyond those that its floating type can tell apart (item)": 25
+    }
+
+
+def test_a_draft_loads_whatever_columns_are_called(tmp_path: Path) -> None:
+    rows = [f"u{n % 7},i{n % 5},{moment(n)},3" for n in range(100)]
+    text = draft(*log(tmp_path, 'user,item,ts,"weight\n(kg)"', *rows), "log.csv", "log")
+    (tmp_path / "own.yaml").write_text(text)
+    assert "# Not used: weight (kg)" in text
+    assert load_config(tmp_path / "own.yaml").source.name == "files"
+
+
 def test_fewer_steps_and_seeds_are_said_to_shorten_the_run(tmp_path: Path) -> None:
     text = draft(*priced(tmp_path), "log.csv", "log")
     assert "# Fewer num_steps, and fewer lift.num_seeds (at least 3), shorten the run.\ngenerators:" in text
@@ -136,11 +188,19 @@ ODD = {
         ("2025-10-01 08:00:00 Europe/Berlin", None),
         ("2025-10-01T08:00:00.123456789Z", None),
     ),
-    "user": (("", "do not say who it was (user)"), ("N/A", "do not say who it was (user)"), ("Nora", None)),
-    "item": (("none", "have no item (item)"), (" ", "have no item (item)"), ("-1", None)),
+    "user": (
+        ("", "do not say who it was (user: 'N/A')"),
+        ("N/A", "do not say who it was (user: 'N/A')"),
+        ("Nora", None),
+    ),
+    "item": (
+        ("none", "have no item (item: ' ', 'none')"),
+        (" ", "have no item (item: ' ', 'none')"),
+        ("-1", None),
+    ),
     "event": (
         ("", "have no event type (event)"),
-        ("unknown", "have no event type (event)"),
+        ("unknown", "have an event type that says nothing (event: 'unknown')"),
         ("scroll", None),
     ),
     "price": (
@@ -168,7 +228,9 @@ ODD = {
         ("-1", "have a position below 0"),
     ),
     "propensity": (
-        ("0", "have a propensity of 0"),
+        ("0", "have a propensity below 1e-09"),
+        ("1e-10", "have a propensity below 1e-09"),
+        ("1e-9", None),
         ("1.5", "have a propensity above 1"),
         ("-0.5", "have a propensity below 0"),
     ),

@@ -10,6 +10,8 @@ from clicksmith.config.section import Section
 
 _PATTERN = re.compile(r"(?:[yMdHhmsSaX]+|'T'|[ .,:/_-])+")
 
+LEAST_PROPENSITY = 1e-9
+"""A row stands for 1/propensity rows, and sums of those must stay numbers."""
 DECIMAL_COMMA = r"[+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?"
 """Numbers that ``decimal: ","`` reads, as Java and Python both write the pattern."""
 

@@ -16,11 +16,11 @@ from pyspark.sql.types import StringType, StructType
 
 from clicksmith import tables
 from clicksmith.config import ContractConfig
+from clicksmith.config.data import LEAST_PROPENSITY
 from clicksmith.digest import digest
 
 _TYPES = {"double": "number", "int": "whole number", "timestamp": "timestamp"}
 _RECEIVED = "_received"
-_LEAST_PROPENSITY = 1e-9
 
 
 def check(
@@ -166,8 +166,7 @@ def _event_rules(contract: ContractConfig, ingested: datetime | None) -> list[tu
         (f"event_ts: over {contract.max_future_hours:g} hours later than its ingest", is_future),
         ("item_id: missing, and event_type is not search", needs_item),
         ("propensity: 0, so the row could not have been logged", propensity == 0.0),
-        # A row stands for 1/propensity rows, and sums of those must stay numbers.
-        (f"propensity: below {_LEAST_PROPENSITY:g}", (propensity > 0.0) & (propensity < _LEAST_PROPENSITY)),
+        (f"propensity: below {LEAST_PROPENSITY:g}", (propensity > 0.0) & (propensity < LEAST_PROPENSITY)),
     ]
 
 

@@ -52,7 +52,7 @@ def _body(sample: Sample, proposal: Proposal, path: str, name: str, label: str) 
         else [f"  cut_date: {proposal.cut_date}           # what is later, some fifth, validates and tests"]
     )
     features = [*drawn, *cut]
-    unused = f"  # Not used: {', '.join(proposal.unused)}" if proposal.unused else ""
+    unused = f"  # Not used: {' '.join(', '.join(proposal.unused).split())}" if proposal.unused else ""
     contract = {"contract": {"extra_event_types": list(proposal.extra_event_types)}}
     return [
         *_dumped({"lake": {"root": f".lake/{name}"}}),

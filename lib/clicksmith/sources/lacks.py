@@ -1,6 +1,6 @@
 """What a log lacks for a verdict, and what of it will be refused, a sentence each. Needs no Spark."""
 
-from clicksmith.sources.proposal import Proposal, known_types
+from clicksmith.sources.proposal import EMPTY, Proposal, known_types
 from clicksmith.sources.sample import Sample
 from clicksmith.sources.values import NUMBERS
 from clicksmith.tables import OUTCOMES
@@ -104,7 +104,11 @@ def _of_outcomes(sample: Sample, proposal: Proposal) -> list[str]:
 
 
 def _of_rows(sample: Sample, proposal: Proposal) -> list[str]:
-    found = _of_refused(sample, proposal)
+    total = sample.num_rows + sample.num_unread
+    found = [
+        f"Refused: {_share(len(refusal.rows), total)} {refusal.why}. {refusal.remedy}".rstrip()
+        for refusal in proposal.refused
+    ]
     garbled = {
         row
         for values in sample.columns.values()
@@ -113,32 +117,24 @@ def _of_rows(sample: Sample, proposal: Proposal) -> list[str]:
     }
     if garbled:
         found.append(
-            f"Not UTF-8: {_share(len(garbled), sample)}; ingest_events rejects such lines. "
+            f"Not UTF-8: {_share(len(garbled), total)}; ingest_events rejects such lines. "
             "`iconv -f WINDOWS-1252 -t UTF-8 LOG` writes most old exports anew."
         )
     if sample.num_unread:
-        found.append(f"Unreadable: {sample.num_unread:,} lines of the sample hold no record.")
-    return found
-
-
-def _of_refused(sample: Sample, proposal: Proposal) -> list[str]:
-    found = [
-        f"Refused: {_share(len(refusal.rows), sample)} {refusal.why}. {refusal.remedy}".rstrip()
-        for refusal in proposal.refused
-    ]
-    rows = {row for refusal in proposal.refused for row in refusal.rows}
-    if rows:
+        found.append(f"Unreadable: {_share(sample.num_unread, total)} hold no record.")
+    rows = garbled.union(*(refusal.rows for refusal in proposal.refused))
+    if num_refused := len(rows) + sample.num_unread:
         found.append(
-            f"Refused in all: {_share(len(rows), sample)}. ingest_events keeps them apart, and stops where "
+            f"Refused in all: {_share(num_refused, total)}. ingest_events keeps them apart, and stops where "
             "more than contract.max_rejected_fraction of all rows are (5 % by default)."
         )
     return found
 
 
-def _share(num_rows: int, sample: Sample) -> str:
-    share = num_rows / sample.num_rows
+def _share(num_rows: int, total: int) -> str:
+    share = num_rows / total
     told = f"{share:.1%}" if share >= _LEAST_TOLD else f"under {_LEAST_TOLD:.1%}"
-    return f"{num_rows:,} of {sample.num_rows:,} rows read ({told})"
+    return f"{num_rows:,} of {total:,} rows read ({told})"
 
 
 def _of_numbers(proposal: Proposal) -> list[str]:
@@ -148,7 +144,8 @@ def _of_numbers(proposal: Proposal) -> list[str]:
         if name in proposal.events["columns"] or (misfit is None and name != "price"):
             continue
         what = f"No prices{_after(misfit)}: spend and price bands stay empty." if name == "price" else ""
-        found.append(f"{what or f'No {name}{_after(misfit)}.'}{_BY_HAND if misfit is not None else ''}")
+        by_hand = "" if misfit is None or misfit.endswith(EMPTY) else _BY_HAND
+        found.append(f"{what or f'No {name}{_after(misfit)}.'}{by_hand}")
     return found
 
 

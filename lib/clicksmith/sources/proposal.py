@@ -14,7 +14,7 @@ from clicksmith.errors import ConfigError, SourceError
 from clicksmith.sources.refusals import Refusal, find_refusals
 from clicksmith.sources.sample import Sample, Values, is_numeric
 from clicksmith.sources.times import find_times, last_moments, moments, read_times
-from clicksmith.sources.values import ENOUGH, NUMBERS, WHOLE, decimal_of, is_missing, known_of, no_numbers
+from clicksmith.sources.values import ENOUGH, NUMBERS, WHOLE, decimal_of_all, is_missing, known_of, no_numbers
 from clicksmith.tables.bronze import EVENT_COLUMNS, EVENT_TYPES
 
 _NAMES = {
@@ -54,6 +54,8 @@ _VAGUE = ("type", "kind", "activity", "interaction")
 _OF_NESTED = (
     "Nested fields are not read: write them on the first level, as `jq -c '. + {item_id: .item.id}'` does."
 )
+EMPTY = "(which is empty)"
+"""After the name of a column without values."""
 _AS_NUMBERS = (
     "Numbers are written as 12.5 or 12,5. Where such texts stand for no value, leave {name} out of COLUMNS, "
     "and write into the drafted file `{name}: {column}` under columns and the texts into missing_values."
@@ -135,8 +137,8 @@ def propose(
     events |= {"constants": {"event_type": constant}} if constant else {}
     missing = _missing(sample, names)
     events |= {"missing_values": missing} if missing else {}
-    if any(decimal_of(known_of(sample.columns[names[name]])) == "," for name in NUMBERS if name in names):
-        events["decimal"] = ","
+    numbers = [known_of(sample.columns[names[name]]) for name in NUMBERS if name in names]
+    events |= {"decimal": ","} if decimal_of_all(numbers) == "," else {}
     users = known_of(sample.columns[names["user_id"]])
     if len(users) < sample.num_rows and names.get("session_id", names["user_id"]) != names["user_id"]:
         events["fallbacks"] = {"user_id": "session_id"}
@@ -184,15 +186,14 @@ def _named(sample: Sample, given: Mapping[str, str]) -> tuple[dict[str, str], di
     plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(sample.columns)}
     for name, words in _NAMES.items():
         taken = set(found.values())
-        match = next(
-            (plain[word] for word in words.split() if word in plain and plain[word] not in taken), None
-        )
-        if name in found or match is None:
+        matches = [plain[word] for word in words.split() if word in plain and plain[word] not in taken]
+        if name in found or not matches:
             continue
-        if name == "event_ts" or _fits(name, match, sample.columns[match]):
+        fitting = (one for one in matches if name == "event_ts" or _fits(name, one, sample.columns[one]))
+        if (match := next(fitting, None)) is not None:
             found[name] = match
         else:
-            misfits[name] = _misfit(name, match, sample.columns[match])
+            misfits[name] = _misfit(name, matches[0], sample.columns[matches[0]])
     return found, misfits
 
 
@@ -201,7 +202,7 @@ def _misfit(name: str, column: str, values: Values) -> str:
     known = known_of(values)
     others = no_numbers(name, known) if name in NUMBERS else known
     if not others:
-        return f"{column!r} (which is empty)"
+        return f"{column!r} {EMPTY}"
     kind = "whole numbers" if name in WHOLE else "numbers"
     counts = f"; {len(others):,} of {len(known):,} values are no {kind}" if name in NUMBERS else ""
     return f"{column!r} (such as {others[0]!r}{counts})"
@@ -213,7 +214,7 @@ def _fits(name: str, column: str, values: Values) -> bool:
     if name == "event_type":
         is_vague = re.sub(r"[^a-z]", "", column.lower()) in _VAGUE
         few = len(set(known)) <= _MOST_TYPES
-        return few and not is_numeric(known) and not (is_vague and not _meanings(set(known)))
+        return bool(known) and few and not is_numeric(known) and not (is_vague and not _meanings(set(known)))
     if name in NUMBERS:
         return bool(known) and len(no_numbers(name, known)) <= (1 - ENOUGH) * len(known)
     if name == "event_id":

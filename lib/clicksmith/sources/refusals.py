@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from clicksmith.config.data import ContractConfig
+from clicksmith.config.data import LEAST_PROPENSITY, ContractConfig
 from clicksmith.sources.sample import Sample, Values
+from clicksmith.sources.texts import NOT_EXACT, NOT_UTF8
 from clicksmith.sources.times import is_like_iso
 from clicksmith.sources.values import NUMBERS, WHOLE, is_missing, to_number_of
 from clicksmith.tables.bronze import EVENT_COLUMNS
@@ -50,6 +51,7 @@ def find_refusals(
         *_of_items(sample, events),
         *_of_users(sample, events),
         *_of_types(sample, events),
+        *_of_wrong(sample, events),
         *_of_times(sample, events, times, now),
         *(one for name in NUMBERS if name in events["columns"] for one in _of_numbers(sample, events, name)),
     ]
@@ -75,7 +77,7 @@ def _of_items(sample: Sample, events: Mapping[str, Any]) -> list[Refusal]:
         for row, (item, kind) in enumerate(zip(items, kinds, strict=True))
         if item is None and kind not in searches
     ]
-    return [Refusal(f"have no item ({events['columns']['item_id']})", rows)]
+    return [_lacking(sample, events, "item_id", "have no item", rows)]
 
 
 def _of_users(sample: Sample, events: Mapping[str, Any]) -> list[Refusal]:
@@ -84,15 +86,51 @@ def _of_users(sample: Sample, events: Mapping[str, Any]) -> list[Refusal]:
         sessions = _mapped(sample, events, "session_id")
         users = [session if user is None else user for user, session in zip(users, sessions, strict=True)]
     rows = [row for row, user in enumerate(users) if user is None]
-    return [Refusal(f"do not say who it was ({events['columns']['user_id']})", rows)]
+    return [_lacking(sample, events, "user_id", "do not say who it was", rows)]
+
+
+def _lacking(sample: Sample, events: Mapping[str, Any], name: str, what: str, rows: Sequence[int]) -> Refusal:
+    """Rows without an id; where a word stands there, it may be one after all."""
+    column = events["columns"][name]
+    words = sorted({value for row in rows if (value := sample.columns[column][row]) is not None})
+    if not words:
+        return Refusal(f"{what} ({column})", rows)
+    return Refusal(
+        f"{what} ({column}: {', '.join(map(repr, words))})",
+        rows,
+        "Where such a text is an id after all, take it out of source.events.missing_values.",
+    )
 
 
 def _of_types(sample: Sample, events: Mapping[str, Any]) -> list[Refusal]:
     column = events["columns"].get("event_type")
     if column is None:
         return []
-    rows = [row for row, kind in enumerate(sample.columns[column]) if is_missing(kind)]
-    return [Refusal(f"have no event type ({column})", rows)]
+    kinds = sample.columns[column]
+    lacking = [row for row, kind in enumerate(kinds) if kind is None]
+    worded = [row for row, kind in enumerate(kinds) if kind is not None and is_missing(kind)]
+    words = ", ".join(sorted({repr(kinds[row]) for row in worded}))
+    return [
+        Refusal(f"have no event type ({column})", lacking),
+        Refusal(
+            f"have an event type that says nothing ({column}: {words})",
+            worded,
+            "Name it in contract.extra_event_types, and such rows are kept.",
+        ),
+    ]
+
+
+def _of_wrong(sample: Sample, events: Mapping[str, Any]) -> list[Refusal]:
+    """Of Parquet, whose columns are no text."""
+    found = []
+    for name, column in events["columns"].items():
+        wrong = sample.wrong.get(column, {})
+        rows = {kind: [row for row, one in wrong.items() if one == kind] for kind in (NOT_UTF8, NOT_EXACT)}
+        found.append(Refusal(f"are not UTF-8 ({column})", rows[NOT_UTF8]))
+        if name.endswith("_id"):
+            why = f"have {NOT_EXACT} ({column})"
+            found.append(Refusal(why, rows[NOT_EXACT], "Write ids as whole numbers, or as text."))
+    return found
 
 
 def _of_times(
@@ -153,5 +191,6 @@ def _of_numbers(sample: Sample, events: Mapping[str, Any], name: str) -> list[Re
             Refusal(f"have a {name} above {most:,.0f}", [row for row, number in numbers if number > most])
         )
     if name == "propensity":
-        found.append(Refusal("have a propensity of 0", [row for row, number in numbers if number == 0]))
+        tiny = [row for row, number in numbers if 0 <= number < LEAST_PROPENSITY]
+        found.append(Refusal(f"have a propensity below {LEAST_PROPENSITY:g}", tiny))
     return found

@@ -46,6 +46,8 @@ class Sample:
         tail: the same columns of the log's last rows, where they can be reached without reading it all.
         nested: columns whose values are lists or objects, which are not read.
         num_unread: lines of the sample that hold no record.
+        wrong: what is wrong with rows of a Parquet column, by their number: `NOT_UTF8`, and `NOT_EXACT`,
+            which is wrong in a column of ids alone.
     """
 
     format: Format
@@ -58,6 +60,7 @@ class Sample:
     tail: dict[str, Values] = field(default_factory=dict)
     nested: frozenset[str] = frozenset()
     num_unread: int = 0
+    wrong: dict[str, dict[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Part:
     times: frozenset[str] = frozenset()
     nested: frozenset[str] = frozenset()
     num_unread: int = 0
+    wrong: dict[str, dict[int, str]] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -116,7 +120,19 @@ def read_sample(path: str) -> Sample:
         tail=tail,
         nested=frozenset().union(*(part.nested for part in parts)),
         num_unread=num_unread,
+        wrong=_wrong(parts),
     )
+
+
+def _wrong(parts: Sequence[_Part]) -> dict[str, dict[int, str]]:
+    """By the rows' numbers in all parts together."""
+    found: dict[str, dict[int, str]] = {}
+    start = 0
+    for part in parts:
+        for name, rows in part.wrong.items():
+            found.setdefault(name, {}).update({start + row: what for row, what in rows.items()})
+        start += part.num_rows
+    return found
 
 
 def _first_rows(file: SourceFile, kind: Format, delimiter: str, num_wanted: int) -> _Part:
@@ -236,13 +252,16 @@ def _parquet(file: SourceFile, num_wanted: int) -> _Part:
         total = opened.metadata.num_rows
     if batch is None:
         return _Part({}, 1.0)
-    columns, nested = _columns_as_text(batch)
+    columns, wrong, nested = _columns_as_text(batch)
     times = frozenset(field.name for field in batch.schema if is_time(field.type))
-    return _Part(columns, batch.num_rows / total, times, nested)
+    return _Part(columns, batch.num_rows / total, times, nested, wrong=wrong)
 
 
-def _columns_as_text(rows: pa.RecordBatch | pa.Table) -> tuple[dict[str, Values], frozenset[str]]:
+def _columns_as_text(
+    rows: pa.RecordBatch | pa.Table,
+) -> tuple[dict[str, Values], dict[str, dict[int, str]], frozenset[str]]:
     columns: dict[str, Values] = {}
+    wrong: dict[str, dict[int, str]] = {}
     nested = {item.name for item in rows.schema if pa.types.is_nested(item.type)}
     for name, column in zip(rows.schema.names, rows.columns, strict=True):
         if name in nested:
@@ -250,9 +269,10 @@ def _columns_as_text(rows: pa.RecordBatch | pa.Table) -> tuple[dict[str, Values]
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         try:
             columns[name] = to_text(whole, False)[0].to_pylist()
+            wrong[name] = to_text(whole, True)[1]
         except (TypeError, pa.ArrowException):
             continue  # of a type that has no text: nothing of the contract
-    return columns, frozenset(nested)
+    return columns, {name: found for name, found in wrong.items() if found}, frozenset(nested)
 
 
 def _share_read(lines: Sequence[str], num_wanted: int, text: Text, file: SourceFile) -> float | None:

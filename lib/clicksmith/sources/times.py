@@ -7,43 +7,23 @@ from typing import Any
 
 from clicksmith.errors import SourceError
 from clicksmith.sources.sample import Sample, Values, is_numeric
+from clicksmith.sources.time_formats import FORMATS, read_by, read_iso, read_one
+from clicksmith.sources.values import known_of
 
 FIRST, LAST = datetime(1995, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _DAY_SECONDS = 86_400
-_ISO = re.compile(r"\s*\d{4}-\d{2}-\d{2}")
 _LIKE_ISO = re.compile(
-    r"\s*(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.\d*)?)?)?"
-    r"\s*(?:Z|[+-][\d:]+|[A-Za-z][\w/+-]*)?)?)?\s*"
+    r"\s*(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.\d*)?"
+    r"\s*(?:[+-](?:1[0-8]|0?\d)(?::?\d{2}){0,2}|[A-Z][\w/+:-]*)?)?)?)?)?\s*",
+    re.ASCII,
 )
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
 _LOOKED_AT = 2_000
 """Values by which a format is told."""
 
-_ENOUGH = 0.95
-"""The share of them that must be of it."""
-
-_DATES = {
-    "d.M.yyyy": "%d.%m.%Y",
-    "d/M/yyyy": "%d/%m/%Y",
-    "M/d/yyyy": "%m/%d/%Y",
-    "d-M-yyyy": "%d-%m-%Y",
-    "yyyy/M/d": "%Y/%m/%d",
-    "yyyy-M-d": "%Y-%m-%d",
-    "yyyyMMdd": "%Y%m%d",
-}
-_CLOCKS = {
-    " H:m:s": " %H:%M:%S",
-    " H:m": " %H:%M",
-    " h:m:s a": " %I:%M:%S %p",
-    " h:m a": " %I:%M %p",
-    " H:m:s,SSS": " %H:%M:%S,%f",
-    "": "",
-}
-_FORMATS = {
-    date + clock: theirs + hours for clock, hours in _CLOCKS.items() for date, theirs in _DATES.items()
-}
-"""Spark's patterns, and the same in Python's words. Single letters take one digit or two."""
+_ENOUGH, _ENOUGH_NAMED = 0.95, 0.5
+"""The share of them that must be of it; the second where the column's name, or the user, says so."""
 
 
 def find_times(
@@ -66,12 +46,15 @@ def find_times(
     free = [name for name in sample.columns if name not in taken]
     named = [] if column is None else [column]
     for names in [named] if is_given else [named, free]:
-        found = {name: _settings(sample, name) for name in names}
+        found = {name: _settings(sample, name, _enough(name, column)) for name in names}
         timed = {name: settings for name, settings in found.items() if settings is not None}
         if timed:
             best = max(timed, key=lambda name: len(set(sample.columns[name])))
             return {"column": best, **timed[best]}
-    dated = {name: _date_format(sample, name) for name in dict.fromkeys([*named, *free])}
+    dated = {
+        name: _format_of(_known(sample, name), _enough(name, column))
+        for name in dict.fromkeys([*named, *free])
+    }
     days = {name: settings for name, settings in dated.items() if settings is not None}
     if column in days and is_given:
         days = {column: days[column]}
@@ -83,10 +66,7 @@ def find_times(
         combined = _of_a_day(sample, day, days[day], clock)
         if not is_given or column in (combined["column"], combined.get("timestamp_date")):
             return combined
-    what = "no column holds times" if column is None else f"{column!r} cannot be read as times"
-    if any(_iso(value) is not None for value in _known(sample, column)[:_LOOKED_AT]):
-        what = f"{column!r} holds no time between {FIRST:%Y} and {LAST:%Y}"
-    example = next(iter(_known(sample, column)), None)
+    what, example = _what_is_wrong(sample, column)
     raise SourceError(
         f"LOG: {what}{'' if example is None else f', such as {example!r}'}; the columns are "
         f"{', '.join(sample.columns)}.",
@@ -160,48 +140,68 @@ def _read(day: str | None, value: str, events: Mapping[str, Any]) -> datetime | 
     if events["timestamp_unit"] == "iso":
         text = value if day is None else f"{day} {value}"
         pattern = events.get("timestamp_format")
-        return _iso(text) if pattern is None else _by(_FORMATS[pattern], text)
-    start = _iso(day) if day is not None else None
+        return read_iso(text) if pattern is None else read_one(pattern, text)
+    start = read_iso(day) if day is not None else None
     if (day is not None and start is None) or not is_numeric([value]):
         return None
     seconds = (start.timestamp() if start else 0.0) + float(value) / _PER_SECOND[events["timestamp_unit"]]
     return datetime.fromtimestamp(min(max(seconds, 0.0), LAST.timestamp()), UTC)
 
 
+def _what_is_wrong(sample: Sample, column: str | None) -> tuple[str, str | None]:
+    """Why there are no times, and a value that is none."""
+    known = _known(sample, column)
+    if column is None:
+        return "no column holds times", None
+    read = {value: moment for value in known[:_LOOKED_AT] if (moment := read_iso(value)) is not None}
+    if not read:
+        return f"{column!r} cannot be read as times", next(iter(known), None)
+    if not any(FIRST < moment < LAST for moment in read.values()):
+        return f"{column!r} holds no time between {FIRST:%Y} and {LAST:%Y}", known[0]
+    return f"most of {column!r} cannot be read as times", next(
+        (v for v in known if read_iso(v) is None), None
+    )
+
+
 def _known(sample: Sample, name: str | None) -> list[str]:
-    return [value for value in sample.columns.get(name or "", []) if value is not None]
+    return known_of(sample.columns.get(name or "", []))
 
 
-def _settings(sample: Sample, name: str) -> dict[str, Any] | None:
+def _enough(name: str, column: str | None) -> float:
+    return _ENOUGH_NAMED if name == column else _ENOUGH
+
+
+def _settings(sample: Sample, name: str, enough: float) -> dict[str, Any] | None:
     """How a column's values are read as times; None: they are none, or none of an event's."""
     known = _known(sample, name)
     if name in sample.times:
         return {"timestamp_unit": "iso"}
-    if not known:
-        return None
     numbers = [float(value) for value in known if is_numeric([value])]
-    if len(numbers) >= _ENOUGH * len(known) and min(numbers) >= 0:
+    if numbers and len(numbers) >= enough * len(known):
         middle = sorted(numbers)[len(numbers) // 2]
         for unit, per in _PER_SECOND.items():
             if FIRST.timestamp() < middle / per < LAST.timestamp():
                 return {"timestamp_unit": unit}
-    if not any(":" in value for value in known[:100]):
-        return None
-    return _format_of(known)
+    return _format_of(known, enough) if any(":" in value for value in known[:100]) else None
 
 
-def _format_of(known: list[str]) -> dict[str, Any] | None:
-    """ISO, or the pattern that nearly all values follow."""
+def _format_of(known: list[str], enough: float) -> dict[str, Any] | None:
+    """ISO, or the pattern that most values follow, which have to be enough of them."""
     looked_at = known[:: max(1, len(known) // _LOOKED_AT)]
-    enough = _ENOUGH * len(looked_at)
-    read = [moment for moment in map(_iso, looked_at) if moment is not None]
-    if len(read) >= enough:
-        return {"timestamp_unit": "iso"} if _is_plausible(read) else None
-    fitting = {}
-    for pattern, theirs in _FORMATS.items():
-        read = [moment for moment in (_by(theirs, value) for value in looked_at) if moment is not None]
-        if len(read) >= enough and _is_plausible(read):
-            fitting[pattern] = read
+    iso = [moment for moment in map(read_iso, looked_at) if moment is not None]
+    if iso and len(iso) >= _ENOUGH * len(looked_at):
+        return {"timestamp_unit": "iso"} if _is_plausible(iso) else None
+    found = {pattern: read_by(pattern, looked_at) for pattern in FORMATS}
+    most = max(len(iso), *map(len, found.values()))
+    if not most or most < enough * len(looked_at):
+        return None
+    if len(iso) == most:
+        return {"timestamp_unit": "iso"} if _is_plausible(iso) else None
+    fitting = {
+        pattern: read
+        for pattern, read in found.items()
+        if len(read) >= max(_ENOUGH * most, enough * len(looked_at)) and _is_plausible(read)
+    }
     if not fitting:
         return None
     # Day and month in the wrong order scatter a log's days over the months of the year.
@@ -209,20 +209,14 @@ def _format_of(known: list[str]) -> dict[str, Any] | None:
     return {"timestamp_unit": "iso", "timestamp_format": best}
 
 
-def _date_format(sample: Sample, name: str) -> dict[str, Any] | None:
-    known = _known(sample, name)
-    return _format_of(known) if known else None
-
-
 def _of_a_day(sample: Sample, day: str, settings: dict[str, Any], clock: str | None) -> dict[str, Any]:
     """A column of dates, with the one that says when on that day, if there is such a one."""
     values = _known(sample, clock)
     if clock is None or not values:
         return {"column": day, **settings}
-    if all(_CLOCK.fullmatch(value) for value in values):
+    if _are_clocks(values):
         pattern = settings.get("timestamp_format")
-        has_seconds = all(value.count(":") == 2 for value in values)
-        own = {} if pattern is None else {"timestamp_format": pattern + (" H:m:s" if has_seconds else " H:m")}
+        own = {} if pattern is None else {"timestamp_format": pattern + _pattern_of_clocks(values)}
         return {"column": clock, "timestamp_unit": "iso", "timestamp_date": day, **own}
     most = max(map(float, values)) if is_numeric(values) else -1.0
     unit = next((unit for unit, per in _PER_SECOND.items() if 0 <= most < per * _DAY_SECONDS), None)
@@ -233,29 +227,20 @@ def _of_a_day(sample: Sample, day: str, settings: dict[str, Any], clock: str | N
 
 def _clock(sample: Sample, free: list[str]) -> str | None:
     """The column whose values are times of day."""
-    for name in free:
-        values = _known(sample, name)
-        if values and all(_CLOCK.fullmatch(value) for value in values[:_LOOKED_AT]):
-            return name
-    return None
+    return next((name for name in free if _are_clocks(_known(sample, name)[:_LOOKED_AT])), None)
+
+
+def _are_clocks(values: list[str]) -> bool:
+    clocks = sum(_CLOCK.fullmatch(value) is not None for value in values)
+    return bool(clocks) and clocks >= _ENOUGH * len(values)
+
+
+def _pattern_of_clocks(values: list[str]) -> str:
+    """By which the most of them are read, behind a date."""
+    patterns = (" H:m:s", " H:m", " H:m:s.SSSSSS")
+    today = "20000101"
+    return max(patterns, key=lambda p: len(read_by("yyyyMMdd" + p, [f"{today} {value}" for value in values])))
 
 
 def _is_plausible(read: list[datetime]) -> bool:
     return FIRST < sorted(read)[len(read) // 2] < LAST
-
-
-def _iso(text: str) -> datetime | None:
-    if not _ISO.match(text) or "," in text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _by(pattern: str, text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text, pattern).replace(tzinfo=UTC)
-    except ValueError:
-        return None
