@@ -39,8 +39,9 @@ def standing(config: Config, lake: Lake) -> Standing:
     found = lake.find(VERDICTS)
     try:
         inputs = inputs_of(config, lake, sequential_inputs(config, lake))
-    except LakeError:  # without a table nothing is measured or trained; one that is damaged stops `gather`
-        return Standing("" if found is None else "A table that it was decided on is not there any more.", {})
+    except LakeError as error:  # without a table nothing is measured or trained
+        told = f"It cannot be held against what is there now: {error}"
+        return Standing("" if found is None else told, {})
     augmented: dict[str, Mapping[str, Any] | None] = {}
     for task, section in SECTIONS.items():
         try:

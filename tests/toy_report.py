@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,17 @@ from training.toy_lake import toy_examples
 from training.toy_lift import synthetic_from
 
 
-def fill(config: Config, decision: str = "augment", *further: Measured) -> None:
-    """Write everything that a report shows, with this decision on rankers, and what was measured further."""
+def fill(
+    config: Config, decision: str = "augment", *further: Measured, sequences: Lineage | None = None
+) -> None:
+    """Write everything that a report shows, with this decision on rankers, and what was measured further.
+
+    Args:
+        config: its lake.
+        decision: on rankers.
+        further: what was measured as well.
+        sequences: the lineage of gold.sequences; None: it tells of no settings.
+    """
     write(config, BRONZE_EVENTS, _empty(BRONZE_EVENTS), {"rows_in": 1010, "accepted": 1000, "rejected": 10})
     reasons = [["unknown event_type"]] * 7 + [["event_ts before 1995-01-01", "unknown event_type"]] * 3
     columns = {"raw": ["{}"] * 10, "reasons": reasons, "ruleset_version": ["v"] * 10}
@@ -49,7 +59,7 @@ def fill(config: Config, decision: str = "augment", *further: Measured) -> None:
     counts = {"rows_in": 1000, "accepted": 900, "rejected": 40, "deduplicated": 60}
     write(config, SILVER_EVENTS, _empty(SILVER_EVENTS), counts)
     for table in (TRAINING_EXAMPLES, VOCABULARY, SEQUENCES):
-        write(config, table, _empty(table))
+        write(config, table, _empty(table), lineage=sequences if table is SEQUENCES else None)
     arm = config.lift.arms.get(toy_measured.CHOSEN)
     if arm is not None and arm.generator is not None:
         rows = synthetic_from(toy_examples(1), arm.generator, config, Lake.of(config).get(TRAINING_EXAMPLES))
@@ -116,7 +126,8 @@ def _write(
     counts: dict[str, int] | None,
     lineage: Lineage | None = None,
 ) -> None:
-    lineage = lineage or trace(f"toy/{table.name}", config, {"part": part})
+    # No job of the road made it: of which settings it is, is not told.
+    lineage = lineage or replace(trace(f"toy/{table.name}", config, {"part": part}), asked_hash=None)
     metadata = json.dumps({**lineage.metadata(part, counts), "schema": schema_hash(table)})
     write_deltalake(
         Lake.of(config).uri(table),

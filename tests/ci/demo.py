@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from ci.limited import Usage, run_limited
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lakehouse.steps import outdated
+from clicksmith.lakehouse.steps import outdated, read_by
 from clicksmith.tables import (
     ALL_TABLES,
     BRONZE_EVENTS,
@@ -53,6 +53,7 @@ GIGABYTE = 10**9
 EMPTY = {EVENT_FILES, EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED, SILVER_REJECTED, SEARCH_PAIRS}
 PURCHASES, ITEMS, USERS = 1_469_307, 92_331, 801
 """Rows of the source's own tables."""
+JOBS = ("clean_events", "build_training_set", "evaluate_synthetic", "measure_lift", "score_candidates")
 SECTIONS = ("lift", "quality", "distributions", "training", "recommenders", "data", "runs", "lineage")
 
 
@@ -85,7 +86,8 @@ def check_lake(config: Config, whole: bool) -> None:
         types = _column(lake, BRONZE_EVENTS, "event_type")
         purchases = pc.sum(pc.equal(types, "purchase")).as_py()
         assert purchases + counts[EVENTS_REJECTED.name] == PURCHASES, purchases
-    assert not outdated(config, lake), "what the run itself made is as it is configured"
+    read = [part for job in JOBS for part in read_by(config, job)]
+    assert read and not outdated(config, lake, read), "what the run itself made is as it is configured"
     _check_balance(lake, counts)
     _check_gold(lake, counts)
     _check_synthetic(config, lake)

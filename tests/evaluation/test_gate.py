@@ -122,6 +122,12 @@ def test_counts_and_undefined_figures_are_told_as_such():
     ), "of a lake that does not tell the figure itself"
 
 
+def test_a_figure_just_beyond_its_limit_does_not_look_like_it():
+    assert gate.Bound("min_shapes", 0.79996, 0.8, 0.79996).figures() == (
+        "column shapes (gate.min_shapes) 0.79996000, where at least 0.8 is needed"
+    )
+
+
 def test_a_lake_of_an_earlier_release_is_read():
     written = gate.gate_metrics(gate.decide("gan", rows(fidelity__pairs=0.2), LIMITS), 100)
     (bound,) = [

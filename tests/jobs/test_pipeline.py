@@ -10,7 +10,8 @@ import pytest
 
 import pipeline
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lakehouse.steps import outdated
+from clicksmith.lakehouse.lineage import asked_of
+from clicksmith.lakehouse.steps import expected_of, outdated, read_by
 from clicksmith.tables import (
     ALL_TABLES,
     BRONZE_EVENTS,
@@ -27,6 +28,8 @@ from clicksmith.tables import (
     VERDICTS,
     VOCABULARY,
 )
+
+ASKING = ("clean_events", "evaluate_synthetic", "measure_lift", "score_candidates")
 
 pytestmark = [pytest.mark.soak, pytest.mark.spark, pytest.mark.ray]
 
@@ -46,7 +49,10 @@ def test_every_table_exists_with_its_contract(finished_lake: Path):
 
 
 def test_all_of_it_is_as_configured(finished_lake: Path):
-    assert outdated(pipeline.config(finished_lake), Lake(str(finished_lake))) == []
+    config, lake = pipeline.config(finished_lake), Lake(str(finished_lake))
+    parts = [part for job in ("build_training_set", *ASKING) for part in read_by(config, job)]
+    assert all(asked_of(lake.get(*part)) == expected_of(config, part) is not None for part in parts)
+    assert outdated(config, lake, parts) == []
 
 
 def test_rows_balance_from_source_to_silver(finished_lake: Path):

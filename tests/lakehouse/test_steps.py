@@ -13,25 +13,29 @@ from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.lineage import Lineage, schema_hash
 from clicksmith.lakehouse.steps import (
     JUDGED,
-    ROAD,
     outdated,
+    read_by,
     trace_candidates,
     trace_cleaning,
     trace_gate,
     trace_generator,
     trace_ingest,
     trace_profiles,
+    trace_publishing,
     trace_replay,
     trace_training_set,
 )
 from clicksmith.tables import (
     BRONZE_EVENTS,
+    BRONZE_ITEMS,
+    BRONZE_USERS,
     EVALUATION_METRICS,
     ITEM_PROFILES,
     SEARCH_PAIRS,
     SEQUENCES,
     SILVER_EVENTS,
     SYNTHETIC_CANDIDATES,
+    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
     USER_PROFILES,
     VOCABULARY,
@@ -40,12 +44,17 @@ from clicksmith.tables import (
 
 ARMS = "lift.arms={none: {kind: none}, gan_25: {kind: synthetic, generator: gan, ratio: 0.25}}"
 GENERATORS = "generators={gan: {preset: ctgan, max_rows: 200}, smote: {preset: smote}}"
-PARTS = "generator=gan, gan.2, gan.3, smote"
+LABEL = "ranker.label=label_purchase"
+INGEST = ("bronze.events", "ingest_events")
+CLEAN = ("silver.events", "clean_events")
+TRAINING_SET = ("gold.training_examples", "build_training_set")
+GENERATE = ("gold.synthetic_candidates (generator=gan)", "train_generator")
+JUDGE = (f"gold.evaluation_metrics ({JUDGED})", "evaluate_synthetic")
 
 
 @pytest.fixture
 def configured(make_config: Callable[..., Config]) -> Callable[..., Config]:
-    return lambda *changes: make_config(GENERATORS, ARMS, "lift.num_fits=3", *changes)
+    return lambda *changes: make_config(GENERATORS, ARMS, LABEL, "lift.num_fits=3", *changes)
 
 
 def commit(lake: Lake, table: Table, lineage: Lineage, part: str | None = None) -> Snapshot:
@@ -61,121 +70,156 @@ def commit(lake: Lake, table: Table, lineage: Lineage, part: str | None = None) 
     return lake.get(table, part)
 
 
-def fill(lake: Lake, config: Config) -> None:
-    """As the jobs up to the gate do."""
-    events = commit(lake, BRONZE_EVENTS, trace_ingest(config, "of a file"))
-    clean = commit(lake, SILVER_EVENTS, trace_cleaning(config, {"events": events}))
+def ingest(lake: Lake, config: Config, content: str = "of a file") -> None:
+    for table in (BRONZE_ITEMS, BRONZE_USERS, BRONZE_EVENTS):
+        commit(lake, table, trace_ingest(config, content))
+
+
+def clean(lake: Lake, config: Config) -> None:
+    commit(lake, SILVER_EVENTS, trace_cleaning(config, {"events": lake.get(BRONZE_EVENTS)}))
+
+
+def build(lake: Lake, config: Config) -> None:
+    tables = {"events": SILVER_EVENTS, "items": BRONZE_ITEMS, "users": BRONZE_USERS}
+    inputs = {name: lake.get(table) for name, table in tables.items()}
     for table in (USER_PROFILES, ITEM_PROFILES):
-        commit(lake, table, trace_profiles(config, {"events": clean}))
+        commit(lake, table, trace_profiles(config, inputs))
     for table in (SEQUENCES, SEARCH_PAIRS, VOCABULARY, TRAINING_EXAMPLES):
-        commit(lake, table, trace_training_set(config, {"events": clean}))
-    generate(lake, config)
+        commit(lake, table, trace_training_set(config, inputs))
 
 
 def generate(lake: Lake, config: Config) -> None:
-    examples, candidates = lake.get(TRAINING_EXAMPLES), {}
+    examples = lake.get(TRAINING_EXAMPLES)
     for name in config.fits:
         lineage = trace_candidates(config, name, trace_generator(config, name, examples))
-        candidates[name] = commit(lake, SYNTHETIC_CANDIDATES, lineage, f"generator={name}")
-    commit(lake, EVALUATION_METRICS, trace_gate(config, examples, candidates), JUDGED)
+        commit(lake, SYNTHETIC_CANDIDATES, lineage, f"generator={name}")
 
 
-def found(config: Config, lake: Lake, job: str | None = None) -> list[tuple[str, str | None, str]]:
-    return [(one.table.name, one.part, one.first) for one in outdated(config, lake, job)]
+def judge(lake: Lake, config: Config) -> None:
+    candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits}
+    lineage = trace_gate(config, lake.get(TRAINING_EXAMPLES), candidates)
+    commit(lake, EVALUATION_METRICS, lineage, JUDGED)
+    for name, found in candidates.items():
+        commit(lake, SYNTHETIC_EXAMPLES, trace_publishing(config, name, found, True), f"generator={name}")
+
+
+STEPS = (ingest, clean, build, generate, judge)
+
+
+def fill(lake: Lake, config: Config) -> None:
+    """As the jobs up to the gate do."""
+    for step in STEPS:
+        step(lake, config)
+
+
+def found(config: Config, lake: Lake, job: str = "measure_lift") -> list[tuple[str, str]]:
+    return [(one.what, one.job) for one in outdated(config, lake, read_by(config, job))]
 
 
 def test_what_the_jobs_have_just_made_is_as_configured(configured, lake: Lake):
     assert found(configured(), lake) == [], "an empty lake"
     fill(lake, configured())
-    assert found(configured(), lake) == []
+    for job in ("clean_events", "build_training_set", "evaluate_synthetic", "train_recommender"):
+        assert read_by(configured(), job) and found(configured(), lake, job) == []
     assert found(configured("lift.num_seeds=7", "ranker.num_steps=9", "spark.driver_memory=3g"), lake) == []
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ("contract.max_rejected_fraction=0.4", [("bronze.events", None, "ingest_events")]),
-        ("cleaning.session_gap_minutes=29", [("silver.events", None, "clean_events")]),
-        (
-            "features.num_negatives=7",
-            [
-                ("gold.user_profiles", None, "build_profiles"),
-                ("gold.training_examples", None, "build_training_set"),
-            ],
-        ),
-        (
-            "generators.gan.num_steps=7",
-            [("gold.synthetic_candidates", "generator=gan, gan.2, gan.3", "train_generator")],
-        ),
-        ("synthesis.ratio=0.7", [("gold.synthetic_candidates", PARTS, "train_generator")]),
-        ("gate.min_pairs=0.71", [("gold.evaluation_metrics", JUDGED, "evaluate_synthetic")]),
-        ("ranker.label=label_click", [("gold.evaluation_metrics", JUDGED, "evaluate_synthetic")]),
+        ("contract.max_price=7", [INGEST]),
+        ("cleaning.session_gap_minutes=29", [CLEAN]),
+        ("features.num_negatives=7", [TRAINING_SET]),
+        ("generators.gan.num_steps=7", [GENERATE]),
+        ("synthesis.ratio=0.7", [GENERATE]),
+        ("gate.min_pairs=0.71", [JUDGE]),
+        ("ranker.label=label_click", [JUDGE]),
+        ("seed=8", [INGEST, JUDGE]),
+        # Of no interest: no arm takes its rows.
+        ("generators.smote.max_rows=300", []),
+        ("generators.more={preset: independent}", []),
     ],
 )
-def test_a_changed_setting_names_the_job_that_reads_it(configured, lake: Lake, change: str, expected: list):
-    base = configured("ranker.label=label_purchase")
-    fill(lake, base)
-    assert found(configured("ranker.label=label_purchase", change), lake) == expected
-
-
-def test_of_another_seed_is_everything(configured, lake: Lake):
+def test_a_changed_setting_names_the_job_to_begin_with(configured, lake: Lake, change: str, expected: list):
     fill(lake, configured())
-    jobs = tuple(job for *_, job in found(configured("seed=8"), lake))
-    assert jobs == tuple(job for job in ROAD[:7] if job != "synthesize_samples")
+    changed = configured(change)
+    assert found(changed, lake) == expected
+    fill(lake, changed)
+    assert found(changed, lake) == [] and (not expected or found(configured(), lake) == expected)
 
 
-def test_new_rows_upstream_are_no_fault_and_generated_rows_of_old_ones_are(configured, lake: Lake):
+def test_a_road_that_was_left_half_way(configured, lake: Lake):
+    """What was made before a step was run again is of the settings that it had then."""
+    old, new = configured(), configured("cleaning.session_gap_minutes=29")
+    fill(lake, old)
+    clean(lake, new)
+    assert found(new, lake) == [TRAINING_SET] and found(new, lake, "build_training_set") == []
+    build(lake, new)
+    assert found(new, lake) == [GENERATE]
+    generate(lake, new)
+    assert found(new, lake) == [("gold.synthetic_examples (generator=gan)", "evaluate_synthetic")]
+    judge(lake, new)
+    assert found(new, lake) == []
+
+
+def test_new_rows_are_no_other_settings(configured, lake: Lake):
+    fill(lake, configured())
+    for step in STEPS[:3]:
+        step(lake, configured(), *(("of one more file",) if step is ingest else ()))
+        assert found(configured(), lake) == []
+
+
+def test_batches_are_of_the_rules_of_their_day(configured, lake: Lake):
+    mapping = "events: {path: /logs, format: jsonl, columns: {item_id: sku}}"
+    files = f"source={{name: files, incremental: true, {mapping}}}"
+    fill(lake, configured(files))
+    changed = configured(files, "contract.max_price=7")
+    assert found(changed, lake) == []
+    ingest(lake, changed, "of one more batch")
+    commit(lake, BRONZE_EVENTS, trace_replay(changed, {}))
+    clean(lake, changed)
+    assert found(changed, lake) == [] and found(configured(files), lake) == []
+    assert found(configured(files, "cleaning.session_gap_minutes=29"), lake) == [CLEAN]
+
+
+def test_what_tells_of_no_settings_is_not_blamed(configured, lake: Lake):
+    """Of an earlier release, or loaded by hand; and all that was made from it."""
     config = configured()
     fill(lake, config)
-    events = commit(lake, BRONZE_EVENTS, trace_ingest(config, "of one more file"))
-    assert found(config, lake) == []
-    commit(lake, TRAINING_EXAMPLES, trace_training_set(config, {"events": events}))
-    assert found(config, lake)[0] == ("gold.synthetic_candidates", PARTS, "train_generator")
-    generate(lake, config)
-    assert found(config, lake) == []
+    lineage = trace_ingest(config, "of a file")
+    for table in (BRONZE_ITEMS, BRONZE_USERS, BRONZE_EVENTS):
+        commit(lake, table, Lineage("loaded by hand", lineage.fingerprint, "c" * 32))
+    for step in STEPS[1:]:
+        step(lake, config)
+    assert lake.get(TRAINING_EXAMPLES).metadata["asked_hash"] is None
+    assert lake.get(SYNTHETIC_EXAMPLES, "generator=gan").metadata["asked_hash"] is None
+    assert found(configured("features.num_negatives=7"), lake) == []
 
 
-def test_a_replay_counts_as_the_ingest_and_the_rows_of_others_as_nothing(configured, lake: Lake):
-    config = configured()
-    commit(lake, BRONZE_EVENTS, trace_replay(config, {}))
-    assert found(config, lake) == []
-    changed = configured("contract.max_rejected_fraction=0.4")
-    assert found(changed, lake) == [("bronze.events", None, "ingest_events")]
-    lineage = trace_ingest(changed, "")
-    commit(lake, BRONZE_EVENTS, Lineage("loaded by hand", lineage.fingerprint, "c" * 32))
-    assert found(changed, lake) == found(config, lake) == []
-
-
-def test_a_job_is_told_of_what_it_reads_alone(configured, lake: Lake):
+def test_what_is_damaged_is_for_the_job_that_reads_it(configured, lake: Lake):
     fill(lake, configured())
-    other = configured("features.num_negatives=7", "gate.min_pairs=0.71")
-    assert found(other, lake, "build_training_set") == [("gold.user_profiles", None, "build_profiles")]
-    assert [job for *_, job in found(other, lake, "train_generator")] == [
-        "build_profiles",
-        "build_training_set",
-    ]
-    assert found(other, lake, "measure_lift")[-1] == ("gold.evaluation_metrics", JUDGED, "evaluate_synthetic")
-    assert not any(found(configured("seed=8"), lake, job) for job in ROAD[:1])
+    changed = configured("features.num_negatives=7")
+    write_deltalake(lake.uri(SILVER_EVENTS), SILVER_EVENTS.arrow_schema.empty_table(), mode="append")
+    assert found(changed, lake) == [TRAINING_SET] and found(changed, lake, "build_training_set") == []
 
 
 def test_a_job_says_so(configured, lake: Lake, capfd: pytest.CaptureFixture[str]):
     def run(config: Config) -> None:
         pass
 
-    run.__code__ = run.__code__.replace(co_filename="jobs/train_recommender.py")  # whence a job has its name
+    run.__code__ = run.__code__.replace(co_filename="jobs/train_generator.py")  # whence a job has its name
     fill(lake, configured("seed=42"))
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    flags = [f"lake.root={lake.root}", GENERATORS, ARMS, "lift.num_fits=3"]
+    flags = [f"lake.root={lake.root}", GENERATORS, ARMS, LABEL, "lift.num_fits=3"]
     told = {}
     for change in ("seed=42", "features.num_negatives=7"):
         assert run_job(run, "A job.", [f"--set={flag}" for flag in (*flags, change)]) == 0
         lines = capfd.readouterr().err.splitlines()
         told[change] = [line.partition("clicksmith: ")[2] for line in lines if "WARNING" in line]
     root.handlers[:], root.level = handlers, level
-    why = "was made with another seed or other settings of features than are configured now"
     assert told["seed=42"] == []
     assert told["features.num_negatives=7"] == [
-        f"gold.user_profiles {why}: run build_profiles again, and the jobs after it.",
-        f"gold.training_examples {why}: run build_training_set again, and the jobs after it.",
+        "gold.training_examples was made with other settings (seed, features, or those of what it was made "
+        "from) than are configured now: run build_training_set again, and the jobs after it."
     ]

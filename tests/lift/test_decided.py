@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.lineage import schema_hash
-from clicksmith.lakehouse.steps import sequential_inputs, trace_training_set
+from clicksmith.lakehouse.steps import expected_of, sequential_inputs, trace_training_set
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
 from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS, VOCABULARY
@@ -210,7 +211,7 @@ def test_a_verdict_downstream_of_other_settings_is_refused(
 ) -> None:
     """Its tables are the newest ones, and yet not what the configuration asks for."""
     config = make_config(*QUICK)
-    lineage = trace_training_set(config, {})
+    lineage = replace(trace_training_set(config, {}), asked_hash=expected_of(config, (SEQUENCES, None)))
     metadata = json.dumps({**lineage.metadata(), "schema": schema_hash(SEQUENCES)})
     rows = gold.open(SEQUENCES).to_pyarrow_table()  # type: ignore[union-attr]
     write_deltalake(
@@ -224,7 +225,7 @@ def test_a_verdict_downstream_of_other_settings_is_refused(
     assert decided(config, gold, "ranking", inputs) is not None
     changed = make_config(*QUICK, "features.num_negatives=7")
     with pytest.raises(
-        TrainingError, match=r"sequences was made with .* run build_training_set again.*Do so"
+        TrainingError, match=r"sequences was made with other settings .* run build_training_set again.*Do so"
     ):
         decided(changed, gold, "ranking", inputs)
 

@@ -1,5 +1,6 @@
 """What has to be known beside a decision: each sentence where it applies, and nowhere else."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,6 +111,9 @@ def card(name: str, metric: str, *values: float) -> dict:
         ((0.612, 0.611, 0.612, 0.607), False),  # less than a twentieth of .112
         ((0.612,), False),
         ((), False),
+        ((0.49, 0.49), False),  # of what was never above chance nothing is lost
+        ((0.49, 0.48, 0.3, 0.2), False),
+        ((math.nan, math.nan, math.nan), False),  # validation rows of one class
     ],
 )
 def test_a_model_that_overfits_is_told(values, is_told):
@@ -149,6 +153,7 @@ def judgement(fit: str, **changes: float) -> list[Metric]:
     return gate_metrics(decide(fit, own, GateConfig(max_c2st_auc=0.7)), 9)
 
 
+ARMS = {"none": {"generator": None}} | {name: {"generator": name} for name in ("ar", "gan", "smote")}
 C2ST = "AUC of trees that tell the rows from real ones (C2ST, gate.max_c2st_auc)"
 
 
@@ -160,17 +165,22 @@ def test_what_the_gate_withheld_is_told_with_the_first_bound():
         *judgement("gan", **bad),
         *judgement("gan.2", **bad),
         *judgement("smote", **bad),
+        *judgement("idle", **bad),  # no arm takes its rows
     ]
     told = f"{C2ST} 0.7100, at worst 0.7300 (95 %), where at most 0.7 is allowed"
-    assert cautions.withheld_sentence(verdict, figures) == (
+    assert cautions.withheld_sentence(verdict, figures, ARMS) == (
         f"Withheld by the gate, and so not measured: the rows of 2 of 2 fits of gan, by {told}; the rows of "
         f"smote, by {told}."
     )
     some = [*judgement("gan"), *judgement("gan.2", **bad), *judgement("gan.3")]
-    assert "measured: the rows of 1 of 3 fits of gan, by AUC" in cautions.withheld_sentence(verdict, some)
-    assert cautions.withheld_sentence(verdict, judgement("gan")) == ""
-    assert cautions.withheld_sentence({**verdict, "stale": "Of other rows."}, figures) == ""
-    assert cautions.withheld_sentence(judged(NOISY, NEXT_ITEM), figures) == "", "sequences are not generated"
+    assert "measured: the rows of 1 of 3 fits of gan, by AUC" in cautions.withheld_sentence(
+        verdict, some, ARMS
+    )
+    assert cautions.withheld_sentence(verdict, judgement("gan"), ARMS) == ""
+    assert cautions.withheld_sentence({**verdict, "stale": "Of other rows."}, figures, ARMS) == ""
+    assert cautions.withheld_sentence(judged(NOISY, NEXT_ITEM), figures, ARMS) == "", (
+        "sequences are not generated"
+    )
 
 
 @pytest.fixture
@@ -178,8 +188,12 @@ def config(tmp_path: Path) -> Config:
     return load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path / 'lake'}"])
 
 
-def test_the_first_page_has_what_applies_and_nothing_else(config):
+def test_the_first_page_has_what_applies_and_nothing_else(config, tmp_path):
     """The last fit leaks; the toy's control has an AUC of .781, and its models beat popularity."""
+    toy_report.fill(config)
+    assert "Withheld by the gate" not in render(gathered(config)), "no arm takes the last fit's rows"
+    arm = "lift.arms.dense={kind: synthetic, generator: dense_gan, ratio: 0.25}"
+    config = load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path / 'other'}", arm])
     toy_report.fill(config)
     page = render(gathered(config))
     ranking = Checker.of(page).words.partition("What each arm gives")[0].partition("Next item:")[0]

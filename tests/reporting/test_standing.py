@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +14,10 @@ import write_report
 from builders import at
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lakehouse.steps import trace_cleaning
+from clicksmith.lakehouse.steps import expected_of, trace_training_set
 from clicksmith.reporting.decisions import verdict_line
 from clicksmith.reporting.html import render
-from clicksmith.tables import JOB_RUNS, SEQUENCES, SILVER_EVENTS, TRAINING_EXAMPLES, Table
+from clicksmith.tables import JOB_RUNS, SEQUENCES, TRAINING_EXAMPLES, Table
 from reporting.checker import Checker
 from reporting.toy_measured import CHOSEN
 from toy_report import gathered
@@ -93,17 +94,16 @@ def test_a_verdict_of_other_rows_is_out_of_date(config):
 
 
 def test_a_verdict_downstream_of_other_settings_is_out_of_date(config):
-    """All that was measured is as it was, but the configuration asks for other events to learn from."""
-    toy_report.fill(config)
-    toy_report.write(
-        config, SILVER_EVENTS, SILVER_EVENTS.arrow_schema.empty_table(), lineage=trace_cleaning(config, {})
-    )
+    """All that was measured is as it was, but the configuration asks for other sequences."""
+    lineage = trace_training_set(config, {})
+    toy_report.fill(config, sequences=replace(lineage, asked_hash=expected_of(config, (SEQUENCES, None))))
     assert not any(one["is_stale"] for one in reported(config)[1]["decisions"])
-    changed = other(config.lake.root, "cleaning.session_gap_minutes=29")
+    changed = other(config.lake.root, "features.num_negatives=3")
     page, found = reported(changed)
     told = (
-        "silver.events was made with another seed or other settings of cleaning than are configured now: run "
-        "clean_events again, and the jobs after it. Until then train_recommender follows no verdict."
+        "gold.sequences was made with other settings (seed, features, or those of what it was made from) "
+        "than are configured now: run build_training_set again, and the jobs after it. Until then "
+        "train_recommender follows no verdict."
     )
     assert f"Out of date: measure again {told}" in page
     assert [one["is_stale"] for one in found["decisions"]] == [True, True] and shown(changed) == []
@@ -113,7 +113,7 @@ def test_a_lake_that_lacks_a_table_has_a_report(config):
     toy_report.fill(config)
     shutil.rmtree(Path(config.lake.root) / "gold" / "vocabulary")
     page, found = reported(config)
-    assert "A table that it was decided on is not there any more." in page
+    assert "It cannot be held against what is there now: gold.vocabulary was not found in the lake" in page
     assert found["decisions"][0]["is_stale"] and found["recommenders"] == []
 
 

@@ -19,9 +19,9 @@ from clicksmith.evaluation.sample import Coding
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.commit import commit, read
-from clicksmith.lakehouse.lineage import trace
 from clicksmith.lakehouse.sample import smallest_hashes
 from clicksmith.lakehouse.session import open_session
+from clicksmith.lakehouse.steps import trace_publishing
 from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
 from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
@@ -126,7 +126,7 @@ def publish(config: Config, lake: Lake, generator: str, candidates: Snapshot, pa
     readers can tell "withheld" from "not judged yet". What was decided already starts no Spark.
     """
     part = f"generator={generator}"
-    lineage = trace(f"publish_samples/{generator}", config, {"passed": passed}, {"candidates": candidates})
+    lineage = trace_publishing(config, generator, candidates, passed)
     if lineage.is_committed(lake, SYNTHETIC_EXAMPLES, part=part):
         logger.info("%s (%s): already decided, nothing written", SYNTHETIC_EXAMPLES.name, part)
         return

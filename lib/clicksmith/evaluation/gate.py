@@ -46,17 +46,20 @@ class Bound:
         Where the figure has an interval, both are told: ``0.7100, at worst 0.7300 (95 %), where ...``.
         """
         wanted, verb = ("at least", "needed") if self.name.startswith("min_") else ("at most", "allowed")
-        told = f"at worst {_number(self.value)}"
+        worst = _number(self.value, self.limit)
+        told = f"at worst {worst}"
         if self.found is not None:
-            found = _number(self.found)
-            told = found if found == _number(self.value) else f"{found}, {told} (95 %)"
+            found = _number(self.found, self.limit)
+            told = found if found == worst else f"{found}, {told} (95 %)"
         return f"{titled(self.name)} {told}, where {wanted} {self.limit:g} is {verb}"
 
 
-def _number(value: float) -> str:
-    """A figure to four digits; a count, and what is undefined, in words of its own."""
+def _number(value: float, limit: float) -> str:
+    """A figure to four digits, to more where these are its limit's; a count; or that it is undefined."""
     if math.isnan(value):
         return "undefined"
+    if value != limit and round(value, 4) == round(limit, 4):
+        return f"{value:.8f}"
     return f"{value:g}" if value == round(value) and abs(value) > 1 else f"{value:.4f}"
 
 

@@ -17,7 +17,7 @@ from clicksmith.errors.explain import explain
 from clicksmith.errors.redact import redact_text, secrets_in
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.runs import record_run
-from clicksmith.lakehouse.steps import ROAD, outdated
+from clicksmith.lakehouse.steps import outdated, read_by
 from clicksmith.lakehouse.traces import keep_trace
 
 EXIT_USER_ERROR = 2
@@ -91,7 +91,7 @@ def run_job(run: Callable[[Config], None], description: str | None, argv: Sequen
 
 def _warn_of_outdated(config: Config, job: str) -> None:
     """A job takes what lies there: where other settings made it, whoever changed them has to know."""
-    for what in outdated(config, Lake.of(config), job) if job in ROAD else ():
+    for what in outdated(config, Lake.of(config), read_by(config, job)):
         logging.getLogger("clicksmith").warning("%s", what)
 
 

@@ -48,6 +48,8 @@ class Lineage:
         config_hash: of the sections that the job reads.
         inputs: snapshots read, by name.
         settings: the sections themselves, for cards and reports.
+        asked_hash: of the settings of this job and of all that made its inputs, whatever their rows; None: of
+            an input that is not known.
         began: the moment that the run holds events' times against, where it does; see `begun`.
     """
 
@@ -56,6 +58,7 @@ class Lineage:
     config_hash: str
     inputs: Mapping[str, Snapshot] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    asked_hash: str | None = None
     began: datetime | None = None
 
     @property
@@ -76,6 +79,7 @@ class Lineage:
             "run_id": self.run_id,
             "fingerprint": self.fingerprint,
             "config_hash": self.config_hash,
+            "asked_hash": self.asked_hash,
             "inputs": self.input_versions,
             "input_tables": {name: snapshot.table.name for name, snapshot in self.inputs.items()},
             "counts": dict(counts or {}),
@@ -138,8 +142,9 @@ def trace(
         extra_inputs: fingerprints of inputs that are no tables, e.g. source files or models.
     """
     inputs = inputs or {}
-    settings = json.loads(json.dumps({"seed": config.seed, **sections}, default=plain))
+    settings = _settings(config, sections)
     config_hash = digest(settings)
+    asked_hash = asked(config, sections, {name: asked_of(snapshot) for name, snapshot in inputs.items()})
     content = [
         job,
         REVISIONS.get(job.split("/")[0], 0),
@@ -147,4 +152,20 @@ def trace(
         {name: [snapshot.fingerprint, schema_hash(snapshot.table)] for name, snapshot in inputs.items()},
         dict(extra_inputs or {}),
     ]
-    return Lineage(job, digest(content), config_hash, inputs, settings)
+    return Lineage(job, digest(content), config_hash, inputs, settings, asked_hash)
+
+
+def asked(config: Config, sections: Mapping[str, Any], inputs: Mapping[str, str | None]) -> str | None:
+    """The hash of a job's settings and of those that made its inputs, from their own such hashes."""
+    return None if None in inputs.values() else digest([_settings(config, sections), dict(inputs)])
+
+
+def asked_of(snapshot: Snapshot) -> str | None:
+    """Of what a commit made; None: it was made before commits told."""
+    found: str | None = snapshot.metadata.get("asked_hash")
+    return found
+
+
+def _settings(config: Config, sections: Mapping[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads(json.dumps({"seed": config.seed, **sections}, default=plain))
+    return settings

@@ -1,61 +1,63 @@
-"""What jobs depend on, up to the gate, and what in a lake was made otherwise. Needs no Spark.
+"""What jobs depend on, up to the gate, and what in a lake was made with other settings. Needs no Spark.
 
 Here and not in the jobs, so that a report, or a job further down, can tell without an engine whether what it
-reads is what the configuration asks for.
+reads is what the configuration asks for. Rows are not asked about: a lake is filled at other times than it is
+learnt from. Each commit tells of which settings it is, and so of which those are that made its inputs.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from clicksmith.config import Config
+from clicksmith.config import Config, FilesConfig
+from clicksmith.errors import LakeError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lakehouse.lineage import Lineage, trace
+from clicksmith.lakehouse.lineage import Lineage, asked, asked_of, trace
 from clicksmith.tables import (
     BRONZE_EVENTS,
+    BRONZE_ITEMS,
+    BRONZE_USERS,
     EVALUATION_METRICS,
     ITEM_PROFILES,
     SEARCH_PAIRS,
     SEQUENCES,
     SILVER_EVENTS,
     SYNTHETIC_CANDIDATES,
+    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
     USER_PROFILES,
     VOCABULARY,
     Table,
 )
 
-ROAD = (
-    "ingest_events",
-    "clean_events",
-    "build_profiles",
-    "build_training_set",
-    "train_generator",
-    "synthesize_samples",
-    "evaluate_synthetic",
-    "measure_lift",
-    "train_recommender",
-    "score_candidates",
-    "export_recommender",
-)
-"""Jobs in the order in which they read one another's tables."""
-
-_LEARNT_FROM = (TRAINING_EXAMPLES, SEQUENCES, SEARCH_PAIRS, VOCABULARY)
-_REPLAYS = {"ingest_events": ("replay_rejected",)}
-
-Inputs = Mapping[str, Snapshot]
 JUDGED = "job=evaluate_synthetic"
 """The part of gold.evaluation_metrics that the gate rests on."""
+
+Inputs = Mapping[str, Snapshot]
+Part = tuple[Table, str | None]
+"""A table, or a part of it as `commit` names one."""
+
+_SOURCE = {"events": BRONZE_EVENTS}
+_SILVER = {"events": SILVER_EVENTS, "items": BRONZE_ITEMS, "users": BRONZE_USERS}
+_STEPS: Mapping[str, tuple[str, tuple[Table, ...], Mapping[str, Table]]] = {
+    "ingest_events": ("source, contract", (BRONZE_EVENTS, BRONZE_ITEMS, BRONZE_USERS), {}),
+    "clean_events": ("cleaning", (SILVER_EVENTS,), _SOURCE),
+    "build_profiles": ("features", (USER_PROFILES, ITEM_PROFILES), _SILVER),
+    "build_training_set": ("features", (TRAINING_EXAMPLES, SEQUENCES, SEARCH_PAIRS, VOCABULARY), _SILVER),
+}
+"""By job, in their order: the sections that it reads, the tables that it writes, and its inputs."""
 
 
 def trace_ingest(config: Config, fingerprint: str) -> Lineage:
     """The lineage of an ingest; `fingerprint` is of the source's content."""
-    return trace("ingest_events", config, _reading(config), extra_inputs={"source": fingerprint})
+    lineage = trace("ingest_events", config, _reading(config), extra_inputs={"source": fingerprint})
+    return replace(lineage, asked_hash=_asked_of_step(config, "ingest_events"))
 
 
 def trace_replay(config: Config, inputs: Inputs) -> Lineage:
     """The lineage of trying rejected events again."""
-    return trace("replay_rejected", config, _reading(config), inputs)
+    lineage = trace("replay_rejected", config, _reading(config), inputs)
+    return replace(lineage, asked_hash=_asked_of_step(config, "ingest_events"))
 
 
 def _reading(config: Config) -> dict[str, Any]:
@@ -94,14 +96,27 @@ def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
 def trace_candidates(config: Config, name: str, generator: Lineage) -> Lineage:
     """The lineage of a generator's candidates."""
     sections, inputs = {"synthesis": config.synthesis}, {name: generator.fingerprint}
-    return trace(f"synthesize_samples/{name}", config, sections, extra_inputs=inputs)
+    lineage = trace(f"synthesize_samples/{name}", config, sections, extra_inputs=inputs)
+    return replace(lineage, asked_hash=asked(config, sections, {name: generator.asked_hash}))
 
 
 def trace_gate(config: Config, examples: Snapshot, candidates: Inputs) -> Lineage:
     """The lineage of the gate's figures."""
     limits = {name: generator.max_rows for name, generator in config.fits.items()}
-    sections = {"gate": config.gate, "label": config.ranker.label, "max_rows": limits}
-    return trace("evaluate_synthetic", config, sections, {"training_examples": examples, **candidates})
+    inputs, sections = {"training_examples": examples, **candidates}, {**_gate(config), "max_rows": limits}
+    lineage = trace("evaluate_synthetic", config, sections, inputs)
+    # What is judged tells by itself of which settings it is.
+    return replace(lineage, asked_hash=asked(config, _gate(config), {}))
+
+
+def _gate(config: Config) -> dict[str, Any]:
+    return {"gate": config.gate, "label": config.ranker.label}
+
+
+def trace_publishing(config: Config, name: str, candidates: Snapshot, passed: bool) -> Lineage:
+    """The lineage of a generator's published rows: all of the candidates, or none."""
+    lineage = trace(f"publish_samples/{name}", config, {"passed": passed}, {"candidates": candidates})
+    return replace(lineage, asked_hash=asked_of(candidates))
 
 
 def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
@@ -118,89 +133,127 @@ def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
     return {name: lake.get(table) for name, table in tables.items()}
 
 
+def read_by(config: Config, job: str) -> list[Part]:
+    """What a job reads of what other settings may have made; nothing of a job that reads no such table."""
+    if job in _STEPS:
+        return [(table, None) for table in _STEPS[job][2].values()]
+    examples: list[Part] = [(TRAINING_EXAMPLES, None)]
+    if job == "evaluate_synthetic":
+        return [*examples, *((SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits)]
+    if job in ("train_generator", "synthesize_samples"):
+        return examples
+    if job in ("score_candidates", "export_recommender"):
+        return [*examples, (SEQUENCES, None)]
+    if job in ("measure_lift", "train_recommender"):
+        return [*examples, (SEQUENCES, None), *measured_rows(config)]
+    return []
+
+
+def measured_rows(config: Config) -> list[Part]:
+    """The published rows that a measurement adds, of every fit that an arm names, and what the gate found."""
+    generators = sorted({arm.generator for arm in config.lift.arms.values() if arm.generator is not None})
+    parts: list[Part] = [
+        (SYNTHETIC_EXAMPLES, f"generator={fit}") for name in generators for fit in config.fits_of(name)
+    ]
+    return [*parts, (EVALUATION_METRICS, JUDGED)] if parts else []
+
+
 @dataclass(frozen=True)
 class Outdated:
-    """What lies in the lake, and is not what the configuration asks for.
+    """What lies in the lake, and is not of the settings of now.
 
     Attributes:
-        table, part: what.
-        why: what it was made with, or of.
-        first: the job to run again, with those after it.
+        what: the table, or its part.
+        sections: whose settings made it.
+        job: that mends it, and those after it.
     """
 
-    table: Table
-    part: str | None
-    why: str
-    first: str
+    what: str
+    sections: str
+    job: str
 
     def __str__(self) -> str:
         """A sentence."""
-        what = self.table.name if self.part is None else f"{self.table.name} ({self.part})"
-        return f"{what} was made {self.why}: run {self.first} again, and the jobs after it."
+        return (
+            f"{self.what} was made with other settings (seed, {self.sections}, or those of what it was made "
+            f"from) than are configured now: run {self.job} again, and the jobs after it."
+        )
 
 
-def outdated(config: Config, lake: Lake, job: str | None = None) -> list[Outdated]:
-    """Of what a job reads, what was made otherwise than the configuration says now.
+def outdated(config: Config, lake: Lake, parts: Iterable[Part]) -> list[Outdated]:
+    """Of some tables, or parts, what other settings made than those that are configured now.
 
-    New rows upstream are no fault: a lake is filled at other times than it is learnt from. From the training
-    examples on they are, since what is generated has to be of the rows that it is mixed with.
+    Of each the first step upstream is told whose settings are others. Nothing is said of what is not there or
+    cannot be opened, which is for the job that reads it, and of what was committed before commits told.
 
     Args:
         config: the configuration.
         lake: the lake.
-        job: one of `ROAD`: what it and later ones write is not looked at. None: all is.
-
-    Raises:
-        LakeError: a table cannot be opened.
+        parts: see `read_by`.
     """
-    before = ROAD if job is None else ROAD[: ROAD.index(job)]
-    return [*_of_rows(config, lake, before), *_of_samples(config, lake, before)]
+    found: dict[str, Outdated] = {}
+    for part in parts:
+        if (one := _first_other(config, lake, part)) is not None:
+            found.setdefault(one.job, one)  # one table speaks for all of a job's
+    return list(found.values())
 
 
-def _of_rows(config: Config, lake: Lake, before: Collection[str]) -> Iterator[Outdated]:
-    """Up to the training examples: by settings alone."""
-    steps: tuple[tuple[Lineage, str, tuple[Table, ...]], ...] = (
-        (trace_ingest(config, ""), "source or contract", (BRONZE_EVENTS,)),
-        (trace_cleaning(config, {}), "cleaning", (SILVER_EVENTS,)),
-        (trace_profiles(config, {}), "features", (USER_PROFILES, ITEM_PROFILES)),
-        (trace_training_set(config, {}), "features", _LEARNT_FROM),
-    )
-    for lineage, sections, tables in steps:
-        found = [lake.find(table) for table in tables] if lineage.job in before else []
-        others = [one.table for one in found if one is not None and _has_other_settings(lineage, one)]
-        if others:
-            why = f"with another seed or other settings of {sections} than are configured now"
-            yield Outdated(others[0], None, why, lineage.job)  # it speaks for all of the job
+def _first_other(config: Config, lake: Lake, part: Part) -> Outdated | None:
+    if not _is_other(config, lake, part):  # it tells of all that is upstream as well
+        return None
+    table, name = next(one for one in _upstream(part) if one == part or _is_other(config, lake, one))
+    return Outdated(table.name if name is None else f"{table.name} ({name})", *_made_by(table))
 
 
-def _has_other_settings(lineage: Lineage, found: Snapshot) -> bool:
-    """Whether the same job took other settings; a replay takes the ingest's."""
-    is_own = found.metadata.get("job") in (lineage.job, *_REPLAYS.get(lineage.job, ()))
-    return is_own and found.metadata.get("config_hash") != lineage.config_hash
+def _is_other(config: Config, lake: Lake, part: Part) -> bool:
+    try:
+        there = lake.find(*part)
+    except LakeError:
+        return False
+    return there is not None and asked_of(there) not in (None, expected_of(config, part))
 
 
-def _of_samples(config: Config, lake: Lake, before: Collection[str]) -> Iterator[Outdated]:
-    """From the training examples to the gate: by all that determines them."""
-    examples = lake.find(TRAINING_EXAMPLES) if "synthesize_samples" in before else None
-    if examples is None:
-        return
-    found = {name: lake.find(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits}
-    candidates = {name: snapshot for name, snapshot in found.items() if snapshot is not None}
-    others = [
-        name
-        for name, snapshot in candidates.items()
-        if _is_other(trace_candidates(config, name, trace_generator(config, name, examples)), snapshot)
-    ]
-    if others:
-        part = f"generator={', '.join(others)}"
-        why = "with another seed, other settings of generators or synthesis, or of other examples than now"
-        yield Outdated(SYNTHETIC_CANDIDATES, part, why, "train_generator")
-    judged = lake.find(EVALUATION_METRICS, JUDGED) if "evaluate_synthetic" in before else None
-    if judged is not None and _is_other(trace_gate(config, examples, candidates), judged):
-        why = "with another seed, other settings of gate or label, or of other generated rows than now"
-        yield Outdated(EVALUATION_METRICS, JUDGED, why, "evaluate_synthetic")
+def _upstream(part: Part) -> list[Part]:
+    """What a part is made from, the first step's tables first, and itself."""
+    table, name = part
+    if table is SYNTHETIC_EXAMPLES:
+        return [*_upstream((SYNTHETIC_CANDIDATES, name)), part]
+    if table is SYNTHETIC_CANDIDATES:
+        return [*_upstream((TRAINING_EXAMPLES, None)), part]
+    inputs = next((inputs for _, tables, inputs in _STEPS.values() if table in tables), {})
+    return [*(upper for one in inputs.values() for upper in _upstream((one, None))), part]
 
 
-def _is_other(lineage: Lineage, found: Snapshot) -> bool:
-    """Whether the same job has made something else."""
-    return bool(found.metadata.get("job") == lineage.job and not lineage.made(found))
+def _made_by(table: Table) -> tuple[str, str]:
+    """The sections of which a table takes settings, and the job to begin with."""
+    if table is EVALUATION_METRICS:
+        return "gate, ranker.label", "evaluate_synthetic"
+    if table is SYNTHETIC_CANDIDATES:
+        return "generators, synthesis", "train_generator"
+    if table is SYNTHETIC_EXAMPLES:
+        return "generators, synthesis", "evaluate_synthetic"
+    return next((sections, job) for job, (sections, tables, _) in _STEPS.items() if table in tables)
+
+
+def expected_of(config: Config, part: Part) -> str | None:
+    """The hash that a part's commit would carry now, see `Lineage.asked_hash`."""
+    table, name = part
+    if table is EVALUATION_METRICS:
+        return asked(config, _gate(config), {})
+    if table in (SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES) and name is not None:
+        fit = name.partition("=")[2]
+        examples = {"training_examples": expected_of(config, (TRAINING_EXAMPLES, None))}
+        generator = asked(config, {"generator": config.fits[fit]}, examples)
+        return asked(config, {"synthesis": config.synthesis}, {fit: generator})
+    job = next(job for job, (_, tables, _) in _STEPS.items() if table in tables)
+    return _asked_of_step(config, job)
+
+
+def _asked_of_step(config: Config, job: str) -> str | None:
+    inputs = {name: expected_of(config, (table, None)) for name, table in _STEPS[job][2].items()}
+    if job == "ingest_events":
+        # Batch by batch, each by the rules of its day: no later setting makes the earlier ones other rows.
+        is_batched = isinstance(config.source, FilesConfig) and config.source.incremental
+        return "batches" if is_batched else asked(config, _reading(config), inputs)
+    sections = {"cleaning": config.cleaning} if job == "clean_events" else {"features": config.features}
+    return asked(config, sections, inputs)

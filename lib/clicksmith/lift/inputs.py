@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, trace
-from clicksmith.lakehouse.steps import outdated
+from clicksmith.lakehouse.steps import measured_rows, outdated
 from clicksmith.tables import (
     BRONZE_ITEMS,
     SEARCH_PAIRS,
@@ -70,9 +70,9 @@ def why_stale(config: Config, lake: Lake, inputs: Mapping[str, Snapshot], verdic
         inputs: what a measurement would read now, see `inputs_of`.
         verdicts: the newest ones.
     """
-    upstream = [str(what) for what in outdated(config, lake, JOB)]
-    if upstream:
-        return " ".join(upstream)
+    tables = [(one.table, None) for name, one in inputs.items() if not name.startswith(SYNTHETIC)]
+    if upstream := outdated(config, lake, [*tables, *measured_rows(config)]):
+        return " ".join(map(str, upstream))
     if lineage_of(config, inputs).made(verdicts):
         return ""
     return (

@@ -1,5 +1,6 @@
 """What a reader has to know beside a decision, a sentence each; empty where it does not apply."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,14 +54,14 @@ def weak_sentence(verdict: Verdict, figures: Sequence[Metric], cards: Sequence[M
     metric = words.metric_words(evidence["metric"])
     if verdict["task"] == "ranking":
         found = control_value(evidence, figures)
-        if found is None or evidence["metric"] != "auc" or not found < WEAK_AUC:
+        if found is None or evidence["metric"] != "auc" or not round(found, 3) < WEAK_AUC:
             return ""
         how = "hardly" if found > _CHANCE["auc"] else "no"
         return f"The control itself ranks {how} better than chance ({metric} {found:.3f}): {_SO_WEAK}."
     baseline, name = _BASELINES[verdict["task"]]
     told = _card(verdict, cards).get("metrics", {})
     own, other = told.get(f"test_{evidence['metric']}"), told.get(f"{baseline}_{evidence['metric']}")
-    if own is None or other is None or own > other:
+    if own is None or other is None or math.isnan(own) or own > other:
         return ""
     return (
         f"The shipped model itself does no better than {name} ({metric} {own:.4f}, {name} {other:.4f}): "
@@ -74,12 +75,13 @@ def overfit_sentence(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> st
     rounds = [
         (row["step"], row[f"validation_{metric}"])
         for row in _card(verdict, cards).get("history", ())
-        if row.get(f"validation_{metric}") is not None
+        if not math.isnan(row.get(f"validation_{metric}") or math.nan)
     ]
     if not rounds:
         return ""
     (step, best), (last_step, last) = max(rounds, key=lambda one: one[1]), rounds[-1]
-    if step > last_step / 2 or best - last <= FALL * (best - _CHANCE.get(metric, 0.0)):
+    above_chance = best - _CHANCE.get(metric, 0.0)
+    if step > last_step / 2 or above_chance <= 0 or best - last <= FALL * above_chance:
         return ""
     setting = f"{_SECTIONS[verdict['task']]}.num_steps"
     return (
@@ -94,17 +96,23 @@ def _card(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> Mapping[str, 
     return next((card for card in cards if card["name"] == _SECTIONS[verdict["task"]]), {})
 
 
-def withheld_sentence(verdict: Verdict, figures: Sequence[Metric]) -> str:
+def withheld_sentence(
+    verdict: Verdict, figures: Sequence[Metric], arms: Mapping[str, Mapping[str, Any]]
+) -> str:
     """Which generators' rows the gate kept from being measured, and the first bound that each broke.
 
     Args:
         verdict: the verdict; only rankers are trained on generated rows.
         figures: of evaluate_synthetic.
+        arms: of its task, as they are configured: of other generators nothing would be measured anyway.
     """
+    wanted = {arm.get("generator") for arm in arms.values()}
     if verdict["task"] != "ranking" or is_stale(verdict):
         return ""
     fits: dict[str, list[Decision]] = {}
     for fit, decision in read_decisions(figures).items():
+        if words.generator_of(fit) not in wanted:
+            continue
         fits.setdefault(words.generator_of(fit), []).append(decision)
     told = [_withheld(name, decisions) for name, decisions in fits.items()]
     found = [text for text in told if text]

@@ -1,6 +1,7 @@
 """From what a lake holds to the page."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -70,7 +71,7 @@ def _beside(verdict: statements.Verdict, data: ReportData) -> list[str]:
         decisions.stale_sentence(verdict),
         cautions.weak_sentence(verdict, data.lift, data.recommenders),
         cautions.overfit_sentence(verdict, data.recommenders),
-        cautions.withheld_sentence(verdict, data.synthetic),
+        cautions.withheld_sentence(verdict, data.synthetic, _arms(verdict, data)),
         decisions.segments_sentence(verdict),
         cautions.small_sentence(verdict, data.config["lift"]["min_users"]),
         *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
@@ -81,10 +82,17 @@ def _beside(verdict: statements.Verdict, data: ReportData) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def _cost(verdict: statements.Verdict, data: ReportData) -> str:
+def _arms(verdict: statements.Verdict, data: ReportData) -> Mapping[str, Mapping[str, Any]]:
+    """Of its task, as they are configured."""
     lift, task = data.config["lift"], verdict["task"]
-    arms = lift["arms"] if task == "ranking" else lift[task]["arms"]
-    return decisions.cost_words(verdict, arms, data.generators, data.measuring.get(verdict["run_id"]))
+    arms: Mapping[str, Mapping[str, Any]] = lift["arms"] if task == "ranking" else lift[task]["arms"]
+    return arms
+
+
+def _cost(verdict: statements.Verdict, data: ReportData) -> str:
+    return decisions.cost_words(
+        verdict, _arms(verdict, data), data.generators, data.measuring.get(verdict["run_id"])
+    )
 
 
 def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
