@@ -35,7 +35,7 @@ def run(log: str, out: Path, columns: list[str], types: list[str]) -> None:
     sample = read_sample(log)
     proposal = propose(sample, given, given_types, datetime.now(UTC))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(draft(sample, proposal, log, out.stem), encoding="utf-8")
+    out.write_text(draft(sample, proposal, log, out), encoding="utf-8")
     load_config(out)
     for sentence in lacks(sample, proposal):
         logger.warning("%s", sentence)

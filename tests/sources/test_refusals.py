@@ -128,6 +128,23 @@ def test_lines_without_a_record_count_among_the_refused(tmp_path: Path) -> None:
     assert any(sentence.startswith("Refused in all: 10 of 200 rows read (5.0%).") for sentence in said)
 
 
+def test_an_amount_is_a_price_and_another_name_is_asked_for(tmp_path: Path) -> None:
+    rows = [f"u{n % 7},i{n % 5},{moment(n)},{n}.50" for n in range(100)]
+    _, proposal = log(tmp_path, "user,item,ts,amount", *rows)
+    assert proposal.events["columns"]["price"] == "amount"
+    sample, proposal = log(tmp_path, "user,item,ts,costs", *rows)
+    assert lacks(sample, proposal).count(
+        "No prices: spend and price bands stay empty. If a column tells them, name it with "
+        'COLUMNS="price=NAME". Not used are costs.'
+    )
+
+
+def test_the_draft_names_its_own_file(tmp_path: Path) -> None:
+    out = tmp_path / "elsewhere" / "shop.yaml"
+    text = draft(*priced(tmp_path), "log.csv", out)
+    assert f"#     make run CONF={out}\n" in text and "root: .lake/shop\n" in text
+
+
 def test_a_column_that_is_empty_stands_in_no_other_s_way(tmp_path: Path) -> None:
     rows = [f",v{n % 7},i{n % 5},{moment(n)},$5.00,2.5,,n/a" for n in range(100)]
     header = "user_id,visitor_id,item,ts,price,unit_price,event,quantity"
@@ -161,7 +178,9 @@ def test_a_draft_loads_whatever_columns_are_called(tmp_path: Path) -> None:
 
 def test_fewer_steps_and_seeds_are_said_to_shorten_the_run(tmp_path: Path) -> None:
     text = draft(*priced(tmp_path), "log.csv", "log")
-    assert "# Fewer num_steps, and fewer lift.num_seeds (at least 3), shorten the run.\ngenerators:" in text
+    assert (
+        "# Fewer num_steps (of generators, of the ranker) and lift.num_seeds (at least 3) shorten the" in text
+    )
 
 
 def test_the_job_looks_at_the_clock(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -189,8 +208,8 @@ ODD = {
         ("2025-10-01T08:00:00.123456789Z", None),
     ),
     "user": (
-        ("", "do not say who it was (user: 'N/A')"),
-        ("N/A", "do not say who it was (user: 'N/A')"),
+        ("", "do not say who it was (user: empty, 'N/A')"),
+        ("N/A", "do not say who it was (user: empty, 'N/A')"),
         ("Nora", None),
     ),
     "item": (

@@ -83,7 +83,7 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     shipped = getattr(config, SECTIONS[task]).model
     verdicts = [row for row in rows if row["model"] == shipped]  # other families have verdicts of their own
     verdict = verdicts[0] if verdicts else {"decision": "not measured", "arm": None}
-    logger.info("%s: the verdict is %s %s", task, verdict["decision"], verdict["arm"] or "")
+    logger.info("%s: the verdict is %s", task, " ".join(filter(None, (verdict["decision"], verdict["arm"]))))
     if verdict["decision"] != "augment":
         return None
     return _arm(config, str(verdict["arm"]), arms, inputs, task, verdict)
@@ -126,8 +126,9 @@ def _arm(
     fits = published(config, inputs, arm.generator)
     if not fits:
         raise TrainingError(
-            f"Arm {name} needs rows of generator {arm.generator!r}, of which none are published.",
-            "Run synthesize_samples and evaluate_synthetic.",
+            f"Arm {name} needs rows of generator {arm.generator!r}, of which none are published: the gate "
+            "withheld them, as the report says, or has not judged them yet.",
+            "Name another arm, or run train_generator and the jobs after it where they have not run.",
         )
     fit, generated = next(iter(fits.items()))
     if verdict is not None:  # fewer rows may have been published than the arm asks for

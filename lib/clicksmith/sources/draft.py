@@ -11,15 +11,16 @@ from clicksmith.sources.proposal import Proposal
 from clicksmith.sources.sample import Sample
 
 
-def draft(sample: Sample, proposal: Proposal, path: str, name: str) -> str:
+def draft(sample: Sample, proposal: Proposal, path: str, out: str | Path) -> str:
     """The text of a configuration.
 
     Args:
         sample: of the log.
         proposal: its mapping.
         path: of the log, as its user named it.
-        name: of the configuration: its lake is .lake/NAME.
+        out: the file that it will be: its lake is .lake/NAME.
     """
+    name = Path(out).stem
     label = label_of(proposal)
     if sample.share is None:
         read = f"only its first {sample.num_rows:,} rows"
@@ -30,7 +31,7 @@ def draft(sample: Sample, proposal: Proposal, path: str, name: str) -> str:
         f"Drafted from {path}: {sample.num_files} file(s), read: {read}.",
         f"{sample.num_rows:,} events: {counts}; {proposal.num_users:,} users, {proposal.num_items:,} items,",
         f"{proposal.first:%Y-%m-%d %H:%M} to {proposal.last:%Y-%m-%d %H:%M} UTC. Look at every line, then:",
-        f"    make run CONF=conf/{name}.yaml",
+        f"    make run CONF={out}",
         "",
         "What this log lacks:",
         *(f"- {sentence}" for sentence in lacks(sample, proposal) or ["nothing that was looked for."]),
@@ -76,7 +77,7 @@ def _body(sample: Sample, proposal: Proposal, path: str, name: str, label: str) 
         *(["", *_dumped(contract)] if proposal.extra_event_types else []),
         *(["", "features:", *features] if features else []),
         "",
-        "# Fewer num_steps, and fewer lift.num_seeds (at least 3), shorten the run.",
+        "# Fewer num_steps (of generators, of the ranker) and lift.num_seeds (at least 3) shorten the run.",
         "generators:                       # max_rows: at most lift's, which its control trains on",
         "  autoregressive: {preset: tabular_ar, num_steps: 600, max_rows: 100000}",
         "  gan: {preset: ctgan, num_steps: 600, max_rows: 100000}",

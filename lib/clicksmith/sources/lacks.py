@@ -144,6 +144,9 @@ def _of_numbers(proposal: Proposal) -> list[str]:
         if name in proposal.events["columns"] or (misfit is None and name != "price"):
             continue
         what = f"No prices{_after(misfit)}: spend and price bands stay empty." if name == "price" else ""
+        if name == "price" and misfit is None and proposal.unused:
+            unused = ", ".join(proposal.unused)
+            what += f' If a column tells them, name it with COLUMNS="price=NAME". Not used are {unused}.'
         by_hand = "" if misfit is None or misfit.endswith(EMPTY) else _BY_HAND
         found.append(f"{what or f'No {name}{_after(misfit)}.'}{by_hand}")
     return found

@@ -33,7 +33,7 @@ _NAMES = {
     "position": "position rank slot pos",
     "placement": "placement page pagetype widget",
     "query": "query searchterm searchquery keyword keywords q",
-    "price": "price unitprice itemprice",
+    "price": "price unitprice itemprice amount",
     "quantity": "quantity qty",
     "propensity": "propensity propensityscore pscore",
 }

@@ -92,11 +92,13 @@ def _of_users(sample: Sample, events: Mapping[str, Any]) -> list[Refusal]:
 def _lacking(sample: Sample, events: Mapping[str, Any], name: str, what: str, rows: Sequence[int]) -> Refusal:
     """Rows without an id; where a word stands there, it may be one after all."""
     column = events["columns"][name]
-    words = sorted({value for row in rows if (value := sample.columns[column][row]) is not None})
+    values = [sample.columns[column][row] for row in rows]
+    words = sorted({value for value in values if value is not None})
     if not words:
         return Refusal(f"{what} ({column})", rows)
+    told = [*(["empty"] if None in values else []), *map(repr, words)]
     return Refusal(
-        f"{what} ({column}: {', '.join(map(repr, words))})",
+        f"{what} ({column}: {', '.join(told)})",
         rows,
         "Where such a text is an id after all, take it out of source.events.missing_values.",
     )
