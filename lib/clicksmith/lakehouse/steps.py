@@ -149,12 +149,15 @@ def read_by(config: Config, job: str) -> list[Part]:
     return []
 
 
+def measured_fits(config: Config) -> list[str]:
+    """Every fit of the generators that arms name."""
+    generators = sorted({arm.generator for arm in config.lift.arms.values() if arm.generator is not None})
+    return [fit for name in generators for fit in config.fits_of(name)]
+
+
 def measured_rows(config: Config) -> list[Part]:
     """The published rows that a measurement adds, of every fit that an arm names, and what the gate found."""
-    generators = sorted({arm.generator for arm in config.lift.arms.values() if arm.generator is not None})
-    parts: list[Part] = [
-        (SYNTHETIC_EXAMPLES, f"generator={fit}") for name in generators for fit in config.fits_of(name)
-    ]
+    parts: list[Part] = [(SYNTHETIC_EXAMPLES, f"generator={fit}") for fit in measured_fits(config)]
     return [*parts, (EVALUATION_METRICS, JUDGED)] if parts else []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, trace
-from clicksmith.lakehouse.steps import measured_rows, outdated
+from clicksmith.lakehouse.steps import measured_fits, measured_rows, outdated
 from clicksmith.tables import (
     BRONZE_ITEMS,
     SEARCH_PAIRS,
@@ -31,8 +31,7 @@ def inputs_of(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) ->
         sequential: what the next-item model is trained on.
     """
     found = {"training_examples": lake.get(TRAINING_EXAMPLES), "vocabulary": lake.get(VOCABULARY)}
-    generators = sorted({arm.generator for arm in config.lift.arms.values() if arm.generator is not None})
-    for fit in (fit for generator in generators for fit in config.fits_of(generator)):
+    for fit in measured_fits(config):
         part = f"generator={fit}"
         there = lake.find(SYNTHETIC_EXAMPLES, part)
         if there is not None and lake.count_rows(there, part):  # what the gate withheld is an empty part

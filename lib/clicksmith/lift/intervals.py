@@ -29,6 +29,12 @@ class Estimate:
     num_rows: int
 
     @property
+    def told(self) -> dict[str, float]:
+        """As plain values, for evidence and words."""
+        low, high = self.interval(LEVEL)
+        return {"value": self.value, "ci_low": low, "ci_high": high, "num_rows": self.num_rows}
+
+    @property
     def error(self) -> float:
         """The standard error."""
         return math.sqrt(sum(part.variance for part in self.parts)) if self.parts else math.nan

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.lift.inputs import JOB
-from clicksmith.lift.intervals import LEVEL, Estimate, holm
+from clicksmith.lift.intervals import holm
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.task import ALL, control_of, kind_of
 from clicksmith.lift.verdict import Verdict
@@ -144,7 +144,7 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
                 "role": arm.role,
                 "ratio": arm.ratio,
                 "num_fits": arm.num_fits,
-                **(_gain(measured.gain(first, ALL, name, control)) if name != control else {}),
+                **(measured.gain(first, ALL, name, control).told if name != control else {}),
             }
             for name, arm in task.arms.items()
         },
@@ -170,8 +170,3 @@ def _interval_words(measured: Measured, chosen: str | None) -> str:
     if any(arm.num_fits > 1 for arm in judged):
         chance.append("the fits of the generator")
     return f"95 %: it allows for chance in {join_words(chance)} (Student's t)"
-
-
-def _gain(found: Estimate) -> dict[str, Any]:
-    low, high = found.interval(LEVEL)
-    return {"value": found.value, "ci_low": low, "ci_high": high, "num_rows": found.num_rows}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from clicksmith.lift.intervals import LEVEL, Estimate, holm
+from clicksmith.lift.intervals import Estimate, holm
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
 from clicksmith.reporting.statements import reason_words
 
@@ -58,17 +58,13 @@ class Statement:
     @property
     def told(self) -> dict[str, Any]:
         """As plain values: what is kept of it, and what words are made of."""
-        low, high = self.estimate.interval(LEVEL)
         return {
             "what": self.what,
             "subject": self.subject,
             "border": self.border,
             "state": self.state,
             "few": self.few,
-            "value": self.estimate.value,
-            "ci_low": low,
-            "ci_high": high,
-            "num_rows": self.estimate.num_rows,
+            **self.estimate.told,
         }
 
 

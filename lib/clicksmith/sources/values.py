@@ -35,7 +35,7 @@ def is_missing(value: str | None) -> bool:
 
 def known_of(values: Sequence[str | None]) -> list[str]:
     """The values that are there."""
-    return [value for value in values if value is not None and value.strip().lower() not in _MISSING]
+    return [value for value in values if value is not None and not is_missing(value)]
 
 
 def decimal_of(known: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def train_generators(config: Config, lineages: Mapping[str, Lineage], examples: 
 
     Args:
         config: its generators, and the size of the cluster.
-        lineages: from `generating`, by the fit's name, see `Config.fits`.
+        lineages: from `steps.trace_generator`, by the fit's name, see `Config.fits`.
         examples: the pinned gold.training_examples.
 
     Raises:
