@@ -39,6 +39,20 @@ def test_the_arm_is_chosen_on_validation_and_judged_on_test(
     assert judged.arm == "gan", "without validation the first augmentation, not the best one on test"
 
 
+def test_a_measurement_whose_negative_control_gains_decides_nothing(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """The same arms decide so where it does not."""
+    arms = {**ARMS, "again": Arm("same", "same", 0.0)}
+    decisions = []
+    for gain in (0.0, 0.2):
+        task = ToyTask(arms, {"test": {"gan": 0.4, "again": gain}}, 400)
+        found = measure(task, make_config(*LOCAL), str(tmp_path / str(gain))).verdict
+        decisions.append((found.decision, found.reasons[:1]))
+    assert decisions[0] == ("augment", ())
+    assert decisions[1][0] == "inconclusive" and decisions[1][1][0].startswith("arm again shows a gain where")
+
+
 def test_seeds_are_five_and_never_fewer_than_three(make_config: Callable[..., Config]) -> None:
     assert make_config().lift.num_seeds == 5
     assert make_config("lift.num_seeds=3").lift.num_seeds == 3
