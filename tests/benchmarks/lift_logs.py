@@ -61,7 +61,6 @@ ARMS = {
     "real_more_25": "{kind: real_more, ratio: 0.25}",
     "real_all": "{kind: real_all}",
     "duplicate_25": "{kind: duplicate, ratio: 0.25}",
-    "duplicate_100": "{kind: duplicate, ratio: 1.0}",
     "oversample_tail_25": "{kind: oversample_tail, ratio: 0.25}",
     "oversample_label_25": "{kind: oversample_label, ratio: 0.25}",
     "reweight_3": "{kind: reweight, weight: 3}",
