@@ -71,14 +71,16 @@ def run(lake: Path, overrides: Sequence[str] = (), job: str = "run_pipeline") ->
     return done.stderr
 
 
-def run_until(lake: Path, needle: str, delay: float = 0.0, overrides: Sequence[str] = ()) -> str:
+def run_until(
+    lake: Path, needle: str, delay: float = 0.0, overrides: Sequence[str] = (), job: str = "run_pipeline"
+) -> str:
     """Run until a log line holds `needle`, then kill -9 everything that the run started.
 
     Returns:
         The log up to the kill. Fails the test if the run ends before.
     """
     process = subprocess.Popen(
-        command(lake, overrides),
+        command(lake, overrides, job),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -1,10 +1,12 @@
 """Whether a verdict can be believed: false claims, coverage, power and harms, by many small measurements.
 
-    aa       the control again under another name, decided as if it were generated: a gain is never there
-    planted  unseen real rows as if they were generated: a gain is there; its size is that of the same
-             training rows on all test users, over twenty further seeds
+    aa       the control again under another name, decided as an augmentation that was chosen, not as the
+             negative control that it is, which would only raise an alarm: a gain is never there
+    planted  unseen real rows as an augmentation: a gain is there; its size is that of the same training rows
+             on all test users, over twenty further seeds
     safe     the same rows, judged on all test users: most of them are an augmentation to be found
-    harm     as safe, but for one category of items, whose added rows have labels by a coin
+    harm     as safe, but for one category of items, whose added rows have labels by a coin; it is the harm
+             that stops the augmentation where a statement on this category holds of the same rows unspoilt
 
 Rows are of a simulated click stream (`simulate_events`, cleaned and featurised by the jobs). Each case draws
 its own training rows and test users. Trainings are small and real: a logistic model of 60 steps, five seeds
@@ -81,11 +83,13 @@ class Case:
         gain: of the arm over the control on all rows.
         decision: of the whole verdict.
         truth: of the gain, where it is planted; else 0.
+        stopped: by the harm, where one is done: a statement on who is harmed does not hold, and does without.
     """
 
     gain: Estimate
     decision: str
     truth: float = 0.0
+    stopped: bool = False
 
 
 def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case:
@@ -93,8 +97,6 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     random = np.random.default_rng(derive_seed(number, "bench_lift", kind))
     train = splits.train.take(random.permutation(len(splits.train))[: NUM_REAL + NUM_ADDED])
     real, more = train.take(np.arange(NUM_REAL)), train.take(np.arange(NUM_REAL, len(train)))
-    if kind == "harm":
-        more = spoilt(more, splits.test)
     test = splits.test if kind in ("safe", "harm") else of_users(splits.test, NUM_TESTED_USERS, random)
     mine = replace(splits, train=real, test=test)
     arm = ARMS["same"] if kind == "aa" else ARMS["added"]
@@ -109,20 +111,40 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
         "ray.num_workers=0",
     ]
     own = load_config(None, given)
-    arms = {"none": Arm("none", "control", 0.0), "tried": Arm("tried", "generator", 1.0)}
+    # A free augmentation, since generated rows would have to be told from copies in their ratio as well.
+    arms = {"none": Arm("none", "control", 0.0), "tried": Arm("tried", "free", 1.0)}
     nothing = real.take(np.zeros(0, np.int64))
     stock = Stock(real, nothing, is_rare(real, real), {"gan": (more,)})
     units = {"test": units_of(mine.test, own.lift.min_users)}
     task = RankingTask(own, mine, stock, arms, {}, units)
-    with tempfile.TemporaryDirectory() as folder:
-        found: Measured = measure(task, own, folder)
-    truth = 0.0
+    truth, stopped = 0.0, False
+    if kind == "harm":
+        category = least_asked(splits.test)
+        unharmed = holding(measured(task, own), category)
+        task = replace(task, stock=replace(stock, generated={"gan": (spoilt(more, category),)}))
+        found = measured(task, own)
+        stopped = bool(unharmed - holding(found, category))
+    else:
+        found = measured(task, own)
     if kind == "planted":
         everybody = {"test": units_of(splits.test, own.lift.min_users)}
         whole = replace(task, splits=replace(mine, test=splits.test), units=everybody)
         seeds = range(own.lift.num_seeds, own.lift.num_seeds + NUM_TRUTH_SEEDS)
         truth = float(np.mean([area(whole, "tried", seed) - area(whole, "none", seed) for seed in seeds]))
-    return Case(found.gain("auc", ALL, "tried", "none"), found.verdict.decision, truth)
+    return Case(found.gain("auc", ALL, "tried", "none"), found.verdict.decision, truth, stopped)
+
+
+def measured(task: RankingTask, config: Config) -> Measured:
+    """In a folder that nothing is kept in."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measure(task, config, folder)
+
+
+def holding(found: Measured, category: str) -> set[str]:
+    """Subjects of the statements on a category, by either metric, that hold."""
+    states = {one.subject: one.state for one in found.verdict.statements if one.what == "safe"}
+    subjects = (f"category={category}", f"category={category} by logloss")
+    return {subject for subject in subjects if states[subject] == "holds"}
 
 
 def area(task: RankingTask, arm: str, seed: int) -> float:
@@ -137,10 +159,15 @@ def of_users(rows: Examples, num_users: int, random: np.random.Generator) -> Exa
     return rows.take(np.flatnonzero(np.isin(rows.users, chosen)))
 
 
-def spoilt(rows: Examples, asked: Examples) -> Examples:
-    """With labels by a coin in the least asked category that is a segment of its own."""
-    names, counts = np.unique(asked.facts["item_category"].astype(str), return_counts=True)
-    worst = rows.facts["item_category"].astype(str) == names[np.argsort(-counts)[NUM_CATEGORIES - 1]]
+def least_asked(rows: Examples) -> str:
+    """Of the categories that are segments of their own."""
+    names, counts = np.unique(rows.facts["item_category"].astype(str), return_counts=True)
+    return str(names[np.argsort(-counts)[NUM_CATEGORIES - 1]])
+
+
+def spoilt(rows: Examples, category: str) -> Examples:
+    """With labels by a coin in a category."""
+    worst = rows.facts["item_category"].astype(str) == category
     coin = np.random.default_rng(len(rows)).random(len(rows)) < 0.5
     return replace(rows, labels=np.where(worst, coin, rows.labels))
 
@@ -174,7 +201,10 @@ def aa(found: list[Case]) -> None:
 
 
 def planted(found: list[Case]) -> None:
-    """A gain that is known; worthwhile is set so that it is just detectable."""
+    """A gain that is known: called so by the whole verdict, and found by its interval alone.
+
+    For the latter, worthwhile is set so that it is just detectable.
+    """
     off = np.array([case.gain.value - case.truth for case in found])
     error = float(np.sqrt(np.mean([case.gain.error**2 for case in found])))
     covered = [low <= case.truth <= high for case in found for low, high in (case.gain.interval(),)]
@@ -183,6 +213,7 @@ def planted(found: list[Case]) -> None:
     print_line("lift", "planted.bias", float(off.mean()), "auc")
     print_line("lift", "planted.coverage", share(covered), "1")
     print_line("lift", "planted.error_over_spread", error / float(off.std(ddof=1)), "1")
+    print_line("lift", "planted.augment", share([case.decision == "augment" for case in found]), "1")
     for times in (1.0, 1.5):
         reached = []
         for case in found:
@@ -200,6 +231,7 @@ def safe(found: list[Case]) -> None:
 def harm(found: list[Case]) -> None:
     """One category is spoilt."""
     print_line("lift", "harm.stopped", share([case.decision != "augment" for case in found]), "1")
+    print_line("lift", "harm.stopped_by_it", share([case.stopped for case in found]), "1")
     print_line("lift", "harm.gain", float(np.mean([case.gain.value for case in found])), "auc")
 
 

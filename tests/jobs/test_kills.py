@@ -1,10 +1,14 @@
 """kill -9 anywhere, run again, with twice the partitions: the same rows as an undisturbed run."""
 
+import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 import pipeline
+from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 pytestmark = [pytest.mark.soak, pytest.mark.spark, pytest.mark.ray]
 
@@ -48,3 +52,31 @@ def test_a_process_run_again_does_nothing_twice(disturbed_lake: Path):
     assert pipeline.versions(disturbed_lake) == before
     assert ": version" not in log.replace("is already of this run", ""), "a table was written"
     assert "step " not in log, "a model was trained"
+
+
+def test_a_measurement_that_is_killed_goes_on(finished_lake: Path, tmp_path: Path):
+    """With one seed more than the lake was measured with: every training of it is still to be done."""
+    undisturbed, killed = (Path(shutil.copytree(finished_lake, tmp_path / name)) for name in ("one", "other"))
+    more = ("lift.num_seeds=4",)
+    log = pipeline.run_until(killed, "ranking: trainings done: 1 of", 0.0, more, "measure_lift")
+    assert "trainings of dcnv2, 0 of them done before" in log
+    done = trainings(killed, finished_lake)
+    assert done and all("/ranking/" in name for name in done)
+    log = pipeline.run(killed, more, "measure_lift")
+    counts = re.search(r"ranking: (\d+) trainings of dcnv2, (\d+) of them done before", log)
+    assert counts is not None and int(counts[2]) == len(done) < int(counts[1])
+    after = trainings(killed, finished_lake)
+    assert done.items() <= after.items(), "what was trained is not trained again"
+    pipeline.run(undisturbed, more, "measure_lift")
+    assert after.keys() == trainings(undisturbed, finished_lake).keys()
+    for table in (VERDICTS, EVALUATION_METRICS):
+        assert pipeline.rows(killed, table).equals(pipeline.rows(undisturbed, table)), table.name
+    seeds = {json.loads(row["evidence"])["num_seeds"] for row in pipeline.rows(killed, VERDICTS).to_pylist()}
+    assert seeds == {4}
+
+
+def trainings(lake: Path, before: Path) -> dict[str, int]:
+    """Finished trainings of a measurement that another lake lacks, with the moment each was written at."""
+    found = (path for path in (lake / "_models" / "runs").glob("measure_lift-*/**/*.safetensors"))
+    names = {str(path.relative_to(lake)): path.stat().st_mtime_ns for path in found}
+    return {name: moment for name, moment in names.items() if not (before / name).exists()}

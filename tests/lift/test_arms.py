@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clicksmith.config import ArmConfig, Config
+from clicksmith.config import ArmConfig, Config, load_config
 from clicksmith.errors import ConfigError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lift.arms import Stock, added_rows, is_rare, role_of
@@ -169,6 +170,19 @@ def test_roles() -> None:
 def test_arms_that_make_no_sense(make_config: Callable[..., Config], settings: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_config(f"lift.arms={{none: {{kind: none}}, odd: {settings}}}")
+
+
+FOLDER = Path(__file__).resolve().parents[2] / "conf"
+# What `make init` has drafted for a log of one's own is not the project's.
+CONF = sorted(p for p in FOLDER.glob("*.yaml") if not p.read_text().startswith("# Drafted from "))
+
+
+@pytest.mark.parametrize("path", CONF, ids=lambda path: path.stem)
+def test_generated_rows_of_every_file_meet_copies_in_their_ratio(path: Path) -> None:
+    """Without them their verdict could not be to augment."""
+    arms = load_config(path).lift.arms.values()
+    copies = {arm.ratio for arm in arms if arm.kind == "duplicate"}
+    assert {arm.ratio for arm in arms if arm.kind == "synthetic"} <= copies
 
 
 def test_weights_are_of_mean_one() -> None:

@@ -184,6 +184,20 @@ def test_what_no_model_can_be_trained_with(
         decided(config, gold, "ranking", inputs)
 
 
+def test_an_arm_whose_generator_has_published_nothing(gold: Lake, make_config: Callable[..., Config]) -> None:
+    """Named by the configuration, or by a verdict on rows that are not published any more."""
+    two = "generators={gan: {preset: ctgan, max_rows: 200}, ar: {preset: tabular_ar, max_rows: 200}}"
+    arms = "lift.arms={none: {kind: none}, ar_25: {kind: synthetic, generator: ar, ratio: 0.25}}"
+    named = make_config(*QUICK, two, arms, "ranker.augment=ar_25")
+    followed = make_config(*QUICK, two, arms)
+    decide(gold, followed, ranking="ar_25")
+    for config in (named, followed):
+        with pytest.raises(
+            TrainingError, match=r"Arm ar_25 needs rows of generator 'ar', of which none are "
+        ):
+            decided(config, gold, "ranking", inputs_of(config, gold, sequential_inputs(config, gold)))
+
+
 def test_another_family_s_verdict_is_not_followed(gold: Lake, make_config: Callable[..., Config]) -> None:
     """What helps a logistic model may harm the one that is shipped."""
     config = make_config(*QUICK, "lift.ranking.models=[logistic]")

@@ -26,7 +26,7 @@ from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, synthetic_from, vocabulary_of
 
 ARMS = (
-    "lift.arms={none: {kind: none}, again: {kind: same}, duplicate: {kind: duplicate, ratio: 2.0}, "
+    "lift.arms={none: {kind: none}, again: {kind: same}, duplicate: {kind: duplicate, ratio: 8.0}, "
     "oversample_tail: {kind: oversample_tail, ratio: 0.5}, real_all: {kind: real_all}, "
     "gan: {kind: synthetic, generator: gan, ratio: 8.0}, "
     "missing: {kind: synthetic, generator: autoregressive, ratio: 1.0}}"

@@ -1,6 +1,7 @@
 """Next items as a task of a measurement: what arms train on, and what is told of each user."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,18 @@ from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.evaluation.recommendations import Recommended
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lift.comparison import compare
 from clicksmith.lift.measure import Measured, measure
-from clicksmith.lift.next_item import NextItemTask, next_item_task, novelty_by_user, training_rows
+from clicksmith.lift.next_item import (
+    NextItemTask,
+    items_asked_for,
+    next_item_task,
+    novelty_by_user,
+    training_rows,
+    units_of,
+)
+from clicksmith.lift.task import Arm, Training
+from clicksmith.reading.next_items import NextItems
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from training.toy_lake import write_rows
 from training.toy_lift import cycle_sequences, vocabulary_of
@@ -78,6 +89,48 @@ def test_what_is_told_beside_what_decides(make_config: Callable[..., Config], la
     assert figure.value == 15 / 60 and np.isnan(figure.influence).all()
     coverage = found.gain("coverage@10", "all", "again", "none")
     assert np.isfinite(coverage.value) and np.isnan(coverage.interval()).all()
+
+
+def asked_for(*targets: list[int]) -> NextItems:
+    """Users with one item before, and these after."""
+    items = [np.array(one) for one in targets]
+    return NextItems([np.array([1])] * len(items), items, np.array([len(one) for one in items]))
+
+
+def test_the_item_asked_for_is_the_most_popular_known_one() -> None:
+    popularity = np.array([0.0, 9.0, 5.0, 7.0, 0.0])
+    asked = asked_for([2, 3], [1, 2, 3], [0, 2], [0], [0], [0, 4])
+    assert items_asked_for(asked, popularity).tolist() == [3, 1, 2, -4, -5, 4], "unknown items are not one"
+
+
+def test_what_items_share_widens(make_config: Callable[..., Config]) -> None:
+    """Two users each of two items; an arm hits the first item alone: +1, +1, 0 and 0, with a mean of .5."""
+    said = {"none": [0.0, 0.0, 0.0, 0.0], "crop": [1.0, 1.0, 0.0, 0.0]}
+    trainings = [Training(arm, 0, seed) for arm in said for seed in range(3)]
+
+    def output(training: Training) -> np.ndarray:
+        return np.tile(np.array(said[training.arm], np.float32), (4 + 10, 1))
+
+    def error(*targets: list[int]) -> tuple[float, float]:
+        """Squared, of recall; and of what is told without an interval."""
+        units = units_of(asked_for(*targets), np.array([0.0, 4.0, 3.0, 2.0, 1.0]), 2)
+        arms = {"none": Arm("none", "control", 0.0), "crop": Arm("augmentation", "free", 0.0)}
+        rows = SimpleNamespace(items=range(5))  # all that a figure asks of them is how many items there are
+        tail = np.zeros(0, bool)
+        task = NextItemTask(make_config(ARMS, *SMALL), rows, 0, tail, arms, {}, {"test": units})  # type: ignore[arg-type]
+        recall, coverage = (
+            compare(task, metric, "test", "all", trainings, output).gain("crop", "none")
+            for metric in ("recall@10", "coverage@10")
+        )
+        assert recall.value == 0.5 and np.isfinite(coverage.value)
+        return recall.error**2, coverage.error
+
+    # By user: 4 / 3 of four times (1 / 8) squared. By item: twice two times (1 / 4) squared.
+    alone, told = error([1], [2], [3], [4])
+    assert alone == pytest.approx(1 / 12) and np.isnan(told)
+    shared, told = error([1], [1], [2], [2])
+    assert shared == pytest.approx(1 / 4) and np.isnan(told)
+    assert error([1, 3], [1, 4], [2, 3], [2, 4])[0] == pytest.approx(1 / 4), "the most popular one counts"
 
 
 def test_a_tail_that_nobody_took_is_no_arm(make_config: Callable[..., Config], lake: Lake) -> None:

@@ -27,10 +27,11 @@ def estimate(value: float, error: float = 0.001) -> Estimate:
 
 
 def gains(found: Mapping[tuple[str, str, str, str], Estimate] | None = None, ordinary: float = 0.02) -> Gain:
-    """Gains that are all alike but those named."""
+    """Gains that are all alike but those named; negative controls have none."""
 
     def gain(metric: str, segment: str, arm: str, against: str) -> Estimate:
-        return (found or {}).get((metric, segment, arm, against), estimate(ordinary))
+        alike = 0.0 if arm in ("again", "coin") else ordinary
+        return (found or {}).get((metric, segment, arm, against), estimate(alike))
 
     return gain
 
@@ -97,6 +98,88 @@ def test_what_has_to_be_beaten_is_told_by_its_kind() -> None:
         "it is worse than best, real rows alone with better settings: -0.0100 (-0.0120 to -0.0080)",
         "it is worse than labels, real rows with labels of a simpler model: -0.0100 (-0.0120 to -0.0080)",
     )
+
+
+@pytest.mark.parametrize(("ratio", "decision"), [(0.5, "augment"), (0.46, "augment"), (0.25, "inconclusive")])
+def test_generated_rows_are_held_against_as_many_copies(ratio: float, decision: str) -> None:
+    """Ratios are as they come out: a tenth more or less is the same. The generator's is 0.5."""
+    arms = {**ARMS, "duplicate": Arm("duplicate", "cheap", ratio)}
+    verdict = decide("gan", arms, gains(), METRICS, 0.002, ["all"], {})
+    assert verdict.decision == decision
+    if decision == "augment":
+        assert verdict.reasons == ()
+        return
+    assert verdict.reasons == (
+        "it is not shown to be better than copies in its ratio: none were measured: add an arm "
+        "{kind: duplicate, ratio: 0.5}",
+    )
+    assert verdict.p_value == 1.0
+    worse = gains({("auc", "all", "gan", "none"): estimate(-0.01)})
+    refuted = decide("gan", arms, worse, METRICS, 0.002, ["all"], {})
+    assert refuted.decision == "no_gain", "copies could not have made it better"
+
+
+def test_who_adds_no_generated_rows_needs_no_copies() -> None:
+    arms = {"none": ARMS["none"], "crop": Arm("augmentation", "free", 0.0)}
+    assert decide("crop", arms, gains(), METRICS, 0.002, ["all"], {}).decision == "augment"
+    tail = {**ARMS, "duplicate": Arm("oversample_tail", "cheap", 0.5)}
+    assert decide("gan", tail, gains(), METRICS, 0.002, ["all"], {}).decision == "inconclusive"
+
+
+COIN = {**ARMS, "coin": Arm("shuffled", "same", 0.5)}
+
+
+@pytest.mark.parametrize(
+    ("arms", "value", "alarm"),
+    [
+        # An error of .001: 1.960 of them at 95 %, 2.241 of them at 97.5 %, where there are two such arms.
+        (ARMS, 0.0019, None),
+        (ARMS, 0.0020, r"\+0.0020 \(\+0.0000 to \+0.0040\)"),
+        (COIN, 0.0022, None),
+        (COIN, 0.0023, r"\+0.0023 \(\+0.0001 to \+0.0045\)"),
+        (COIN, -0.0100, None),
+    ],
+)
+def test_a_gain_where_there_can_be_none_is_an_alarm(
+    arms: Mapping[str, Arm], value: float, alarm: str | None
+) -> None:
+    found = {("auc", "all", "again", "none"): estimate(value)}
+    verdict = decide("gan", arms, gains(found), METRICS, 0.002, ["all"], {})
+    if alarm is None:
+        assert verdict.decision == "augment" and all(one.what != "same" for one in verdict.statements)
+        return
+    assert (verdict.decision, verdict.p_value) == ("inconclusive", 1.0)
+    assert re.fullmatch(
+        rf"arm again shows a gain where there can be none, {alarm}: the measurement is not to be trusted; "
+        r"take more seeds \(lift\.num_seeds\)",
+        verdict.reasons[0],
+    )
+    assert verdict.statements[0].what == "gain", "the gain stays the first statement"
+    told = verdict.statements[-1].told
+    assert (told["what"], told["subject"], told["state"]) == ("same", "again", "fails")
+    reach = 0.0022414 if arms is COIN else 0.0019600
+    assert (told["ci_low"], told["ci_high"]) == pytest.approx((value - reach, value + reach), abs=1e-7)
+
+
+def test_an_alarm_is_believed_before_what_it_casts_doubt_on() -> None:
+    """No gain is believed as little as a gain; users would not settle it."""
+    doubted = {
+        ("auc", "all", "coin", "none"): estimate(0.01),
+        ("auc", "all", "gan", "none"): estimate(0.0005),
+    }
+    verdict = decide("gan", COIN, gains(doubted), METRICS, 0.002, ["all"], {})
+    assert (verdict.decision, verdict.needed_units) == ("inconclusive", None)
+    assert [reason.split(":")[0] for reason in verdict.reasons] == [
+        "arm coin shows a gain where there can be none, +0.0100 (+0.0078 to +0.0122)",
+        "its gain may lie below or above the 0.002 AUC that would be worthwhile",
+    ]
+    worse = gains({**doubted, ("auc", "all", "gan", "none"): estimate(-0.01)})
+    assert decide("gan", COIN, worse, METRICS, 0.002, ["all"], {}).decision == "inconclusive"
+    few = {"all": "3 users were tested"}
+    silent = decide("gan", COIN, worse, METRICS, 0.002, ["all"], few)
+    assert silent.decision == "inconclusive" and "has no interval" in silent.reasons[0]
+    undefined = {("auc", "all", "coin", "none"): Estimate(math.nan, (), 0, 0)}
+    assert decide("gan", COIN, gains(undefined), METRICS, 0.002, ["all"], {}).decision == "augment"
 
 
 def test_ignorance_is_no_safety() -> None:

@@ -64,7 +64,9 @@ def _one_way(influence_AN: NDArray[np.float64], numbers: NDArray[np.integer]) ->
     count = _count(numbers)
     if count < 2:
         return np.full((len(influence_AN), len(influence_AN)), np.nan)
-    sums = np.stack([np.bincount(numbers, influence, count) for influence in influence_AN])
+    sums = np.empty((len(influence_AN), count))
+    for row, influence in enumerate(influence_AN):
+        sums[row] = np.bincount(numbers, influence, count)
     return np.asarray(sums @ sums.T * (count / (count - 1)))
 
 

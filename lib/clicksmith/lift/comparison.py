@@ -1,6 +1,6 @@
 """All arms on one segment by one metric: the gain of any over any other, with its uncertainty."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from clicksmith.lift.task import Split, Task, Training
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mergeable: nothing here grows with the observations.
+    """Nothing here grows with the observations.
 
     Attributes:
         sign: 1 where more is better, -1 where less is.
@@ -46,29 +46,39 @@ class Comparison:
 
 
 def compare(
-    task: Task, metric: str, split: Split, segment: str, said: Mapping[Training, NDArray[np.float32]]
+    task: Task,
+    metric: str,
+    split: Split,
+    segment: str,
+    trainings: Sequence[Training],
+    said: Callable[[Training], NDArray[np.float32]],
 ) -> Comparison:
     """Compare all arms.
+
+    What one training's model said is held at a time, beside a number for each arm and observation.
 
     Args:
         task: the task.
         metric: one of its metrics.
         split: whose observations.
         segment: one of theirs.
-        said: what each training's model said of the split, shape (K, N) each.
+        trainings: of every arm.
+        said: gives what a training's model said of the split, shape (K, N); asked once for each.
     """
     units = task.units[split]
     mask = units.segments[segment]
     values: dict[str, dict[Training, float]] = {name: {} for name in task.arms}
 
     def figures_of(arm: str) -> Iterator[Figure]:
-        for training, output in said.items():
+        for training in trainings:
             if training.arm == arm:
-                found = task.figure(metric, split, output, segment)
+                found = task.figure(metric, split, said(training), segment)
                 values[arm][training] = found.value
                 yield found
 
-    influence_AN = np.stack([figures.average(figures_of(name)).influence for name in task.arms])
+    influence_AN = np.empty((len(task.arms), int(mask.sum())))
+    for row, name in enumerate(task.arms):
+        influence_AN[row] = figures.average(figures_of(name)).influence
     clusters = [cluster[mask] for cluster in units.clusters]
     return Comparison(
         sign=task.metrics[metric].sign,
@@ -76,7 +86,7 @@ def compare(
         values={name: _table(found) for name, found in values.items()},
         covariance=covariance(influence_AN, clusters),
         num_units=len(np.unique(clusters[0])),
-        num_rows=int(mask.sum()),
+        num_rows=influence_AN.shape[1],
     )
 
 

@@ -20,8 +20,6 @@ from clicksmith.training.engine.cluster import connect
 
 logger = logging.getLogger(__name__)
 
-Said = dict[Split, NDArray[np.float32]]
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -74,8 +72,7 @@ def measure(task: Task, config: Config, folder: str) -> Measured:
     )
     calls = [(training, places[training]) for training in missing]
     _map(config.ray, f"{task.name}: trainings done", _train, calls, [task])
-    said = {training: load(storage.read_bytes(places[training])) for training in trainings}
-    comparisons = _compare_all(task, said, config.ray)
+    comparisons = _compare_all(task, places, config.ray)
     few = few_units(task.units["test"], config.lift.min_users, config.lift.min_positives, task.unit)
     return Measured(task, config.lift.num_seeds, comparisons, few, _judge(task, comparisons, few))
 
@@ -87,7 +84,7 @@ def _train(training: Training, place: str, task: Task) -> None:
 
 
 def _compare_all(
-    task: Task, said: Mapping[Training, Mapping[str, NDArray[np.float32]]], config: RayConfig
+    task: Task, places: Mapping[Training, str], config: RayConfig
 ) -> dict[tuple[Split, str, str], Comparison]:
     first = next(iter(task.metrics))
     keys: list[tuple[Split, str, str]] = [
@@ -97,17 +94,19 @@ def _compare_all(
     ]
     if "validation" in task.units:
         keys.append(("validation", first, ALL))
-    found = _map(config, f"{task.name}: comparisons done", _compare, [(key,) for key in keys], [task, said])
+    found = _map(config, f"{task.name}: comparisons done", _compare, [(key,) for key in keys], [task, places])
     return dict(zip(keys, found, strict=True))
 
 
-def _compare(
-    key: tuple[Split, str, str], task: Task, said: Mapping[Training, Mapping[str, NDArray[np.float32]]]
-) -> Comparison:
+def _compare(key: tuple[Split, str, str], task: Task, places: Mapping[Training, str]) -> Comparison:
+    """Each training's file is read when it is its turn: what all of them said grows without bounds."""
     split, metric, segment = key
-    return compare(
-        task, metric, split, segment, {training: output[split] for training, output in said.items()}
-    )
+
+    def said(training: Training) -> NDArray[np.float32]:
+        outputs: dict[str, NDArray[np.float32]] = load(storage.read_bytes(places[training]))
+        return outputs[split]
+
+    return compare(task, metric, split, segment, list(places), said)
 
 
 def _judge(

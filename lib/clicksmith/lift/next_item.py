@@ -213,7 +213,7 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
         arms[name] = Arm(arm.kind, _ROLES[arm.kind], _ratio(arm, rows.train.num_rows, num_real))
     splits: tuple[Split, Split] = ("test", "validation")
     units = {
-        split: _units(rows.evaluation[split], popularity, config.lift.min_users)
+        split: units_of(rows.evaluation[split], popularity, config.lift.min_users)
         for split in splits
         if len(rows.evaluation[split])
     }
@@ -242,7 +242,8 @@ def took_rare(rows: SequenceRows, num_real: int, popularity: NDArray[np.float64]
     return np.asarray(np.bincount(user, rare, num_real) * 2 >= np.maximum(lengths, 1))
 
 
-def _units(asked: NextItems, popularity: NDArray[np.float64], min_users: int) -> Units:
+def units_of(asked: NextItems, popularity: NDArray[np.float64], min_users: int) -> Units:
+    """Users who are asked, each with the item asked for, and their segments."""
     facts = {
         "history": np.array([len(prefix) for prefix in asked.prefixes]),
         "popularity": np.array([np.median(popularity[items]) for items in asked.targets]).astype(np.int64),
@@ -250,4 +251,18 @@ def _units(asked: NextItems, popularity: NDArray[np.float64], min_users: int) ->
     }
     users = np.arange(len(asked))
     segments, small = large_enough(segments_of(facts), users, min_users)
-    return Units((users,), segments, {}, small)
+    return Units((users, items_asked_for(asked, popularity)), segments, {}, small)
+
+
+def items_asked_for(asked: NextItems, popularity: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A number of the item that each user is asked for, shape (U,), for what users of one item share.
+
+    Of several items the most popular one: it is asked of the most other users, and an interval that is too
+    wide says less, one that is too narrow what is not so. Items that are not known are not known to be the
+    same: a user who took no other shares theirs with nobody.
+    """
+    known = [items[items > 0] for items in asked.targets]
+    numbers = [
+        items[np.argmax(popularity[items])] if len(items) else -1 - user for user, items in enumerate(known)
+    ]
+    return np.array(numbers, np.int64)

@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from clicksmith.lift.intervals import Estimate, holm
+from clicksmith.lift.intervals import LEVEL, Estimate, estimate, holm, simultaneous
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
 from clicksmith.reporting.statements import reason_words
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
+
+SAME_RATIO = 0.1
+"""Ratios that differ by no more than this part are the same: they are as they came out."""
 
 Gain = Callable[[str, str, str, str], Estimate]
 """(metric, segment, arm, against) to how much better the arm is on the observations that decide."""
@@ -23,28 +26,32 @@ Gain = Callable[[str, str, str, str], Estimate]
 
 @dataclass(frozen=True)
 class Statement:
-    """One of what an arm has to be shown to be.
+    """One of what an arm has to be shown to be; or of a negative control, that it shows no gain.
 
     Attributes:
-        claim: in words, as it would be if it held.
-        border: above which the gain has to be.
+        what: gain, cheap or safe; same of a negative control.
+        subject: the arm or the segment that it is about.
+        border: above which the gain has to be; of a negative control, above which it must not be shown to be.
         estimate: the gain.
         few: why there is no interval; empty where there is.
-        what: gain, cheap or safe.
+        level: of the interval.
     """
 
-    what: Literal["gain", "cheap", "safe"]
+    what: Literal["gain", "cheap", "safe", "same"]
     subject: str
     border: float
     estimate: Estimate
     few: str = ""
+    level: float = LEVEL
 
     @property
     def state(self) -> State:
         """Whether it is shown, refuted, or neither."""
-        low, high = self.estimate.interval()
+        low, high = self.estimate.interval(self.level)
         if self.few or math.isnan(low):
             return "open"
+        if self.what == "same":
+            return "fails" if low > self.border else "holds"
         if low > self.border:
             return "holds"
         return "fails" if high < self.border else "open"
@@ -52,12 +59,13 @@ class Statement:
     @property
     def p_value(self) -> float:
         """One-sided; 1 where nothing can be told."""
-        found = 1.0 if self.few else self.estimate.p_value(self.border)
+        found = 1.0 if self.few or self.what == "same" else self.estimate.p_value(self.border)
         return 1.0 if math.isnan(found) else found
 
     @property
     def told(self) -> dict[str, Any]:
         """As plain values: what is kept of it, and what words are made of."""
+        low, high = self.estimate.interval(self.level)
         return {
             "what": self.what,
             "subject": self.subject,
@@ -65,6 +73,8 @@ class Statement:
             "state": self.state,
             "few": self.few,
             **self.estimate.told,
+            "ci_low": low,
+            "ci_high": high,
         }
 
 
@@ -75,7 +85,7 @@ class Verdict:
     Attributes:
         decision: see `decide`.
         arm: that was chosen; None where no generated rows were there.
-        statements: about it.
+        statements: about it, that on its gain first; then negative controls that show a gain.
         reasons: why it is not "augment", one sentence each.
         needed_units: that would settle it, where units would.
     """
@@ -118,7 +128,9 @@ def decide(
 
     ``augment``: its gain in the first metric is above `worthwhile`, it is better than every cheap arm, and on
     all observations and every segment no metric loses its margin. ``no_gain``: one of these is refuted.
-    ``inconclusive``: neither; observations are too few for the rest.
+    ``inconclusive``: neither; observations are too few for the rest, or no copies in the ratio of generated
+    rows were measured, which these must beat. Also where a negative control shows a gain, at a level
+    corrected for all of them: then nothing that was measured is believed.
 
     Args:
         chosen: by `choose`, on other observations.
@@ -131,30 +143,72 @@ def decide(
     """
     if chosen is None:
         return Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
-    control, first = control_of(arms), next(iter(metrics))
-    generated = arms[chosen].role == "generator"
-    cheap = [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
+    first = next(iter(metrics))
+    alarms = _alarms(arms, gain, first, few)
     statements = [
-        Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), few.get(ALL, "")),
-        *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), few.get(ALL, "")) for name in cheap),
+        *_better(chosen, arms, gain, first, worthwhile, few),
+        *_safe(chosen, control_of(arms), gain, metrics, segments, few),
     ]
+    states = {statement.state for statement in statements}
+    decision: Decision = "augment"
+    if alarms:
+        decision = "inconclusive"
+    elif states != {"holds"}:
+        decision = "no_gain" if "fails" in states else "inconclusive"
+    first_one = statements[0]
+    settled_by_units = first_one.state == "open" and not alarms
+    needed = _needed(first_one.estimate, worthwhile) if settled_by_units else None
+    kinds = {name: arm.kind for name, arm in arms.items()}
+    unmet = [*alarms, *(one for one in statements if one.state != "holds")]
+    reasons = tuple(reason_words(one.told, first, kinds) for one in unmet)
+    return Verdict(decision, chosen, (*statements, *alarms), reasons, needed)
+
+
+def _alarms(arms: Mapping[str, Arm], gain: Gain, first: str, few: Mapping[str, str]) -> list[Statement]:
+    """Arms in which there is nothing to gain, and that show a gain all the same."""
+    control, names = control_of(arms), [name for name, arm in arms.items() if arm.role == "same"]
+    level, why = simultaneous(LEVEL, len(names)), few.get(ALL, "")
+    found = [Statement("same", name, 0.0, gain(first, ALL, name, control), why, level) for name in names]
+    return [one for one in found if one.state == "fails"]
+
+
+def _better(
+    chosen: str, arms: Mapping[str, Arm], gain: Gain, first: str, worthwhile: float, few: Mapping[str, str]
+) -> list[Statement]:
+    """Than the control by what is worthwhile, and than every cheap arm."""
+    control, mine, why = control_of(arms), arms[chosen], few.get(ALL, "")
+    generated = mine.role == "generator"
+    cheap = [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
+    found = [
+        Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why),
+        *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why) for name in cheap),
+    ]
+    copies = [arms[name].ratio for name in cheap if arms[name].kind == "duplicate"]
+    if generated and not any(math.isclose(ratio, mine.ratio, rel_tol=SAME_RATIO) for ratio in copies):
+        none = f"none were measured: add an arm {{kind: duplicate, ratio: {mine.ratio:.3g}}}"
+        found.append(Statement("cheap", "copies in its ratio", 0.0, estimate(math.nan, (), 0, 0), none))
+    return found
+
+
+def _safe(
+    chosen: str,
+    control: str,
+    gain: Gain,
+    metrics: Mapping[str, Metric],
+    segments: Sequence[str],
+    few: Mapping[str, str],
+) -> list[Statement]:
+    """On every segment by every metric, but for the gain itself and for what is only told."""
+    first, found = next(iter(metrics)), []
     for name, metric in metrics.items():
-        if metric.margin is None:  # told, and decides nothing
+        if metric.margin is None:
             continue
         for segment in segments:
             if (name, segment) != (first, ALL):
                 subject = segment if name == first else f"{segment} by {name}"
-                found = gain(name, segment, chosen, control)
-                statements.append(Statement("safe", subject, -metric.margin, found, few.get(segment, "")))
-    states = {statement.state for statement in statements}
-    decision: Decision = "augment"
-    if states != {"holds"}:
-        decision = "no_gain" if "fails" in states else "inconclusive"
-    first_one = statements[0]
-    needed = _needed(first_one.estimate, worthwhile) if first_one.state == "open" else None
-    kinds = {name: arm.kind for name, arm in arms.items()}
-    reasons = tuple(reason_words(one.told, first, kinds) for one in statements if one.state != "holds")
-    return Verdict(decision, chosen, tuple(statements), reasons, needed)
+                one = gain(name, segment, chosen, control)
+                found.append(Statement("safe", subject, -metric.margin, one, few.get(segment, "")))
+    return found
 
 
 def _needed(gain: Estimate, worthwhile: float) -> float:

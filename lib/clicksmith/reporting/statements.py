@@ -15,9 +15,12 @@ def gain_of(verdict: Verdict) -> Verdict | None:
 
 
 def failing(verdict: Verdict) -> str:
-    """Whom an arm harms, or what does better, where its gain is not what was refuted; empty elsewhere."""
+    """Whom an arm harms, or what does better, where its gain is not what was refuted; empty elsewhere.
+
+    Also where a negative control shows a gain: nothing is believed then.
+    """
     refuted = [one for one in verdict["evidence"]["statements"] if one["state"] == "fails"]
-    if not refuted or any(one["what"] == "gain" for one in refuted):
+    if not refuted or any(one["what"] in ("gain", "same") for one in refuted):
         return ""
     harmed = dict.fromkeys(_harmed(one["subject"]) for one in refuted if one["what"] == "safe")
     if harmed:
@@ -36,11 +39,11 @@ def _some(names: Sequence[str], what: str) -> str:
 
 
 def reasons(verdict: Verdict) -> list[str]:
-    """Why it is not "augment", a sentence each: what was refuted first, then what is open."""
+    """Why it is not "augment", a sentence each: first that nothing is believed, then what was refuted."""
     evidence = verdict["evidence"]
     unmet = sorted(
         (one for one in evidence["statements"] if one["state"] != "holds"),
-        key=lambda one: one["state"] != "fails",
+        key=lambda one: (one["what"] != "same", one["state"] != "fails"),
     )
     kinds = {name: arm["kind"] for name, arm in evidence["arms"].items()}
     told = [reason_words(one, evidence["metric"], kinds, verdict["task"]) for one in unmet]
@@ -61,6 +64,11 @@ def reason_words(
     if one["few"]:
         return _few_reason(one)
     fails, figure = one["state"] == "fails", words.figure_words(one["value"], one["ci_low"], one["ci_high"])
+    if one["what"] == "same":
+        return (
+            f"arm {one['subject']} shows a gain where there can be none, {figure}: the measurement is not to "
+            "be trusted; take more seeds (lift.num_seeds)"
+        )
     if one["what"] == "gain":
         how, worthwhile = "lies below" if fails else "may lie below or above", f"{one['border']:g}"
         return (
