@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 import clicksmith
-from clicksmith.config import Config
+from clicksmith.config import SECTIONS, Config
 from clicksmith.errors.redact import redact
 from clicksmith.evaluation.rows import Metric, read_metrics
 from clicksmith.lakehouse import storage
@@ -120,7 +120,7 @@ def gather(config: Config, standing: Standing) -> ReportData:
         LakeError: a table or card is there but cannot be read.
     """
     lake = Lake.of(config)
-    shipped = {"ranker": config.ranker, "sequential": config.sequential, "search": config.search}
+    shipped = {section: getattr(config, section) for section in SECTIONS.values()}
     wanted = {name: own for name, own in shipped.items() if own is not None and name in standing.augmented}
     figures, runs = {job: _figures(lake, job) for job in EVALUATION_JOBS}, _done_runs(lake)
     return ReportData(
