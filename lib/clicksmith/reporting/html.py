@@ -101,6 +101,7 @@ def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
     return {
         "task": decisions.name_words(verdict),
         "measured": found,
+        "chosen": verdict["evidence"]["chosen"],
         "shown": [(caption, Markup(plot)) for caption, plot in found.chosen.items()],
         "others": [(caption, Markup(plot)) for caption, plot in found.others.items()],
     }
