@@ -58,7 +58,8 @@ def fill(
     write(config, EVENTS_REJECTED, pa.table(columns, schema=EVENTS_REJECTED.arrow_schema))
     counts = {"rows_in": 1000, "accepted": 900, "rejected": 40, "deduplicated": 60}
     write(config, SILVER_EVENTS, _empty(SILVER_EVENTS), counts)
-    for table in (TRAINING_EXAMPLES, VOCABULARY, SEQUENCES):
+    write(config, TRAINING_EXAMPLES, toy_examples(500))
+    for table in (VOCABULARY, SEQUENCES):
         write(config, table, _empty(table), lineage=sequences if table is SEQUENCES else None)
     arm = config.lift.arms.get(toy_measured.CHOSEN)
     if arm is not None and arm.generator is not None:

@@ -5,6 +5,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import metadata
 from typing import Any
 
@@ -66,6 +67,21 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Days of the examples: of the first one, the first after the cut, the first to test, the last."""
+
+    first: date
+    cut: date
+    test: date
+    last: date
+
+    @property
+    def share(self) -> float:
+        """Of the days, that lie before the cut."""
+        return (self.cut - self.first).days / ((self.last - self.first).days + 1)
+
+
+@dataclass(frozen=True)
 class Standing:
     """How verdicts and models stand to what is there now. `lift` knows; it lies above, and a job asks it.
 
@@ -97,6 +113,7 @@ class ReportData:
         measuring: seconds of measure_lift, by the run id of the verdicts that it committed.
         versions: of the libraries, by name.
         impressions: see `Config.impressions`.
+        cut: of gold.training_examples; None where the lake does not tell.
     """
 
     config: Mapping[str, Any]
@@ -111,6 +128,7 @@ class ReportData:
     measuring: Mapping[str, float]
     versions: Mapping[str, str]
     impressions: str
+    cut: Cut | None
 
 
 def gather(config: Config, standing: Standing) -> ReportData:
@@ -142,7 +160,23 @@ def gather(config: Config, standing: Standing) -> ReportData:
         },
         versions=_versions(),
         impressions=config.impressions,
+        cut=_cut(lake),
     )
+
+
+def _cut(lake: Lake) -> Cut | None:
+    """By the least and greatest times that each file tells of its rows: none is read."""
+    there = lake.find(TRAINING_EXAMPLES)
+    delta = None if there is None else lake.open(TRAINING_EXAMPLES, there.version)
+    files = [] if delta is None else pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    days: dict[str, list[date]] = {}
+    for file in files:
+        ends = (file.get("min.event_ts"), file.get("max.event_ts"))
+        days.setdefault(file["partition.split"], []).extend(end.date() for end in ends if end is not None)
+    train, test = days.get("train"), days.get("test")
+    if not train or not test:
+        return None
+    return Cut(min(train), min([*days.get("validation", ()), *test]), min(test), max(test))
 
 
 def _figures(lake: Lake, job: str) -> list[Metric]:

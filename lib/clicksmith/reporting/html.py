@@ -61,7 +61,7 @@ def _decision(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
         "more": reasons[NUM_REASONS:],
         "beside": _beside(verdict, data),
         "plot": "" if gain is None else Markup(forests.gain_plot(verdict["evidence"], gain)),
-        "facts": decisions.facts(verdict, _cost(verdict, data)),
+        "facts": decisions.facts(verdict, _cost(verdict, data), _cut(verdict, data)),
     }
 
 
@@ -93,6 +93,10 @@ def _cost(verdict: statements.Verdict, data: ReportData) -> str:
     return decisions.cost_words(
         verdict, _arms(verdict, data), data.generators, data.measuring.get(verdict["run_id"])
     )
+
+
+def _cut(verdict: statements.Verdict, data: ReportData) -> str:
+    return decisions.cut_words(verdict, data.cut, data.config["features"])
 
 
 def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
