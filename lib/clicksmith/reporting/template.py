@@ -14,11 +14,11 @@ TEMPLATE = """<!doctype html>
 <h1>clicksmith · does sample augmentation help on {{ source }}?</h1>
 {% for one in decisions %}
 <article class="{{ one.decision }}">
-<p class="task">{{ one.task }}</p>
-<h2>{{ one.headline }}</h2>
+<p class="task">{{ one.said.question }}</p>
+<h2>{{ one.said.headline }}</h2>
 <div class="halves">
 <div>
-<p class="lead">{{ one.advice }}</p>
+<p class="lead">{{ one.said.advice }}</p>
 {{ one.plot }}
 <ul>
 {% for line in one.reasons %}
@@ -33,13 +33,13 @@ TEMPLATE = """<!doctype html>
 {% endfor %}
 </ul></details>
 {% endif %}
-{% for line in one.beside %}
+{% for line in one.said.cautions %}
 <p class="hint">{{ line }}</p>
 {% endfor %}
 </div>
 <div>
 <dl>
-{% for name, text in one.facts %}
+{% for name, text in one.said.facts.items() %}
 <dt>{{ name }}</dt><dd>{{ text }}</dd>
 {% endfor %}
 </dl>
