@@ -53,17 +53,6 @@ def test_of_whom_too_few_were_tested_is_told():
     assert cautions.small_sentence(none, 100) == ""
 
 
-def test_how_often_the_same_rows_were_measured_is_told():
-    verdict = judged(PLANS["augment"])
-    assert cautions.ledger_sentence(verdict) == ""
-    for before, told in (
-        (1, "One other measurement was started"),
-        (12, "12 other measurements were started"),
-    ):
-        again = {**verdict, "evidence": {**verdict["evidence"], "num_measured_before": before}}
-        assert cautions.ledger_sentence(again).startswith(told)
-
-
 def control(*values: float) -> list[Metric]:
     """Figures of the control's trainings, beside those of others."""
     own = [Metric("arm.ranking.auc", "all", "none", value, 9, seed=seed) for seed, value in enumerate(values)]

@@ -235,6 +235,22 @@ def test_the_cut_is_told_by_the_rows_that_were_measured(config):
     assert gathered(untested).cut is None, "there is nothing that is tested"
 
 
+def test_how_often_the_same_rows_were_tried_is_told(config):
+    verdict = judged(PLANS["augment"])
+    assert decisions.tried_words(verdict) == "", "of a release that did not count"
+    for before, told in (
+        (0, "Once on these rows (gold.measurements)."),
+        (1, "2 times on these rows, this one included (gold.measurements): the more is tried, the likelier"),
+        (1234, "1,235 times on these rows, "),
+    ):
+        again = {**verdict, "evidence": {**verdict["evidence"], "num_measured_before": before}}
+        assert decisions.tried_words(again).startswith(told)
+    toy_report.fill(config)
+    ranking, next_item = Checker.of(render(gathered(config))).articles
+    assert ranking[ranking.index("Tried") + 1].startswith("3 times on these rows")
+    assert next_item[next_item.index("Tried") + 1] == "Once on these rows (gold.measurements)."
+
+
 @pytest.mark.parametrize(
     ("label", "impressions", "told"),
     [

@@ -62,7 +62,7 @@ def sentences(decision: dict) -> list[str]:
 @pytest.mark.parametrize("found", ["augment", "no_gain", "inconclusive"])
 @pytest.mark.parametrize("changes", [(), ("lift.num_seeds=7",)], ids=["standing", "out of date"])
 def test_the_first_page_says_what_the_file_says(tmp_path, found, changes):
-    """Sentence by sentence, either way; with another family, a verdict before and what the gate withheld."""
+    """Sentence by sentence, either way; with another family, and what the gate withheld."""
     arm = "lift.arms.dense={kind: synthetic, generator: dense_gan, ratio: 0.25}"
     config = load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path}", arm])
     toy_report.fill(

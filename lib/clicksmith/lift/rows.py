@@ -110,7 +110,11 @@ def known(value: Any) -> Any:
 
 
 def verdict_rows(
-    run_id: str, measured: Sequence[Measured], verdicts: Mapping[str, Verdict], facts: Mapping[str, Any]
+    run_id: str,
+    measured: Sequence[Measured],
+    verdicts: Mapping[str, Verdict],
+    facts: Mapping[str, Any],
+    before: Mapping[str, int] | None = None,
 ) -> pa.Table:
     """The rows for gold.verdicts, one a task, with all that a reader needs to judge each decision.
 
@@ -119,10 +123,13 @@ def verdict_rows(
         measured: the tasks.
         verdicts: of each task, corrected for all of them.
         facts: of the whole measurement.
+        before: how many others tried each kind of task on the same rows; None: nobody counted.
     """
     rows = []
     for one in measured:
         task, verdict = one.task, verdicts[one.task.name]
+        counted = {} if before is None else {"num_measured_before": before[kind_of(task.name)]}
+        evidence = known({**_evidence(one, verdict), **facts, **counted})
         augments = verdict.decision == "augment" and verdict.arm is not None
         rows.append(
             {
@@ -133,7 +140,7 @@ def verdict_rows(
                 "arm": verdict.arm if augments else None,
                 "ratio": task.arms[verdict.arm].ratio if augments and verdict.arm else None,
                 "segments": [] if verdict.arm is None else better_segments(one, verdict.arm),
-                "evidence": json.dumps(known({**_evidence(one, verdict), **facts}), sort_keys=True),
+                "evidence": json.dumps(evidence, sort_keys=True),
             }
         )
     return pa.Table.from_pylist(rows, schema=VERDICTS.arrow_schema)

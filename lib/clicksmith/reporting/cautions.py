@@ -144,15 +144,3 @@ def fit_caveat(verdict: Verdict) -> str:
         "Its generator was fitted once (lift.num_fits): what was found holds for the rows of this fit, and "
         "another one may give more or less."
     )
-
-
-def ledger_sentence(verdict: Verdict) -> str:
-    """How often the same rows were measured before."""
-    before = verdict["evidence"].get("num_measured_before", 0)
-    if not before:
-        return ""
-    count = "One other measurement was" if before == 1 else f"{before:,} other measurements were"
-    return (
-        f"{count} started on the same rows before this one (gold.measurements): the more is tried, the "
-        "likelier it is that one gain is chance."
-    )

@@ -121,7 +121,8 @@ def facts(verdict: Verdict, cost: str = "", cut: str = "") -> list[tuple[str, st
         )
         found.append(("Smallest gain it could find", smallest))
     found += [("Cost", cost), ("What would change it", change(verdict)), ("Scope", scope(verdict))]
-    found += [("Cut", cut), ("Interval", words.sentence(evidence["interval"]))]
+    found += [("Cut", cut), ("Tried", tried_words(verdict))]
+    found.append(("Interval", words.sentence(evidence["interval"])))
     return [(name, text) for name, text in found if text]
 
 
@@ -192,6 +193,19 @@ def cut_words(verdict: Verdict, cut: Cut | None, features: Mapping[str, Any]) ->
     return (
         f"Trained on what lies before {cut.cut}, {100 * cut.share:.0f} % of all days (features.{setting}); "
         f"tested on what lies from {cut.test} on."
+    )
+
+
+def tried_words(verdict: Verdict) -> str:
+    """How often such models were measured on these rows, this one included; empty where nobody counted."""
+    before = verdict["evidence"].get("num_measured_before")
+    if before is None:
+        return ""
+    if before == 0:
+        return "Once on these rows (gold.measurements)."
+    return (
+        f"{before + 1:,} times on these rows, this one included (gold.measurements): the more is tried, the "
+        "likelier it is that one gain is chance."
     )
 
 

@@ -44,7 +44,6 @@ def said(verdict: Verdict, data: ReportData) -> Said:
         cautions.small_sentence(verdict, data.config["lift"]["min_users"]),
         *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
         cautions.fit_caveat(verdict),
-        cautions.ledger_sentence(verdict),
         cautions.caveat(verdict),
     ]
     return Said(
