@@ -168,9 +168,10 @@ def _cut(lake: Lake) -> Cut | None:
     """By the least and greatest times that each file tells of its rows: none is read."""
     there = lake.find(TRAINING_EXAMPLES)
     delta = None if there is None else lake.open(TRAINING_EXAMPLES, there.version)
-    files = [] if delta is None else pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+    if delta is None:
+        return None
     days: dict[str, list[date]] = {}
-    for file in files:
+    for file in pa.table(delta.get_add_actions(flatten=True)).to_pylist():
         ends = (file.get("min.event_ts"), file.get("max.event_ts"))
         days.setdefault(file["partition.split"], []).extend(end.date() for end in ends if end is not None)
     train, test = days.get("train"), days.get("test")

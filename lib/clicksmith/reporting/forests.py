@@ -8,6 +8,7 @@ from typing import Any
 
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import plots, words
+from clicksmith.reporting.gains import Gain, arm_rows, by_segment, gains_of, segment_rows
 from clicksmith.reporting.plots import Group, Interval
 
 _ROLES = {
@@ -19,21 +20,6 @@ _ROLES = {
     "generator": ("Generated rows", "#0072b2"),
 }
 """What each role is called, and its colour."""
-
-
-@dataclass(frozen=True)
-class Gain:
-    """An arm's gain over the control.
-
-    Attributes:
-        figure: the gain with its interval.
-        smallest: gain that would be found above zero 8 times in 10; None where that is not told.
-        is_apart: whether it is told from zero, corrected for all gains that are shown of its task.
-    """
-
-    figure: Metric
-    smallest: float | None
-    is_apart: bool
 
 
 @dataclass(frozen=True)
@@ -73,7 +59,7 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
     """
     evidence = verdict["evidence"]
     arms, control, first = evidence["arms"], evidence["control"], evidence["metric"]
-    lifts = _gains(evidence, figures)
+    lifts = gains_of(evidence, figures)
     chosen, gains = evidence["chosen"], lifts.get(first, [])
     shown = {}
     if gains:
@@ -90,60 +76,13 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
         num_corrected=sum(m.metric.startswith(f"apart.{evidence['name']}.") for m in figures),
         chosen=shown,
         others={arm: _by_segment(arm, evidence, first, gains) for arm in others if gains},
-        arms=_arm_rows(arms, gains),
-        segments=[row for metric, own in lifts.items() for row in _segment_rows(chosen, metric, own)],
+        arms=arm_rows({name: arms[name] for name in _ordered(arms)}, gains),
+        segments=[row for metric, own in lifts.items() for row in segment_rows(chosen, metric, own)],
         skipped=[
             words.sentence(f"arm {name} was not measured: {why}")
             for name, why in evidence["skipped_arms"].items()
         ],
     )
-
-
-def _gains(evidence: Mapping[str, Any], figures: Sequence[Metric]) -> dict[str, list[Gain]]:
-    """Of a task, by metric, the deciding one first."""
-    found: dict[str, dict[tuple[str, str, str], Metric]] = {"lift": {}, "detectable": {}, "apart": {}}
-    for m in figures:
-        what, _, name = m.metric.partition(".")
-        if what in found and name.startswith(f"{evidence['name']}.") and m.arm in evidence["arms"]:
-            found[what][name.removeprefix(f"{evidence['name']}."), m.slice, m.arm] = m
-    values = {what: {key: m.value for key, m in own.items()} for what, own in found.items()}
-    gains: dict[str, list[Gain]] = {}
-    for key, figure in found["lift"].items():
-        own = Gain(figure, values["detectable"].get(key), values["apart"].get(key) == 1)
-        gains.setdefault(key[0], []).append(own)
-    return dict(sorted(gains.items(), key=lambda one: one[0] != evidence["metric"]))
-
-
-def _arm_rows(
-    arms: Mapping[str, Mapping[str, Any]], gains: Sequence[Gain]
-) -> list[tuple[str, str, int, str, str]]:
-    found = {gain.figure.arm: _told(gain) for gain in gains if gain.figure.slice == "all"}
-    return [
-        (name, words.arm_words(arm["kind"], arm["ratio"]), arm["num_fits"], *found.get(name, ("–", "–")))
-        for name, arm in ((name, arms[name]) for name in _ordered(arms))
-    ]
-
-
-def _segment_rows(
-    chosen: str | None, metric: str, gains: Sequence[Gain]
-) -> list[tuple[str, str, str, str, str]]:
-    name = words.metric_words(metric)
-    return [
-        (words.segment(gain.figure.slice).words, name, *_told(gain), f"{gain.figure.num_rows:,}")
-        for gain in _by_order(gains)
-        if gain.figure.arm == chosen
-    ]
-
-
-def _told(gain: Gain) -> tuple[str, str]:
-    """A gain with its interval, and the smallest one that would be found."""
-    figure = gain.figure
-    smallest = "–" if gain.smallest is None else words.signed(gain.smallest)
-    return words.figure_words(figure.value, figure.ci_low, figure.ci_high), smallest
-
-
-def _by_order(gains: Sequence[Gain]) -> list[Gain]:
-    return sorted(gains, key=lambda gain: (words.segment(gain.figure.slice).order, gain.figure.slice))
 
 
 def control_value(evidence: Mapping[str, Any], figures: Sequence[Metric]) -> float | None:
@@ -187,7 +126,7 @@ def _overall(evidence: Mapping[str, Any], gains: Sequence[Gain]) -> str:
 def _by_segment(arm: str, evidence: Mapping[str, Any], metric: str, gains: Sequence[Gain]) -> str:
     """One arm by segment, on the axis of all arms, beside the loss that its safety is held against."""
     colour = _ROLES[evidence["arms"][arm]["role"]][1]
-    own = [(words.segment(gain.figure.slice), gain) for gain in _by_order(gains) if gain.figure.arm == arm]
+    own = [(words.segment(gain.figure.slice), gain) for gain in by_segment(gains) if gain.figure.arm == arm]
     groups = [
         Group(title, colour, [_gain_row(segment.short, gain) for segment, gain in members])
         for title, members in groupby(own, key=lambda one: one[0].group)
