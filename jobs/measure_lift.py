@@ -45,8 +45,8 @@ def run(config: Config) -> None:
         logger.info("%s: %s (%s)", name, verdict.decision, "; ".join(verdict.reasons) or verdict.arm)
     spark = open_session(config)  # after Ray's part: both do not fit a small machine at once
     figures = metric_rows(lineage.run_id, measured)
-    facts = {"impressions": config.impressions, "num_measured_before": before}
-    decisions = verdict_rows(lineage.run_id, measured, verdicts, facts)
+    facts = {"impressions": config.impressions}
+    decisions = verdict_rows(lineage.run_id, measured, verdicts, facts, before)
     commit(spark.createDataFrame(figures), EVALUATION_METRICS, lake, lineage, part=PART)
     commit(spark.createDataFrame(decisions), VERDICTS, lake, lineage)
 

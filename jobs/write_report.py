@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from clicksmith.config import Config
+from clicksmith.config import SECTIONS, Config
 from clicksmith.errors import ConfigError, LakeError, TrainingError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.steps import sequential_inputs
-from clicksmith.lift.decided import SECTIONS, decided
+from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import inputs_of, why_stale
 from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.data import Standing, gather

@@ -39,6 +39,9 @@ from reporting import toy_measured
 from training.toy_lake import toy_examples
 from training.toy_lift import synthetic_from
 
+BEFORE = {"ranking": 2, "next_item": 0, "search": 0}
+"""Measurements that were started on the same rows, by kind of task."""
+
 
 def fill(
     config: Config, decision: str = "augment", *further: Measured, sequences: Lineage | None = None
@@ -58,7 +61,8 @@ def fill(
     write(config, EVENTS_REJECTED, pa.table(columns, schema=EVENTS_REJECTED.arrow_schema))
     counts = {"rows_in": 1000, "accepted": 900, "rejected": 40, "deduplicated": 60}
     write(config, SILVER_EVENTS, _empty(SILVER_EVENTS), counts)
-    for table in (TRAINING_EXAMPLES, VOCABULARY, SEQUENCES):
+    write(config, TRAINING_EXAMPLES, toy_examples(500))
+    for table in (VOCABULARY, SEQUENCES):
         write(config, table, _empty(table), lineage=sequences if table is SEQUENCES else None)
     arm = config.lift.arms.get(toy_measured.CHOSEN)
     if arm is not None and arm.generator is not None:
@@ -106,7 +110,7 @@ def write_metrics(config: Config, job: str, metrics: list[Metric]) -> None:
 def write_lift(config: Config, *measured: Measured) -> None:
     """Commit figures and verdicts as measure_lift does, the tasks in an order that no reader expects."""
     verdicts = {one.task.name: one.verdict for one in measured}
-    rows = verdict_rows("r", measured[::-1], verdicts, {"impressions": config.impressions})
+    rows = verdict_rows("r", measured[::-1], verdicts, {"impressions": config.impressions}, BEFORE)
     lineage = lineage_of(config, _inputs(config))
     _write(config, EVALUATION_METRICS, metric_rows("r", measured), "job=measure_lift", None, lineage)
     _write(config, VERDICTS, rows, None, None, lineage)

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from clicksmith.lift.fits import Part, fit_parts
-from clicksmith.lift.intervals import Estimate, estimate, holm, simultaneous
+from clicksmith.lift.intervals import Estimate, estimate, holm, simultaneous, told_apart
 
 
 def of(value: float, *parts: Part, num_units: int = 101) -> Estimate:
@@ -69,6 +69,32 @@ def test_holm_is_that_of_statsmodels() -> None:
 
 def test_a_claim_without_a_test_is_not_kept() -> None:
     assert holm({"a": 1e-9, "b": math.nan}) == ["a"]
+    assert holm({"a": math.nan, "b": 1e-9}) == ["b"], "nor does it hide another one"
+
+
+def test_differences_are_told_from_none_whichever_way_as_statsmodels_would() -> None:
+    """Of two-sided tests at .05; t of 10 degrees of freedom."""
+    random = np.random.default_rng(6)
+    for _ in range(20):
+        t = random.normal(0, 4, 8)
+        gains = {("auc", "all", f"arm{i}"): of(x / 10, Part(0.01, 10)) for i, x in enumerate(t)}
+        rejected = multipletests(2 * stats.t.sf(np.abs(t), 10), alpha=0.05, method="holm")[0]
+        found = told_apart(gains)
+        assert sorted(found) == [name for name, is_apart in zip(gains, rejected, strict=True) if is_apart]
+    assert told_apart({"worse": of(-0.9, Part(0.01, 10)), "same": of(0.0, Part(0.0, 10))}) == ["worse"]
+    assert told_apart({"worse": of(-0.9, Part(0.01, 10)), "none": of(0.9)}) == ["worse"]
+
+
+def test_of_many_arms_that_give_nothing_hardly_any_is_told_from_none() -> None:
+    """Twenty at a time: each alone is told from none once in twenty, any of them corrected as seldom."""
+    random = np.random.default_rng(7)
+    alone, corrected = [], []
+    for _ in range(1000):
+        gains = {f"arm{i:02d}": of(x, Part(1.0, 1e9)) for i, x in enumerate(random.normal(0, 1, 20))}
+        alone.append(any(gain.interval()[0] > 0 or gain.interval()[1] < 0 for gain in gains.values()))
+        corrected.append(bool(told_apart(gains)))
+    assert np.mean(alone) == pytest.approx(1 - 0.95**20, abs=0.04)
+    assert np.mean(corrected) == pytest.approx(0.05, abs=0.02)
 
 
 def test_levels_of_several_intervals() -> None:

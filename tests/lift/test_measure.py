@@ -84,7 +84,15 @@ def test_reports_no_lift_on_noise_and_every_figure_once(
     assert len(keys) == len(set(keys)) and table.schema.equals(EVALUATION_METRICS.arrow_schema)
     arms, slices, seeds = len(task.arms), len(task.units["test"].segments), 3
     assert arms == 6
-    assert len(rows) == arms + 2 * slices * (arms * seeds + arms - 1)
+    drawn = {
+        (row["metric"].removeprefix("lift."), row["slice"], row["arm"])
+        for row in rows
+        if row["ci_low"] is not None and (row["metric"].endswith(".auc") or row["arm"] == found.verdict.arm)
+    }
+    for what in ("detectable.", "apart."):
+        beside = [key for key in keys if key[0].startswith(what)]
+        assert {(metric.removeprefix(what), *whom) for metric, *whom, _ in beside} == drawn and drawn
+    assert len(rows) == arms + 2 * slices * (arms * seeds + arms - 1) + 2 * len(drawn)
     assert {row["slice"].split("=")[0] for row in rows} == {"all", "history", "popularity", "category"}
     (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {"impressions": "logged"}).to_pylist()
     assert (row["task"], row["arm"], row["ratio"]) == ("ranking", None, None)

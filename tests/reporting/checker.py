@@ -3,10 +3,15 @@
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
+SAYING = {"h2", "p", "li", "dt", "dd"}
 
 
 class Checker(HTMLParser):
-    """Collects text, references and whether every element is closed in order."""
+    """Collects text, references and whether every element is closed in order.
+
+    Attributes:
+        articles: of each, what its headings, paragraphs, list items, terms and definitions say.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -15,10 +20,15 @@ class Checker(HTMLParser):
         self.references: list[str] = []
         self.unlabelled = 0
         self.counts: dict[str, int] = {}
+        self.articles: list[list[str]] = []
 
     def handle_starttag(self, tag, attrs):
         self.counts[tag] = self.counts.get(tag, 0) + 1
         named = dict(attrs)
+        if tag == "article":
+            self.articles.append([])
+        elif tag in SAYING and "article" in self.open:
+            self.articles[-1].append("")
         self.references += [named[key] for key in ("src", "href", "xlink:href") if key in named]
         self.unlabelled += tag == "svg" and not named.get("aria-label")
         if tag not in VOID:
@@ -34,6 +44,8 @@ class Checker(HTMLParser):
 
     def handle_data(self, data):
         self.text.append(data)
+        if self.open and self.open[-1] in SAYING and "article" in self.open:
+            self.articles[-1][-1] += data
 
     @classmethod
     def of(cls, page: str) -> "Checker":

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 import toy_report
-from clicksmith.config import Config, GateConfig, load_config
+from clicksmith.config import SECTIONS, Config, GateConfig, load_config
 from clicksmith.evaluation.gate import decide, gate_metrics
 from clicksmith.evaluation.rows import Metric
 from clicksmith.lift.task import Arm
 from clicksmith.reporting import cautions
 from clicksmith.reporting.html import render
+from clicksmith.tables import VERDICTS
 from reporting.checker import Checker
 from reporting.test_decisions import SEARCH, judged
 from reporting.toy_measured import CHOSEN, NEXT_ITEM, NOISY, PLANS, RANKING
@@ -21,6 +22,11 @@ from toy_report import gathered
 ROOT = Path(__file__).resolve().parents[2]
 BEATEN = "popularity (NDCG@10 0.0210, popularity 0.0340)"
 WEAK = ": what augmentation gives so weak a model says little of a better one."
+
+
+def test_every_task_has_a_shipped_model():
+    assert tuple(SECTIONS) == VERDICTS["task"].allowed
+    assert set(SECTIONS.values()) <= set(Config.model_fields)
 
 
 def test_a_generator_that_was_fitted_once_is_told():
@@ -45,17 +51,6 @@ def test_of_whom_too_few_were_tested_is_told():
     )
     none = {**few, "evidence": {**few["evidence"], "chosen": None}}
     assert cautions.small_sentence(none, 100) == ""
-
-
-def test_how_often_the_same_rows_were_measured_is_told():
-    verdict = judged(PLANS["augment"])
-    assert cautions.ledger_sentence(verdict) == ""
-    for before, told in (
-        (1, "One other measurement was started"),
-        (12, "12 other measurements were started"),
-    ):
-        again = {**verdict, "evidence": {**verdict["evidence"], "num_measured_before": before}}
-        assert cautions.ledger_sentence(again).startswith(told)
 
 
 def control(*values: float) -> list[Metric]:

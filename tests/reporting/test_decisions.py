@@ -3,10 +3,12 @@
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 
 import toy_report
@@ -18,10 +20,12 @@ from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
 from clicksmith.reporting import decisions, statements, words
 from clicksmith.reporting.html import render
+from clicksmith.tables import TRAINING_EXAMPLES
 from reporting import toy_measured
 from reporting.checker import Checker
 from reporting.toy_measured import CHOSEN, FEW, LOGISTIC, NEXT_ITEM, NOISY, PLANS, RANKING, Planned
 from toy_report import gathered
+from training.toy_lake import toy_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +57,8 @@ def test_augment_comes_first_in_plain_words(config):
         "Worthwhile from +0.001 AUC",
         "Smallest gain it could find +0.0036 AUC, which would be found worthwhile 8 times in 10",
         "dcnv2 with 3 seeds an arm, for 400 steps, on 40,000 real rows; tested by AUC on 20,000 later, real "
-        "rows of 812 users.",
+        "rows of 812 users. Cut Trained on what lies before 2017-06-01, 75 % of all days "
+        "(features.cut_date); tested on what lies from 2017-06-21 on.",
         "Interval 95 %: it allows for chance in which users were tested, the seeds of the trainings and the "
         "fits of the generator (Student's t).",
         "A gain is shown for users with 200 or more earlier events, corrected for how many segments there",
@@ -206,6 +211,44 @@ def test_costs_are_told_in_rows_and_seconds():
         "10,000 added rows in each training; 90 s to train generator autoregressive 3 times on 72,196 "
         "real rows."
     ), "all of its fits: 29.4 + 31.0 + 30.1"
+
+
+def test_the_cut_is_told_by_the_rows_that_were_measured(config):
+    """The toy's examples are of 199 days, of which 150 train and 20 validate."""
+    assert gathered(config).cut is None, "an empty lake"
+    toy_report.fill(config)
+    cut = gathered(config).cut
+    assert (cut.first, cut.cut, cut.test, cut.last) == (
+        date(2017, 1, 2), date(2017, 6, 1), date(2017, 6, 21), date(2017, 7, 19),
+    )  # fmt: skip
+    verdict, by_share = judged(PLANS["augment"]), {"cut_date": None}
+    assert decisions.cut_words(verdict, cut, by_share) == (
+        "Trained on what lies before 2017-06-01, 75 % of all days (features.cut_fraction); tested on what "
+        "lies from 2017-06-21 on."
+    )
+    assert decisions.cut_words(verdict, None, by_share) == ""
+    assert decisions.cut_words({**verdict, "stale": "Of other rows."}, cut, by_share) == ""
+    examples = toy_examples(500)
+    trained = examples.filter(pc.equal(examples["split"], "train"))
+    untested = load_config(None, [f"lake.root={config.lake.root}/untested"])
+    toy_report.write(untested, TRAINING_EXAMPLES, trained)
+    assert gathered(untested).cut is None, "there is nothing that is tested"
+
+
+def test_how_often_the_same_rows_were_tried_is_told(config):
+    verdict = judged(PLANS["augment"])
+    assert decisions.tried_words(verdict) == "", "of a release that did not count"
+    for before, told in (
+        (0, "Once on these rows (gold.measurements)."),
+        (1, "2 times on these rows, this one included (gold.measurements): the more is tried, the likelier"),
+        (1234, "1,235 times on these rows, "),
+    ):
+        again = {**verdict, "evidence": {**verdict["evidence"], "num_measured_before": before}}
+        assert decisions.tried_words(again).startswith(told)
+    toy_report.fill(config)
+    ranking, next_item = Checker.of(render(gathered(config))).articles
+    assert ranking[ranking.index("Tried") + 1].startswith("3 times on these rows")
+    assert next_item[next_item.index("Tried") + 1] == "Once on these rows (gold.measurements)."
 
 
 @pytest.mark.parametrize(

@@ -11,19 +11,33 @@ from clicksmith.lift.rows import metric_rows, verdict_rows
 from clicksmith.reporting import forests
 from reporting.toy_measured import BAD, CHOSEN, NEXT_ITEM, PLANS, RANKING, ToyTask, measured
 
+OLDER = ("detectable.", "apart.")
+"""What older releases did not tell."""
 
-def measurement(decision: str, task: ToyTask = RANKING) -> forests.Measurement:
+
+def measurement(decision: str, task: ToyTask = RANKING, without: tuple[str, ...] = ()) -> forests.Measurement:
+    """What is drawn, without figures of some names."""
     found = measured(task, PLANS[decision])
     (row,) = verdict_rows("r", [found], {task.name: found.verdict}, {}).to_pylist()
     rows = metric_rows("r", [found]).select(list(Metric.__dataclass_fields__)).to_pylist()
-    return forests.measurement(
-        {**row, "evidence": json.loads(row["evidence"])}, [Metric(**one) for one in rows]
-    )
+    kept = [Metric(**one) for one in rows if not one["metric"].startswith(without)]
+    return forests.measurement({**row, "evidence": json.loads(row["evidence"])}, kept)
 
 
 def texts(svg: str, style: str | None = None) -> list[str]:
     found = ElementTree.fromstring(svg).findall("text")
     return [text.text for text in found if style is None or text.get("class") == style]
+
+
+def dots(svg: str) -> dict[str, tuple[bool, str]]:
+    """Of each label below which a dot is drawn: whether it is filled, and what it shows on hover."""
+    found, label = {}, ""
+    for element in ElementTree.fromstring(svg):
+        if element.get("class") == "label":
+            label = element.text or ""
+        if element.tag == "circle" and element.get("stroke"):
+            found[label] = (element.get("fill") != "#fff", element.findtext("title") or "")
+    return found
 
 
 def test_arms_stand_in_groups_by_role_with_the_control_named():
@@ -74,6 +88,55 @@ def test_a_segment_of_too_few_users_has_no_interval():
     assert re.fullmatch(r"[-+]0\.\d{4}, no interval", few)
 
 
+def test_a_dot_is_filled_where_the_gain_is_told_from_zero_once_corrected():
+    """Of 132 gains: 11 arms by 11 segments, and the chosen one by log loss.
+
+    One of smote_25, -.0020 with an error of .0009, is told from zero only where it is taken alone.
+    """
+    found = measurement("augment")
+    assert found.num_corrected == 132
+    drawn = dots(found.chosen["All arms on all test rows"])
+    assert [arm for arm, (is_filled, _) in drawn.items() if is_filled] == [
+        "real_all", "real_more_25", f"chosen: {CHOSEN}",
+    ]  # fmt: skip
+    assert drawn["smote_25"][1].startswith("-0.0020 (-0.0038 to -0.0002), ")
+    assert {"same", "shuffled_25"} <= drawn.keys(), "what must show nothing stands beside them"
+
+
+def test_beside_each_gain_stands_the_smallest_that_would_be_found():
+    """2.8 errors: of all rows sqrt(.0009^2 + .0002^2), of a segment twice the first part."""
+    found = measurement("augment")
+    shown = dots(found.chosen["All arms on all test rows"])[f"chosen: {CHOSEN}"][1]
+    assert shown == (
+        "+0.0043 (+0.0025 to +0.0061), 20,000 rows; a gain of +0.0026 would be found 8 times in 10"
+    )
+    told = {name: (gain, smallest) for name, _, _, gain, smallest in found.arms}
+    assert told[CHOSEN] == ("+0.0043 (+0.0025 to +0.0061)", "+0.0026") and told["none"] == ("–", "–")
+    assert all(smallest.startswith("+") for _, smallest in told.values() if smallest != "–")
+    of_new_users = [row for row in found.segments if row[0] == "new users"]
+    assert [(row[1], row[3], row[4]) for row in of_new_users] == [
+        ("AUC", "+0.0051", "5,000"), ("log loss", "+0.0051", "5,000"),
+    ]  # fmt: skip
+    assert len(found.segments) == 22 and found.segments[0][:2] == ("all test rows", "AUC")
+
+
+def test_a_segment_of_too_few_users_has_no_smallest_gain_and_claims_nothing():
+    found = measurement("inconclusive")
+    assert found.num_corrected == 132 - 12
+    (few,) = {row[2:] for row in found.segments if row[0] == "new users" and row[1] == "AUC"}
+    assert re.fullmatch(r"[-+]0\.\d{4}", few[0]) and few[1] == "–"
+    is_filled, shown = dots(found.chosen[f"{CHOSEN} by segment, AUC"])["users"]
+    assert not is_filled and shown.endswith(", no interval, 5,000 rows")
+
+
+def test_what_an_older_release_measured_is_drawn_without_what_it_did_not_tell():
+    found = measurement("augment", without=OLDER)
+    assert found.num_corrected == 0 and found.chosen.keys() == measurement("augment").chosen.keys()
+    for plot in (*found.chosen.values(), *found.others.values()):
+        assert not any(is_filled or "8 times" in shown for is_filled, shown in dots(plot).values())
+    assert {row[4] for row in found.arms} == {"–"} and {row[3] for row in found.segments} == {"–"}
+
+
 def test_tasks_do_not_mix():
     ranking, next_item = (measured(task, PLANS["augment"]) for task in (RANKING, NEXT_ITEM))
     rows = metric_rows("r", [ranking, next_item]).select(list(Metric.__dataclass_fields__)).to_pylist()
@@ -86,12 +149,13 @@ def test_tasks_do_not_mix():
         "Cheap arms: to be beaten", "Free augmentations",
     ]  # fmt: skip
     assert found.control_value == pytest.approx(0.781)
+    assert found.num_corrected == 5 * 11, "of the five arms of its own"
 
 
 def test_what_each_arm_adds_is_told():
     found = measurement("augment")
-    assert found.arms[0] == ("none", "real rows alone", 1)
-    told = {name: (what, fits) for name, what, fits in found.arms}
+    assert found.arms[0][:3] == ("none", "real rows alone", 1)
+    told = {name: (what, fits) for name, what, fits, *_ in found.arms}
     assert told["shuffled_25"] == ("repeats real rows, with labels that say nothing, 0.25 a real row", 1)
     assert told[CHOSEN] == ("adds generated rows, 0.25 a real row", 2)
     assert found.skipped == [

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import write_report
 from clicksmith.config import load_config
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting.as_json import as_json
+from reporting import toy_measured
+from reporting.checker import Checker
 from reporting.toy_measured import BAD, CHOSEN
 from toy_report import gathered
 
@@ -47,6 +50,40 @@ def test_it_holds_decisions_figures_and_versions(tmp_path):
         "unknown event_type": 10,
     }
     assert [card["name"] for card in found["recommenders"]] == ["ranker", "sequential"]
+
+
+def sentences(decision: dict) -> list[str]:
+    """All that report.json says of a decision in words."""
+    facts = [text for fact in decision["facts"].items() for text in fact]
+    lines = [*decision["reasons"], *decision["cautions"], *facts]
+    return [decision["question"], decision["headline"], decision["advice"], *lines]
+
+
+@pytest.mark.parametrize("found", ["augment", "no_gain", "inconclusive"])
+@pytest.mark.parametrize("changes", [(), ("lift.num_seeds=7",)], ids=["standing", "out of date"])
+def test_the_first_page_says_what_the_file_says(tmp_path, found, changes):
+    """Sentence by sentence, either way; with another family, and what the gate withheld."""
+    arm = "lift.arms.dense={kind: synthetic, generator: dense_gan, ratio: 0.25}"
+    config = load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path}", arm])
+    toy_report.fill(
+        config, found, toy_measured.measured(toy_measured.LOGISTIC, toy_measured.PLANS["no_gain"])
+    )
+    changed = load_config(ROOT / "conf" / "local.yaml", [f"lake.root={tmp_path}", arm, *changes])
+    write_report.run(changed)
+    decisions = load(tmp_path)["decisions"]
+    page = Checker.of(toy_report.page(changed).read_text())
+    shipped = [one for one in decisions if one["is_shipped"]]
+    assert [one["task"] for one in shipped] == ["ranking", "next_item"] and len(decisions) == 3
+    for decision, article in zip(shipped, page.articles, strict=True):
+        assert Counter(sentences(decision)) == Counter(" ".join(text.split()) for text in article)
+        assert decision["is_stale"] == bool(changes)
+        assert {"Cost", "Scope", "Worthwhile from", "Interval"} <= decision["facts"].keys() or (
+            decision["task"] == "next_item"  # a free augmentation costs nothing
+        )
+        assert ("What would change it" in decision["facts"]) == (decision["decision"] != "augment")
+        assert ("Cut" in decision["facts"]) != decision["is_stale"]
+    (other,) = (one for one in decisions if not one["is_shipped"])
+    assert other["headline"] == ("Out of date: measure again" if changes else "No gain from augmenting")
 
 
 def test_a_figure_without_a_value_is_null(tmp_path):

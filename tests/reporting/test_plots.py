@@ -65,14 +65,15 @@ def test_an_arrow_stands_where_an_interval_goes_beyond_the_axis():
     assert re.match(r"M5.0 [\d.]+l7 -4.5v9z", beyond_left), "its point is on the left of the axis' left end"
 
 
-def test_a_dot_is_filled_only_where_the_interval_excludes_zero():
+def test_a_dot_is_filled_only_where_it_is_told_from_zero():
     rows = [
-        Interval("sure", 2.0, 1.0, 3.0),
+        Interval("corrected", 2.0, 1.0, 3.0, is_apart=True),
+        Interval("taken alone", 2.0, 0.1, 3.9),
         Interval("unsure", 0.5, -1.0, 2.0),
-        Interval("alone", 1.0, None, None),
+        Interval("without an interval", 1.0, None, None),
     ]
     fills = [dot.get("fill") for dot in forest(rows, (-1, 4)).findall("circle")]
-    assert fills == ["#123456", "#fff", "#fff"]
+    assert fills == ["#123456", "#fff", "#fff", "#fff"]
 
 
 def test_dots_lie_in_order_of_their_values():

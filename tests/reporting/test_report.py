@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,20 @@ def test_every_part_is_there(config):
     assert "This gate lets more through than the default one: max_c2st_auc is 1 in place of 0.99" in words
     assert "this model 0.7900 0.3100" in words and "popularity 0.6400 –" in words
     assert "gold.verdicts" in words and "pyarrow" in words and '"seed": 42' in words
+
+
+def test_the_page_says_what_a_filled_dot_is_corrected_for(config):
+    """Of rankers 11 arms by 11 segments, and the chosen one by log loss; of next items 5 arms by 11."""
+    toy_report.fill(config)
+    data = gathered(config)
+    page = Checker.of(render(data)).words
+    assert "Filled dots are corrected for 132 differences." in page
+    assert "Filled dots are corrected for 55 differences." in page
+    assert "every one taken alone: of many, some exclude zero by chance, and then the dot stays empty" in page
+    lift = [one for one in data.lift if not one.metric.startswith(("apart.", "detectable."))]
+    older = Checker.of(render(replace(data, lift=lift))).words
+    assert older.count("did not correct for how many are drawn: no dot is filled.") == 2
+    assert "Filled dots are" not in older and "8 times in 10" in older, "of the decision's own gain"
 
 
 def test_a_figure_is_told_apart_from_the_end_that_is_judged(config):

@@ -15,7 +15,7 @@ from clicksmith.config.data import (
 from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
 from clicksmith.config.generators import GateConfig, GeneratorConfig, MixConfig, RangeConfig, SynthesisConfig
 from clicksmith.config.load import load_config, parse_arguments
-from clicksmith.config.models import Config
+from clicksmith.config.models import SECTIONS, Config
 from clicksmith.config.recommenders import (
     ArmConfig,
     Augmentation,
@@ -29,6 +29,7 @@ from clicksmith.config.recommenders import (
 from clicksmith.config.simulation import DirtConfig, SimulationConfig
 
 __all__ = [
+    "SECTIONS",
     "ArmConfig",
     "Augmentation",
     "CleaningConfig",

@@ -1,5 +1,6 @@
 """The whole configuration."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -26,6 +27,9 @@ from clicksmith.config.recommenders import (
 from clicksmith.config.section import Section
 from clicksmith.config.simulation import SimulationConfig
 from clicksmith.seeds import HOLDOUT_BY_ROW, Holdout
+
+SECTIONS: Mapping[str, str] = {"ranking": "ranker", "next_item": "sequential", "search": "search"}
+"""By task: the section, and the card, of its shipped model."""
 
 
 class Config(Section):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clicksmith.config import ArmConfig, Config
+from clicksmith.config import SECTIONS, ArmConfig, Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.inputs import published, why_stale
@@ -19,9 +19,6 @@ MEASURED_ONLY = ("none", "same", "tuned", "shuffled", "real_more", "real_all")
 
 WITHOUT_HISTORIES = ("synthetic", "teacher")
 """Kinds of arms whose rows, or labels, come from what knows no histories."""
-
-SECTIONS = {"ranking": "ranker", "next_item": "sequential", "search": "search"}
-"""By task: the section of its shipped model."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     Args:
         config: the ``augment`` of the model's section: verdict, none, or the name of an arm.
         lake: where verdicts lie.
-        task: one of `SECTIONS`.
+        task: one of `config.SECTIONS`.
         inputs: what a measurement would read now, see `inputs_of`.
 
     Raises:

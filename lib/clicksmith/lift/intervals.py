@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from scipy import stats
 
@@ -10,6 +11,8 @@ from clicksmith.lift.fits import Part
 
 LEVEL = 0.95
 POWER = 0.8
+
+Claim = TypeVar("Claim", str, tuple[str, str, str])
 
 
 @dataclass(frozen=True)
@@ -75,19 +78,27 @@ class Estimate:
         return self.num_units * self.parts[0].variance / left if left > 0 else math.inf
 
 
-def holm(p_values: Mapping[str, float], level: float = LEVEL) -> list[str]:
+def holm(p_values: Mapping[Claim, float], level: float = LEVEL) -> list[Claim]:
     """Which claims hold, the chance of a single false one among all being at most 1 - level (Holm 1979).
 
     Args:
-        p_values: one-sided, by claim; each at half of 1 - level, as two-sided intervals are.
+        p_values: one-sided, by claim; each at half of 1 - level, as two-sided intervals are. NaN: there is
+            no test, and the claim does not hold.
         level: of all claims together.
     """
     alpha, kept = (1 - level) / 2, []
-    for rank, claim in enumerate(sorted(p_values, key=lambda name: (p_values[name], name))):
-        if not p_values[claim] <= alpha / (len(p_values) - rank):
+    tested = {claim: 1.0 if math.isnan(p) else p for claim, p in p_values.items()}
+    for rank, claim in enumerate(sorted(tested, key=lambda name: (tested[name], name))):
+        if not tested[claim] <= alpha / (len(tested) - rank):
             break
         kept.append(claim)
     return kept
+
+
+def told_apart(differences: Mapping[Claim, Estimate], level: float = LEVEL) -> list[Claim]:
+    """Which differences are not 0, whichever way they go, corrected for how many there are (Holm)."""
+    away = {name: replace(found, value=abs(found.value)) for name, found in differences.items()}
+    return holm({name: found.p_value() for name, found in away.items()}, level)
 
 
 def simultaneous(level: float, num_claims: int) -> float:

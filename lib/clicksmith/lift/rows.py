@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.lift.inputs import JOB
-from clicksmith.lift.intervals import holm
+from clicksmith.lift.intervals import Estimate, holm, told_apart
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.task import ALL, control_of, kind_of
 from clicksmith.lift.verdict import Verdict
@@ -21,6 +21,10 @@ def metric_rows(run_id: str, measured: Sequence[Measured]) -> pa.Table:
 
     ``arm.TASK.METRIC`` are an arm's figures by training, ``lift.TASK.METRIC`` its gain over the
     control, where above 0 is better whatever the metric. A training's number is fit x seeds + seed.
+
+    Beside a gain with an interval: ``detectable.TASK.METRIC`` is the gain that would be found above 0 eight
+    times in ten; ``apart.TASK.METRIC`` is 1 where the gain is told from 0 even once corrected for all that
+    are shown of its task, see `shown_gains`, and 0 where it is not.
     """
     rows = [row for one in measured for row in (*_ratios(one), *_figures(one))]
     return pa.Table.from_pylist(
@@ -35,8 +39,25 @@ def _ratios(measured: Measured) -> Iterator[dict[str, Any]]:
         yield _row(f"arm.{task.name}.ratio", ALL, name, arm.ratio, task.units["test"].num_rows)
 
 
+def shown_gains(measured: Measured) -> dict[tuple[str, str, str], Estimate]:
+    """The gains that a report draws with an interval, by metric, segment and arm: what is corrected together.
+
+    All arms by the metric that decides, the chosen arm by the others too.
+    """
+    task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
+    found = {
+        (metric, segment, arm): comparison.gain(arm, control)
+        for (split, metric, segment), comparison in measured.comparisons.items()
+        if split == "test" and segment not in measured.few
+        for arm in task.arms
+        if arm != control and (metric == first or arm == measured.verdict.arm)
+    }
+    return {key: gain for key, gain in found.items() if not math.isnan(gain.error)}
+
+
 def _figures(measured: Measured) -> Iterator[dict[str, Any]]:
-    task, control = measured.task, control_of(measured.task.arms)
+    task, control, shown = measured.task, control_of(measured.task.arms), shown_gains(measured)
+    apart = set(told_apart(shown))
     for (split, metric, segment), comparison in measured.comparisons.items():
         if split != "test":
             continue
@@ -45,10 +66,14 @@ def _figures(measured: Measured) -> Iterator[dict[str, Any]]:
                 what = f"arm.{task.name}.{metric}"
                 yield _row(what, segment, name, float(value), comparison.num_rows, number)
             if name != control:
-                found = comparison.gain(name, control)
+                found, key = comparison.gain(name, control), (metric, segment, name)
                 low, high = (math.nan, math.nan) if segment in measured.few else found.interval()
-                what = f"lift.{task.name}.{metric}"
-                yield _row(what, segment, name, found.value, comparison.num_rows, low=low, high=high)
+                own = f"{task.name}.{metric}"
+                yield _row(f"lift.{own}", segment, name, found.value, comparison.num_rows, low=low, high=high)
+                if key in shown:
+                    smallest, is_apart = shown[key].detectable(), float(key in apart)
+                    yield _row(f"detectable.{own}", segment, name, smallest, comparison.num_rows)
+                    yield _row(f"apart.{own}", segment, name, is_apart, comparison.num_rows)
 
 
 def _row(
@@ -85,7 +110,11 @@ def known(value: Any) -> Any:
 
 
 def verdict_rows(
-    run_id: str, measured: Sequence[Measured], verdicts: Mapping[str, Verdict], facts: Mapping[str, Any]
+    run_id: str,
+    measured: Sequence[Measured],
+    verdicts: Mapping[str, Verdict],
+    facts: Mapping[str, Any],
+    before: Mapping[str, int] | None = None,
 ) -> pa.Table:
     """The rows for gold.verdicts, one a task, with all that a reader needs to judge each decision.
 
@@ -94,10 +123,13 @@ def verdict_rows(
         measured: the tasks.
         verdicts: of each task, corrected for all of them.
         facts: of the whole measurement.
+        before: how many others tried each kind of task on the same rows; None: nobody counted.
     """
     rows = []
     for one in measured:
         task, verdict = one.task, verdicts[one.task.name]
+        counted = {} if before is None else {"num_measured_before": before[kind_of(task.name)]}
+        evidence = known({**_evidence(one, verdict), **facts, **counted})
         augments = verdict.decision == "augment" and verdict.arm is not None
         rows.append(
             {
@@ -108,7 +140,7 @@ def verdict_rows(
                 "arm": verdict.arm if augments else None,
                 "ratio": task.arms[verdict.arm].ratio if augments and verdict.arm else None,
                 "segments": [] if verdict.arm is None else better_segments(one, verdict.arm),
-                "evidence": json.dumps(known({**_evidence(one, verdict), **facts}), sort_keys=True),
+                "evidence": json.dumps(evidence, sort_keys=True),
             }
         )
     return pa.Table.from_pylist(rows, schema=VERDICTS.arrow_schema)

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from clicksmith.errors.redact import redact
-from clicksmith.reporting import decisions, statements, words
+from clicksmith.reporting import decisions, words
 from clicksmith.reporting.data import ReportData
+from clicksmith.reporting.first_page import said
+from clicksmith.reporting.statements import Verdict, reasons
 
 _CARD = (
     "name",
@@ -29,15 +31,7 @@ def as_json(data: ReportData) -> dict[str, Any]:
         "source": words.source_words(data.config.get("source", {})),
         "seed": data.config.get("seed"),
         "impressions": data.impressions,
-        "decisions": [
-            {
-                **verdict,
-                "is_stale": decisions.is_stale(verdict),
-                "headline": decisions.headline(verdict),
-                "reasons": statements.reasons(verdict),
-            }
-            for verdict in data.verdicts
-        ],
+        "decisions": [_decision(verdict, data) for verdict in data.verdicts],
         "figures": {
             "evaluate_synthetic": [asdict(metric) for metric in data.synthetic],
             "measure_lift": [asdict(metric) for metric in data.lift],
@@ -53,6 +47,15 @@ def as_json(data: ReportData) -> dict[str, Any]:
     # JSON has no NaN and no times: the former become null, the latter text.
     plain = json.loads(json.dumps(found, default=str), parse_constant=lambda _: None)
     return dict(redact(plain))
+
+
+def _decision(verdict: Verdict, data: ReportData) -> dict[str, Any]:
+    """A verdict, and what the first page says of it; of other families it says a sentence elsewhere."""
+    is_shipped = decisions.is_shipped(verdict)
+    found = {**verdict, "is_stale": decisions.is_stale(verdict), "is_shipped": is_shipped}
+    if is_shipped:
+        return {**found, **asdict(said(verdict, data))}
+    return {**found, "headline": decisions.headline(verdict), "reasons": reasons(verdict)}
 
 
 def _card(card: Mapping[str, Any]) -> dict[str, Any]:

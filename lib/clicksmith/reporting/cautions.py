@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from clicksmith.config import SECTIONS
 from clicksmith.evaluation.gate import Decision, read_decisions
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
@@ -16,8 +17,6 @@ WEAK_AUC = 0.6
 FALL = 0.05
 """A validation figure that fell by more than this part of what it was above chance has fallen."""
 
-_SECTIONS = {"ranking": "ranker", "next_item": "sequential", "search": "search"}
-"""By task: the section, and the card, of its shipped model."""
 _BASELINES = {"next_item": ("popularity", "popularity"), "search": ("bm25", "BM25")}
 """By task: what a card calls a figure of what has learnt nothing, and what people do."""
 _CHANCE = {"auc": 0.5}
@@ -83,7 +82,7 @@ def overfit_sentence(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> st
     above_chance = best - _CHANCE.get(metric, 0.0)
     if step > last_step / 2 or above_chance <= 0 or best - last <= FALL * above_chance:
         return ""
-    setting = f"{_SECTIONS[verdict['task']]}.num_steps"
+    setting = f"{SECTIONS[verdict['task']]}.num_steps"
     return (
         f"The shipped model overfits: its {words.metric_words(metric)} on validation rows was best, "
         f"{best:.3f}, at step {step:,.0f} of {last_step:,.0f}, whose weights are kept, and fell to "
@@ -93,7 +92,7 @@ def overfit_sentence(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> st
 
 def _card(verdict: Verdict, cards: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The card of a task's shipped model; empty where there is none."""
-    return next((card for card in cards if card["name"] == _SECTIONS[verdict["task"]]), {})
+    return next((card for card in cards if card["name"] == SECTIONS[verdict["task"]]), {})
 
 
 def withheld_sentence(
@@ -144,16 +143,4 @@ def fit_caveat(verdict: Verdict) -> str:
     return (
         "Its generator was fitted once (lift.num_fits): what was found holds for the rows of this fit, and "
         "another one may give more or less."
-    )
-
-
-def ledger_sentence(verdict: Verdict) -> str:
-    """How often the same rows were measured before."""
-    before = verdict["evidence"].get("num_measured_before", 0)
-    if not before:
-        return ""
-    count = "One other measurement was" if before == 1 else f"{before:,} other measurements were"
-    return (
-        f"{count} started on the same rows before this one (gold.measurements): the more is tried, the "
-        "likelier it is that one gain is chance."
     )

@@ -5,6 +5,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib import metadata
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 import clicksmith
-from clicksmith.config import Config
+from clicksmith.config import SECTIONS, Config
 from clicksmith.errors.redact import redact
 from clicksmith.evaluation.rows import Metric, read_metrics
 from clicksmith.lakehouse import storage
@@ -66,6 +67,21 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Days of the examples: of the first one, the first after the cut, the first to test, the last."""
+
+    first: date
+    cut: date
+    test: date
+    last: date
+
+    @property
+    def share(self) -> float:
+        """Of the days, that lie before the cut."""
+        return (self.cut - self.first).days / ((self.last - self.first).days + 1)
+
+
+@dataclass(frozen=True)
 class Standing:
     """How verdicts and models stand to what is there now. `lift` knows; it lies above, and a job asks it.
 
@@ -97,6 +113,7 @@ class ReportData:
         measuring: seconds of measure_lift, by the run id of the verdicts that it committed.
         versions: of the libraries, by name.
         impressions: see `Config.impressions`.
+        cut: of gold.training_examples; None where the lake does not tell.
     """
 
     config: Mapping[str, Any]
@@ -111,6 +128,7 @@ class ReportData:
     measuring: Mapping[str, float]
     versions: Mapping[str, str]
     impressions: str
+    cut: Cut | None
 
 
 def gather(config: Config, standing: Standing) -> ReportData:
@@ -120,7 +138,7 @@ def gather(config: Config, standing: Standing) -> ReportData:
         LakeError: a table or card is there but cannot be read.
     """
     lake = Lake.of(config)
-    shipped = {"ranker": config.ranker, "sequential": config.sequential, "search": config.search}
+    shipped = {section: getattr(config, section) for section in SECTIONS.values()}
     wanted = {name: own for name, own in shipped.items() if own is not None and name in standing.augmented}
     figures, runs = {job: _figures(lake, job) for job in EVALUATION_JOBS}, _done_runs(lake)
     return ReportData(
@@ -142,7 +160,24 @@ def gather(config: Config, standing: Standing) -> ReportData:
         },
         versions=_versions(),
         impressions=config.impressions,
+        cut=_cut(lake),
     )
+
+
+def _cut(lake: Lake) -> Cut | None:
+    """By the least and greatest times that each file tells of its rows: none is read."""
+    there = lake.find(TRAINING_EXAMPLES)
+    delta = None if there is None else lake.open(TRAINING_EXAMPLES, there.version)
+    if delta is None:
+        return None
+    days: dict[str, list[date]] = {}
+    for file in pa.table(delta.get_add_actions(flatten=True)).to_pylist():
+        ends = (file.get("min.event_ts"), file.get("max.event_ts"))
+        days.setdefault(file["partition.split"], []).extend(end.date() for end in ends if end is not None)
+    train, test = days.get("train"), days.get("test")
+    if not train or not test:
+        return None
+    return Cut(min(train), min([*days.get("validation", ()), *test]), min(test), max(test))
 
 
 def _figures(lake: Lake, job: str) -> list[Metric]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clicksmith.reporting import words
+from clicksmith.reporting.data import Cut
 from clicksmith.reporting.statements import Verdict, failing, gain_of
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
@@ -106,8 +107,8 @@ def stale_sentence(verdict: Verdict) -> str:
     return f"What was decided then: {_decided(verdict)}." if is_stale(verdict) else ""
 
 
-def facts(verdict: Verdict, cost: str = "") -> list[tuple[str, str]]:
-    """The figures of a decision, each with its name; `cost` as of `cost_words`."""
+def facts(verdict: Verdict, cost: str = "", cut: str = "") -> list[tuple[str, str]]:
+    """The figures of a decision, each with its name; `cost` as of `cost_words`, `cut` as of `cut_words`."""
     evidence = verdict["evidence"]
     metric, gain = words.metric_words(evidence["metric"]), gain_of(verdict)
     found = []
@@ -120,6 +121,7 @@ def facts(verdict: Verdict, cost: str = "") -> list[tuple[str, str]]:
         )
         found.append(("Smallest gain it could find", smallest))
     found += [("Cost", cost), ("What would change it", change(verdict)), ("Scope", scope(verdict))]
+    found += [("Cut", cut), ("Tried", tried_words(verdict))]
     found.append(("Interval", words.sentence(evidence["interval"])))
     return [(name, text) for name, text in found if text]
 
@@ -174,6 +176,36 @@ def scope(verdict: Verdict) -> str:
     return (
         f"{verdict['model']} with {evidence['num_seeds']} seeds an arm{steps}{rows}; tested by "
         f"{words.metric_words(evidence['metric'])} on {tested}."
+    )
+
+
+def cut_words(verdict: Verdict, cut: Cut | None, features: Mapping[str, Any]) -> str:
+    """Before which day was trained, and from which on tested; empty where that is not known.
+
+    Args:
+        verdict: the verdict; where it is out of date, other rows may be there now.
+        cut: of the rows that are there.
+        features: the section of the configuration.
+    """
+    if is_stale(verdict) or cut is None:
+        return ""
+    setting = "cut_fraction" if features["cut_date"] is None else "cut_date"
+    return (
+        f"Trained on what lies before {cut.cut}, {100 * cut.share:.0f} % of all days (features.{setting}); "
+        f"tested on what lies from {cut.test} on."
+    )
+
+
+def tried_words(verdict: Verdict) -> str:
+    """How often such models were measured on these rows, this one included; empty where nobody counted."""
+    before = verdict["evidence"].get("num_measured_before")
+    if before is None:
+        return ""
+    if before == 0:
+        return "Once on these rows (gold.measurements)."
+    return (
+        f"{before + 1:,} times on these rows, this one included (gold.measurements): the more is tried, the "
+        "likelier it is that one gain is chance."
     )
 
 

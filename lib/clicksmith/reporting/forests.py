@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import plots, words
+from clicksmith.reporting.gains import Gain, arm_rows, by_segment, gains_of, segment_rows
 from clicksmith.reporting.plots import Group, Interval
 
 _ROLES = {
@@ -29,18 +30,23 @@ class Measurement:
         metric: that decides, in words.
         control: the arm of real rows alone.
         control_value: its mean figure; None where there is none.
+        num_corrected: gains that filled dots are corrected for; 0 of a release that did not correct.
         chosen: plots of all arms, then of the chosen one by segment, by their captions.
         others: plots of the other arms by segment.
-        arms: each one's name, what it adds and how many fits of a generator it has.
+        arms: each one's name, what it adds, its fits of a generator, its gain, the smallest one to be found.
+        segments: the chosen arm's gains: of whom, by which metric, the gain, the smallest one to be found,
+            rows.
         skipped: arms that were not measured, a sentence each.
     """
 
     metric: str
     control: str
     control_value: float | None
+    num_corrected: int
     chosen: Mapping[str, str]
     others: Mapping[str, str]
-    arms: Sequence[tuple[str, str, int]]
+    arms: Sequence[tuple[str, str, int, str, str]]
+    segments: Sequence[tuple[str, str, str, str, str]]
     skipped: Sequence[str]
 
 
@@ -52,32 +58,26 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
         figures: of measure_lift, of all tasks.
     """
     evidence = verdict["evidence"]
-    task = evidence["name"]
     arms, control, first = evidence["arms"], evidence["control"], evidence["metric"]
-    prefix = f"lift.{task}."
-    lifts: dict[str, list[Metric]] = {}
-    for figure in figures:
-        if figure.metric.startswith(prefix) and figure.arm in arms:
-            lifts.setdefault(figure.metric.removeprefix(prefix), []).append(figure)
+    lifts = gains_of(evidence, figures)
     chosen, gains = evidence["chosen"], lifts.get(first, [])
     shown = {}
     if gains:
         shown["All arms on all test rows"] = _overall(evidence, gains)
-    for metric in sorted(lifts, key=lambda name: name != first):
+    for metric, own in lifts.items():
         if chosen is not None:
             caption = f"{chosen} by segment, {words.metric_words(metric)}"
-            shown[caption] = _by_segment(chosen, evidence, metric, lifts[metric])
+            shown[caption] = _by_segment(chosen, evidence, metric, own)
     others = [arm for arm in _ordered(arms) if arm not in (chosen, control)]
     return Measurement(
         metric=words.metric_words(first),
         control=control,
         control_value=control_value(evidence, figures),
+        num_corrected=sum(m.metric.startswith(f"apart.{evidence['name']}.") for m in figures),
         chosen=shown,
         others={arm: _by_segment(arm, evidence, first, gains) for arm in others if gains},
-        arms=[
-            (name, words.arm_words(arms[name]["kind"], arms[name]["ratio"]), arms[name]["num_fits"])
-            for name in _ordered(arms)
-        ],
+        arms=arm_rows({name: arms[name] for name in _ordered(arms)}, gains),
+        segments=[row for metric, own in lifts.items() for row in segment_rows(chosen, metric, own)],
         skipped=[
             words.sentence(f"arm {name} was not measured: {why}")
             for name, why in evidence["skipped_arms"].items()
@@ -96,25 +96,25 @@ def gain_plot(evidence: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
     """The one interval of a decision, beside zero and the worthwhile gain."""
     low, high = (None, None) if gain["few"] else (gain["ci_low"], gain["ci_high"])
     chosen = str(evidence["chosen"])
-    row, (_, colour) = (
-        _row(chosen, gain["value"], low, high, gain["num_rows"]),
-        _ROLES[evidence["arms"][chosen]["role"]],
-    )
+    row = _row(chosen, gain["value"], low, high, gain["num_rows"])
+    if low is not None and high is not None:  # the one claim: nothing to correct for
+        row = replace(row, is_apart=low > 0 or high < 0)
+    _, colour = _ROLES[evidence["arms"][chosen]["role"]]
     marks = {"worthwhile": evidence["worthwhile"]}
     bounds = plots.common_bounds([row], list(marks.values()))
     return plots.forest("Gain of the chosen arm", [Group("", colour, [row])], bounds, marks)
 
 
-def _overall(evidence: Mapping[str, Any], gains: Sequence[Metric]) -> str:
+def _overall(evidence: Mapping[str, Any], gains: Sequence[Gain]) -> str:
     """All arms in groups by role, on all test rows."""
     arms, control, chosen = evidence["arms"], evidence["control"], evidence["chosen"]
-    found = {m.arm: m for m in gains if m.slice == "all"}
+    found = {gain.figure.arm: gain for gain in gains if gain.figure.slice == "all"}
     groups = [Group(f"Control: {control}, real rows alone", _ROLES["control"][1], [])]
     for role, names in groupby(_ordered(arms), key=lambda name: arms[name]["role"]):
         rows = [
-            _row(f"chosen: {name}" if name == chosen else name, m.value, m.ci_low, m.ci_high, m.num_rows)
+            _gain_row(f"chosen: {name}" if name == chosen else name, found[name])
             for name in names
-            if (m := found.get(name)) is not None
+            if name in found
         ]
         if rows:
             groups.append(Group(*_ROLES[role], rows))
@@ -123,21 +123,16 @@ def _overall(evidence: Mapping[str, Any], gains: Sequence[Metric]) -> str:
     return plots.forest("Gain of each arm on all test rows", groups, bounds, marks)
 
 
-def _by_segment(arm: str, evidence: Mapping[str, Any], metric: str, gains: Sequence[Metric]) -> str:
+def _by_segment(arm: str, evidence: Mapping[str, Any], metric: str, gains: Sequence[Gain]) -> str:
     """One arm by segment, on the axis of all arms, beside the loss that its safety is held against."""
     colour = _ROLES[evidence["arms"][arm]["role"]][1]
-    own = sorted((m for m in gains if m.arm == arm), key=lambda m: (words.segment(m.slice).order, m.slice))
+    own = [(words.segment(gain.figure.slice), gain) for gain in by_segment(gains) if gain.figure.arm == arm]
     groups = [
-        Group(
-            title,
-            colour,
-            [_row(words.segment(m.slice).short, m.value, m.ci_low, m.ci_high, m.num_rows) for m in members],
-        )
-        for title, members in groupby(own, key=lambda m: words.segment(m.slice).group)
+        Group(title, colour, [_gain_row(segment.short, gain) for segment, gain in members])
+        for title, members in groupby(own, key=lambda one: one[0].group)
     ]
     marks = {"margin": border} if (border := _border(evidence, metric)) is not None else {}
-    every = [_row(m.slice, m.value, m.ci_low, m.ci_high, m.num_rows) for m in gains]
-    bounds = plots.common_bounds(every, list(marks.values()))
+    bounds = plots.common_bounds([_gain_row("", gain) for gain in gains], list(marks.values()))
     return plots.forest(f"Gain of {arm} by segment, {words.metric_words(metric)}", groups, bounds, marks)
 
 
@@ -152,6 +147,13 @@ def _border(evidence: Mapping[str, Any], metric: str) -> float | None:
 def _ordered(arms: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """By role, then by name."""
     return sorted(arms, key=lambda name: (list(_ROLES).index(arms[name]["role"]), name))
+
+
+def _gain_row(label: str, gain: Gain) -> Interval:
+    figure = gain.figure
+    row = _row(label, figure.value, figure.ci_low, figure.ci_high, figure.num_rows)
+    detail = "; ".join(filter(None, (row.detail, words.smallest_words(gain.smallest))))
+    return replace(row, detail=detail, is_apart=gain.is_apart)
 
 
 def _row(label: str, value: float | None, low: float | None, high: float | None, num_rows: int) -> Interval:

@@ -1,15 +1,15 @@
 """From what a lake holds to the page."""
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from clicksmith.evaluation.gate import read_decisions
-from clicksmith.reporting import cautions, decisions, forests, plots, sections, statements, words
+from clicksmith.reporting import decisions, forests, plots, sections, statements, words
 from clicksmith.reporting.data import MAX_REJECTED, ReportData
+from clicksmith.reporting.first_page import said
 from clicksmith.reporting.style import STYLE
 from clicksmith.reporting.template import TEMPLATE
 
@@ -51,48 +51,14 @@ def render(data: ReportData) -> str:
 
 def _decision(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
     """The part of the first page that is about one task."""
-    gain, reasons = statements.gain_of(verdict), statements.reasons(verdict)
+    gain, words_for = statements.gain_of(verdict), said(verdict, data)
     return {
         "decision": "stale" if decisions.is_stale(verdict) else verdict["decision"],
-        "task": decisions.task_words(verdict),
-        "headline": decisions.headline(verdict),
-        "advice": decisions.advice(verdict),
-        "reasons": reasons[:NUM_REASONS],
-        "more": reasons[NUM_REASONS:],
-        "beside": _beside(verdict, data),
+        "said": words_for,
+        "reasons": words_for.reasons[:NUM_REASONS],
+        "more": words_for.reasons[NUM_REASONS:],
         "plot": "" if gain is None else Markup(forests.gain_plot(verdict["evidence"], gain)),
-        "facts": decisions.facts(verdict, _cost(verdict, data)),
     }
-
-
-def _beside(verdict: statements.Verdict, data: ReportData) -> list[str]:
-    """What has to be known beside a decision, those sentences that apply."""
-    found = [
-        decisions.stale_sentence(verdict),
-        cautions.weak_sentence(verdict, data.lift, data.recommenders),
-        cautions.overfit_sentence(verdict, data.recommenders),
-        cautions.withheld_sentence(verdict, data.synthetic, _arms(verdict, data)),
-        decisions.segments_sentence(verdict),
-        cautions.small_sentence(verdict, data.config["lift"]["min_users"]),
-        *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
-        cautions.fit_caveat(verdict),
-        cautions.ledger_sentence(verdict),
-        cautions.caveat(verdict),
-    ]
-    return [sentence for sentence in found if sentence]
-
-
-def _arms(verdict: statements.Verdict, data: ReportData) -> Mapping[str, Mapping[str, Any]]:
-    """Of its task, as they are configured."""
-    lift, task = data.config["lift"], verdict["task"]
-    arms: Mapping[str, Mapping[str, Any]] = lift["arms"] if task == "ranking" else lift[task]["arms"]
-    return arms
-
-
-def _cost(verdict: statements.Verdict, data: ReportData) -> str:
-    return decisions.cost_words(
-        verdict, _arms(verdict, data), data.generators, data.measuring.get(verdict["run_id"])
-    )
 
 
 def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
@@ -101,6 +67,7 @@ def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
     return {
         "task": decisions.name_words(verdict),
         "measured": found,
+        "chosen": verdict["evidence"]["chosen"],
         "shown": [(caption, Markup(plot)) for caption, plot in found.chosen.items()],
         "others": [(caption, Markup(plot)) for caption, plot in found.others.items()],
     }

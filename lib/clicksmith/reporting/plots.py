@@ -21,7 +21,17 @@ DASHES = "3 2.5"
 
 @dataclass(frozen=True)
 class Interval:
-    """One row of a forest plot; `note` stands beside its label, `detail` shows on hover."""
+    """One row of a forest plot.
+
+    Attributes:
+        label: what it is of.
+        value: its dot; NaN draws nothing.
+        low: end of the interval; None where there is none.
+        high: likewise.
+        note: beside the label.
+        detail: on hover.
+        is_apart: whether it is told from zero: its dot is filled.
+    """
 
     label: str
     value: float
@@ -29,6 +39,7 @@ class Interval:
     high: float | None
     note: str = ""
     detail: str = ""
+    is_apart: bool = False
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -48,7 +59,7 @@ class Group:
 def forest(
     title: str, groups: Sequence[Group], bounds: tuple[float, float], marks: Mapping[str, float]
 ) -> str:
-    """Values with intervals below their labels, beside a line at zero; filled where the interval excludes it.
+    """Values with intervals below their labels, beside a line at zero; filled where they are told from it.
 
     Args:
         title: for screen readers.
@@ -115,7 +126,7 @@ def _interval(
         if beyond
     ]
     if bounds[0] <= row.value <= bounds[1]:
-        fill = colour if row.low is not None and (low > 0 or high < 0) else "#fff"
+        fill = colour if row.is_apart else "#fff"
         parts.append(
             f'<circle cx="{scale(row.value):.1f}" cy="{middle:.1f}" r="4" fill="{fill}" stroke="{colour}" '
             f'stroke-width="2"><title>{escape(row.detail or row.note)}</title></circle>'

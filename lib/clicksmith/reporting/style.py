@@ -5,7 +5,7 @@ STYLE = """
 :root{--ink:#1d2433;--soft:#5b6577;--line:#e3e7ee;--wash:#f6f8fb;--good:#0a7d4f;--bad:#b42318;--open:#8a5a00;--calm:#0072b2}
 *{box-sizing:border-box}
 body{margin:0;color:var(--ink);background:#fff;font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
-"Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%}
+"Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%;overflow-wrap:break-word}
 main{max-width:1080px;margin:0 auto;padding:0 24px 64px}
 header{background:var(--wash);border-bottom:1px solid var(--line);padding:28px 0 14px;margin-bottom:8px}
 header>div{max-width:1080px;margin:0 auto;padding:0 24px}

@@ -1,7 +1,10 @@
 """The page. A string, so that it is there when the package is read from a zip."""
 # ruff: noqa: E501 - markup
 
-TEMPLATE = """<!doctype html>
+from clicksmith.reporting.lift_section import LIFT
+
+TEMPLATE = (
+    """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -14,11 +17,11 @@ TEMPLATE = """<!doctype html>
 <h1>clicksmith · does sample augmentation help on {{ source }}?</h1>
 {% for one in decisions %}
 <article class="{{ one.decision }}">
-<p class="task">{{ one.task }}</p>
-<h2>{{ one.headline }}</h2>
+<p class="task">{{ one.said.question }}</p>
+<h2>{{ one.said.headline }}</h2>
 <div class="halves">
 <div>
-<p class="lead">{{ one.advice }}</p>
+<p class="lead">{{ one.said.advice }}</p>
 {{ one.plot }}
 <ul>
 {% for line in one.reasons %}
@@ -33,13 +36,13 @@ TEMPLATE = """<!doctype html>
 {% endfor %}
 </ul></details>
 {% endif %}
-{% for line in one.beside %}
+{% for line in one.said.cautions %}
 <p class="hint">{{ line }}</p>
 {% endfor %}
 </div>
 <div>
 <dl>
-{% for name, text in one.facts %}
+{% for name, text in one.said.facts.items() %}
 <dt>{{ name }}</dt><dd>{{ text }}</dd>
 {% endfor %}
 </dl>
@@ -56,52 +59,9 @@ TEMPLATE = """<!doctype html>
 </div></header>
 <main>
 
-<section id="lift">
-<h2>What each arm gives</h2>
-{% if lift %}
-<p>How much better a model is that was trained with an arm's rows than one of real rows alone: right of the line
-is better, whatever the metric. The dashed line is the gain from which on augmentation is worthwhile, or, by
-segment, the margin: the largest loss that would be tolerated. A filled dot: the interval excludes zero. An arrow: it
-goes on beyond the axis.</p>
-<p class="hint">Intervals are 95 % each, every one taken alone: of many, some exclude zero by chance. The arm that a
-decision is about was chosen on validation rows, where there are any, and judged on test rows. Segments that a decision lists as gains
-were corrected for how many there are (Holm){% if lift | length > 1 %}, and so were the decisions to augment, for the
-tasks that were measured{% endif %}.</p>
-{% for one in lift %}
-<h3>{{ one.task }}</h3>
-<p>The control is arm <b>{{ one.measured.control }}</b>, real rows alone{% if one.measured.control_value is not none %}:
-{{ one.measured.metric }} {{ "%.4f" | format(one.measured.control_value) }}{% endif %}.</p>
-<div class="grid">
-{% for caption, figure in one.shown %}
-<figure><figcaption><b>{{ caption }}</b></figcaption>{{ figure }}</figure>
-{% endfor %}
-</div>
-{% if one.others %}
-<details><summary>The other arms by segment</summary>
-<div class="grid">
-{% for caption, figure in one.others %}
-<figure><figcaption><b>{{ caption }}</b></figcaption>{{ figure }}</figure>
-{% endfor %}
-</div></details>
-{% endif %}
-<details><summary>What each arm adds</summary>
-<table>
-<thead><tr><th scope="col">Arm</th><th scope="col" class="left">What it adds</th>
-<th scope="col">Fits <small>of its generator</small></th></tr></thead><tbody>
-{% for name, what, num_fits in one.measured.arms %}
-<tr><td>{{ name }}</td><td class="left">{{ what }}</td><td>{{ num_fits }}</td></tr>
-{% endfor %}
-</tbody></table></details>
-{% for line in one.measured.skipped %}
-<p class="hint">{{ line }}</p>
-{% endfor %}
-{% endfor %}
-{% else %}
-<p>No arm has been measured yet.</p>
-{% endif %}
-</section>
-
-<section id="quality">
+"""
+    + LIFT
+    + """<section id="quality">
 <h2>Generated rows: quality and privacy</h2>
 {% if quality %}
 <p>Measured on {{ quality.sizes | join(" or ") }} rows a side. Below each figure stands the same figure for real
@@ -298,3 +258,4 @@ Reasons are counted in the first {{ "{:,}".format(max_rejected) }} rejected rows
 </body>
 </html>
 """
+)

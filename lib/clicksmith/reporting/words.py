@@ -188,6 +188,11 @@ def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-0.0000", "0.0000")
 
 
+def smallest_words(value: float | None) -> str:
+    """The gain that a measurement would most likely have found, however large the true one is."""
+    return "" if value is None else f"a gain of {signed(value)} would be found 8 times in 10"
+
+
 def about_words(number: float) -> str:
     """A count to two digits: ``5,400``."""
     return f"{int(float(f'{number:.2g}')):,}"

@@ -1,0 +1,63 @@
+"""What the first page says of a decision: the same words for people and for programs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clicksmith.reporting import cautions, decisions, statements
+from clicksmith.reporting.data import ReportData
+from clicksmith.reporting.statements import Verdict
+
+
+@dataclass(frozen=True)
+class Said:
+    """A decision in words.
+
+    Attributes:
+        question: what the model is asked.
+        headline: the decision.
+        advice: what to do.
+        reasons: why it is not to augment.
+        cautions: what has to be known beside it.
+        facts: figures, cost, scope and what would change it, by name.
+    """
+
+    question: str
+    headline: str
+    advice: str
+    reasons: Sequence[str]
+    cautions: Sequence[str]
+    facts: Mapping[str, str]
+
+
+def said(verdict: Verdict, data: ReportData) -> Said:
+    """All that is said of one of a report's verdicts."""
+    arms = _arms(verdict, data)
+    cost = decisions.cost_words(verdict, arms, data.generators, data.measuring.get(verdict["run_id"]))
+    cut = decisions.cut_words(verdict, data.cut, data.config["features"])
+    beside = [
+        decisions.stale_sentence(verdict),
+        cautions.weak_sentence(verdict, data.lift, data.recommenders),
+        cautions.overfit_sentence(verdict, data.recommenders),
+        cautions.withheld_sentence(verdict, data.synthetic, arms),
+        decisions.segments_sentence(verdict),
+        cautions.small_sentence(verdict, data.config["lift"]["min_users"]),
+        *map(decisions.family_sentence, decisions.families(verdict, data.verdicts)),
+        cautions.fit_caveat(verdict),
+        cautions.caveat(verdict),
+    ]
+    return Said(
+        question=decisions.task_words(verdict),
+        headline=decisions.headline(verdict),
+        advice=decisions.advice(verdict),
+        reasons=statements.reasons(verdict),
+        cautions=[sentence for sentence in beside if sentence],
+        facts=dict(decisions.facts(verdict, cost, cut)),
+    )
+
+
+def _arms(verdict: Verdict, data: ReportData) -> Mapping[str, Mapping[str, Any]]:
+    """Of its task, as they are configured."""
+    lift, task = data.config["lift"], verdict["task"]
+    arms: Mapping[str, Mapping[str, Any]] = lift["arms"] if task == "ranking" else lift[task]["arms"]
+    return arms
