@@ -340,7 +340,7 @@ class SearchRules(Section):
 
     @model_validator(mode="after")
     def _fits_pairs(self) -> "SearchRules":
-        kinds = ("none", "same", "shuffled", "real_more", "real_all", "duplicate", "titles")
+        kinds = ("none", "same", "tuned", "shuffled", "real_more", "real_all", "duplicate", "titles")
         if self.arms:
             _check_arms(self.arms, kinds, "pairs of queries and products")
         return self
