@@ -14,6 +14,7 @@ from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lift.measure import measure
 from clicksmith.lift.search import SearchTask, search_task, training_pairs
 from clicksmith.lift.task import Training
+from clicksmith.lift.tuning import tuned
 from clicksmith.reading.pairs import Pairs, SearchRows
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS, VOCABULARY
 from training.toy_lake import write_rows
@@ -161,6 +162,21 @@ def test_a_tuned_control_has_other_settings_and_the_control_s_pairs(
         said = found.train(Training(arm, 0, 0))["test"]
         figures[arm] = found.figure("ndcg@10", "test", said, "all").value
     assert figures["tuned"] > figures["none"] + 0.05
+
+
+@pytest.mark.soak
+def test_settings_of_search_are_searched_for(
+    make_config: Callable[..., Config], lake: Lake, ray_cluster: None
+) -> None:
+    tuned_arm = "lift.search.arms={none: {kind: none}, tuned: {kind: tuned}}"
+    config = make_config(
+        *SMALL, tuned_arm, "search.learning_rate=1e-6", "ray.num_workers=2", "ray.num_cpus=2"
+    )
+    task = prepare(config, lake, [("train", 64), ("validation", 30), ("test", 40)], are_foreign=True)
+    found = tuned(task, config, storage.join(models_root(config), "runs", "lift"))
+    assert set(found.settings) == set(task.space) and found.settings["learning_rate"] >= 3e-4
+    assert found.facts["tuned"]["num_trials"] == 3  # type: ignore[index]
+    assert found.facts["tuned"]["figure"] > 0.9  # type: ignore[index]
 
 
 @pytest.mark.parametrize(("start", "highest"), [("scratch", 1e-2), ("minilm", 2e-4)])

@@ -230,7 +230,7 @@ class ArmConfig(Section):
     weight: float = Field(
         default=1.0, gt=0, description="of an added row in the loss, where a real one has 1"
     )
-    only: Literal["rare_items", "short_histories", "rare_outcome"] | None = Field(
+    only: Literal["cold_items", "rare_items", "short_histories", "rare_outcome"] | None = Field(
         default=None, description="for kind synthetic: of generated rows, those of what real rows lack"
     )
     share_of_steps: float = Field(
