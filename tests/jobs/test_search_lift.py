@@ -26,9 +26,12 @@ from clicksmith.tables import (
 )
 from training.toy_lake import write_rows
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-OLD, NEW = (list(product(*words)) for words in (("abcde", "fghij"), ("klmnopq", "rstuvwx")))
+OLD, NEW = (
+    [(2 * first, 2 * second) for first, second in product(*letters)]
+    for letters in (("abcde", "fghij"), ("klmnopq", "rstuvwx"))
+)
 """A product's two words, by whether anybody asked for it before the cut. The new ones have no letter of the
 old: a model of real pairs alone cannot tell them from one another, titles can."""
 
@@ -36,7 +39,7 @@ ASKED = {0: (OLD, 25), 30: (NEW[:21], 20), 40: (NEW[21:], 28)}
 """By the first of ten days: the products that are asked for, and how many times."""
 
 QUICK = (
-    "ray.num_workers=0", "features={cut_date: 2024-01-31, validation_fraction: 0.5}", "lift.num_seeds=3",
+    "ray.num_workers=0", "features={cut_date: 2024-01-31, validation_fraction: 0.55}", "lift.num_seeds=3",
     "lift.min_users=10", "lift.min_positives=2", "ranker.label=label_click", "ranker.num_steps=2",
     "ranker.num_validations=1", "ranker.batch_size=16", "sequential.num_steps=2", "sequential.batch_size=8",
     "sequential.num_validations=1", "lift.search.models=[cross_encoder]",
