@@ -26,9 +26,9 @@ JOBS = (
     ("train_generator", "ray"),
     ("synthesize_samples", "spark"),
     ("evaluate_synthetic", "spark"),
+    ("measure_lift", "ray"),  # before the models that follow its verdicts: they refuse those of other rows
     ("train_recommender", "ray"),
     ("score_candidates", "spark"),
-    ("measure_lift", "ray"),
     ("write_report", "spark"),
     ("maintain_tables", "spark"),
 )

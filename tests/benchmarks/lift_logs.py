@@ -2,30 +2,29 @@
 
 Logs: retailrocket, yoochoose and amazon (files of ../shared/data), movielens and journey (fetched from PyPI).
 Each is run by the jobs, in a lake of its own, up to measure_lift; then one JSON line a figure: an arm's gain
-over real rows alone with both ends of its interval, and the control's own figure on 1 to 100 % of its rows.
+over real rows alone with both ends of its interval (by segment too: of the chosen arm and of all real rows),
+and the control's own figure on 1 to 100 % of all rows that the log has.
 """
 
 import argparse
 import csv
 import json
-import math
 import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from benchmarks.lift_curves import print_curves
 from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.measure import measure
-from clicksmith.lift.ranking import ranking_task
-from clicksmith.lift.task import ALL, control_of
-from clicksmith.tables import TRAINING_EXAMPLES, VERDICTS, VOCABULARY
+from clicksmith.lift.inputs import JOB
+from clicksmith.lift.task import ALL
+from clicksmith.reading.snapshot import load_table
+from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -61,6 +60,7 @@ ARMS = {
     "real_more_25": "{kind: real_more, ratio: 0.25}",
     "real_all": "{kind: real_all}",
     "duplicate_25": "{kind: duplicate, ratio: 0.25}",
+    "duplicate_100": "{kind: duplicate, ratio: 1.0}",
     "oversample_tail_25": "{kind: oversample_tail, ratio: 0.25}",
     "oversample_label_25": "{kind: oversample_label, ratio: 0.25}",
     "reweight_3": "{kind: reweight, weight: 3}",
@@ -73,6 +73,7 @@ ARMS = {
     "ar_100_light": "{kind: synthetic, generator: ar, ratio: 1.0, weight: 0.3}",
     "ar_first": "{kind: synthetic, generator: ar, ratio: 1.0, share_of_steps: 0.6}",
     "ar_then_real": "{kind: synthetic, generator: ar, ratio: 1.0, share_of_steps: 0.5, alone: true}",
+    "ar_cold_items": "{kind: synthetic, generator: ar, ratio: 0.25, only: cold_items}",
     "ar_rare_items": "{kind: synthetic, generator: ar, ratio: 0.25, only: rare_items}",
     "ar_short_histories": "{kind: synthetic, generator: ar, ratio: 0.25, only: short_histories}",
     "ar_rare_outcome": "{kind: synthetic, generator: ar, ratio: 0.25, only: rare_outcome}",
@@ -121,7 +122,6 @@ SETTINGS = (
     f"lift.arms={{{', '.join(f'{name}: {arm}' for name, arm in ARMS.items())}}}",
     f"lift.next_item.arms={{{', '.join(f'{name}: {arm}' for name, arm in NEXT_ITEM_ARMS.items())}}}",
 )
-SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def settings_of(log: str, folder: Path, seeds: int) -> tuple[list[str], list[str]]:
@@ -166,37 +166,35 @@ def run_jobs(log: str, folder: Path, seeds: int) -> Config:
 
 
 def print_verdicts(log: str, config: Config) -> None:
-    """Every arm's gain in the metric that decides, by task and model."""
-    delta = Lake.of(config).open(VERDICTS)
-    assert delta is not None
-    for row in sorted(delta.to_pyarrow_table().to_pylist(), key=lambda row: (row["task"], row["model"])):
+    """Every arm's gain in the metric that decides, by task and model; of two arms by segment."""
+    lake = Lake.of(config)
+    columns = ["metric", "slice", "arm", "value", "ci_low", "ci_high"]
+    figures = load_table(lake.get(EVALUATION_METRICS, f"job={JOB}"), columns, {"job": JOB}).to_pylist()
+    verdicts = load_table(lake.get(VERDICTS), ["task", "model", "decision", "evidence"]).to_pylist()
+    for row in sorted(verdicts, key=lambda row: (row["task"], row["model"])):
         evidence = json.loads(row["evidence"])
-        prefix = f"{log}.{row['task']}.{row['model']}"
-        unit = evidence["metric"]
+        prefix, unit = f"{log}.{row['task']}.{row['model']}", evidence["metric"]
         sys.stderr.write(f"{prefix}: {row['decision']} {evidence['chosen']}: {evidence['reasons']}\n")
         for verdict in ("augment", "no_gain", "inconclusive"):
             print_line("lift", f"{prefix}.verdict.{verdict}", float(row["decision"] == verdict), "1")
-        print_line("lift", f"{prefix}.detectable", evidence["detectable"] or math.nan, unit)
+        if evidence["detectable"] is not None:
+            print_line("lift", f"{prefix}.detectable", evidence["detectable"], unit)
         for name, arm in evidence["arms"].items():
             if name != evidence["control"]:
-                for part, value in (("gain", "value"), ("low", "ci_low"), ("high", "ci_high")):
-                    found = arm[value]
-                    print_line("lift", f"{prefix}.{name}.{part}", math.nan if found is None else found, unit)
+                print_gain(f"{prefix}.{name}", arm, unit)
+        for name, reason in evidence["skipped_arms"].items():
+            sys.stderr.write(f"{prefix}: no {name}: {reason}\n")
+        gains = [one for one in figures if one["metric"] == f"lift.{evidence['name']}.{unit}"]
+        for one in gains:
+            if one["slice"] != ALL and one["arm"] in (evidence["chosen"], "real_all"):
+                print_gain(f"{prefix}.{one['arm']}.{one['slice']}", one, unit)
 
 
-def print_curve(log: str, config: Config) -> None:
-    """The ranker's AUC on some of the control's rows, over seeds."""
-    lake = Lake.of(config)
-    alone = config.lift.model_copy(update={"arms": {"none": config.lift.arms["none"]}})
-    plain = config.model_copy(update={"lift": alone})
-    task = ranking_task(plain, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY), {})
-    for share in SHARES:
-        rows = task.stock.real.take(np.arange(max(100, round(share * len(task.stock.real)))))
-        part = replace(task, splits=replace(task.splits, train=rows), stock=replace(task.stock, real=rows))
-        with tempfile.TemporaryDirectory() as folder:
-            found = measure(part, plain, folder)
-        area = float(found.comparisons["test", "auc", ALL].values[control_of(task.arms)].mean())
-        print_line("lift", f"{log}.ranking.{task.model}.auc_on_{share:g}_of_rows", area, "auc")
+def print_gain(what: str, found: dict[str, Any], unit: str) -> None:
+    """A gain over the control with both ends of its interval; nothing of one that has none."""
+    if found["ci_low"] is not None:
+        for part, value in (("gain", "value"), ("low", "ci_low"), ("high", "ci_high")):
+            print_line("lift", f"{what}.{part}", found[value], unit)
 
 
 def main() -> None:
@@ -213,7 +211,7 @@ def main() -> None:
         for log in arguments.logs:
             config = run_jobs(log, (arguments.folder or Path(temporary)).absolute(), arguments.seeds)
             print_verdicts(log, config)
-            print_curve(log, config)
+            print_curves(log, config)
 
 
 if __name__ == "__main__":

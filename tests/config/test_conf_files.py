@@ -21,6 +21,7 @@ import write_report
 from clicksmith.config import Config, GateConfig, SimulationConfig, load_config
 from clicksmith.generators.presets import check_config
 from clicksmith.lakehouse.catalog import Lake
+from clicksmith.reading.snapshot import load_table
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +85,16 @@ def test_rankers_of_the_cluster_fit_their_workers() -> None:
     assert config.ray.num_workers == group["replicas"]
 
 
+def test_a_file_with_a_search_model_measures_it() -> None:
+    """Its arms are those that search has; nothing else shows how they are set."""
+    shown = {path.stem: load_config(path) for path in CONF}
+    with_search = {name: config for name, config in shown.items() if config.search is not None}
+    assert set(with_search) == {"cluster"}
+    kinds = {arm.kind for arm in with_search["cluster"].lift.search.arms.values()}
+    assert kinds == {"none", "same", "duplicate", "titles"}
+    assert not [name for name, config in shown.items() if config.search is None and config.lift.search.arms]
+
+
 def shrunk(folder: Path) -> Config:
     """conf/cluster.yaml here: what names the cluster is taken out, and what is large made small."""
     here = (
@@ -100,6 +111,7 @@ def shrunk(folder: Path) -> Config:
         "synthesis.ratio=1.0",
         "ranker.num_steps=2",
         "sequential.num_steps=2",
+        "search={num_steps: 2, dim: 16, num_blocks: 1, num_pieces: 200, num_validations: 1}",
         "lift.num_seeds=3",
         "lift.num_fits=1",
     )
@@ -124,6 +136,8 @@ def test_the_cluster_shrunk(spark, tmp_path: Path) -> None:  # type: ignore[no-u
     assert (lake.get(TRAINING_EXAMPLES).num_rows or 0) > 1_000
     for name in config.generators:
         assert (lake.get(SYNTHETIC_EXAMPLES, part=f"generator={name}").num_rows or 0) > 0
-    assert lake.get(VERDICTS).num_rows == 2
+    tasks = load_table(lake.get(VERDICTS), ["task"])["task"].to_pylist()
+    assert sorted(tasks) == ["next_item", "ranking", "search"]
+    assert len(list(Path(lake.root, "_models", "recommenders").glob("search-*/card.json"))) == 1
     assert (lake.get(EVALUATION_METRICS, part="job=measure_lift").num_rows or 0) > 0
     assert Path(lake.root, "_reports", "report.html").is_file()

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+import run_pipeline
+
 ROOT = Path(__file__).resolve().parents[2]
 CRDS = ROOT.parent / "shared" / "crds"
 SCRIPTS = [ROOT / ".ci" / "run", *sorted((ROOT / "deploy").rglob("*.sh"))]
@@ -117,16 +119,26 @@ def test_versions_agree_with_the_pins() -> None:
     assert f"=={manifest('ray/job.yaml', 'x')['spec']['rayClusterSpec']['rayVersion']}" in pins
 
 
-def test_dag_names_jobs_that_exist() -> None:
+def dag_jobs() -> list[tuple[str, str]]:
     tree = ast.parse((ROOT / "deploy" / "airflow" / "clicksmith_dag.py").read_text())
     (jobs,) = (
         ast.literal_eval(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "JOBS"
     )
-    for job, engine in jobs:
+    return list(jobs)
+
+
+def test_dag_names_jobs_that_exist() -> None:
+    for job, engine in dag_jobs():
         assert (ROOT / "jobs" / f"{job}.py").is_file(), job
         assert engine in ("spark", "ray")
+
+
+def test_the_dag_runs_the_jobs_in_the_pipeline_s_order() -> None:
+    """With models before the measurement, new rows made the verdict stale, and the run ended there."""
+    pipeline = [step.__name__ for step in run_pipeline.STEPS]
+    assert [job for job, _ in dag_jobs() if job in pipeline] == pipeline
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

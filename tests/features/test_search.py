@@ -27,10 +27,12 @@ EVENTS = [
     event("s4", "search", at(3), item=None, session_id="u/5", query="no request"),
 ]
 
+CUT = Cut(at(0), at(40), at(50))
+
 
 def test_shown_clicked_and_bought(spark):
     events = spark.createDataFrame(rows_of(SILVER_EVENTS, EVENTS))
-    rows = conform(search_pairs(events, Cut(at(0), at(40), at(50))), SEARCH_PAIRS).collect()
+    rows = conform(search_pairs(events, CUT), SEARCH_PAIRS).collect()
     found = {(row.item_id, row.split): row.asDict() for row in rows}
     assert {row.query for row in rows} == {"red shoes"}
     assert found.keys() == {("a", "train"), ("b", "train"), ("a", "validation")}
@@ -38,3 +40,23 @@ def test_shown_clicked_and_bought(spark):
     assert [found["b", "train"][name] for name in names] == [3, 2, 1, 0, 1, 2.5]
     assert [found["a", "train"][name] for name in names] == [0, 1, 0, 0, 0, 0.0]
     assert [found["a", "validation"][name] for name in names] == [1, 1, 1, 0, 0, None]
+
+
+def test_what_came_after_the_cut_is_no_outcome_before_it(spark):
+    """A request that lasts: a client that never draws a new id would carry its whole life into training."""
+    searched = [
+        event("s1", "search", at(39), item=None, session_id="u/1", request_id="r", query="red shoes"),
+        event("i1", "impression", at(39, 1), item="a", session_id="u/1", request_id="r", position=0),
+        event("c1", "click", at(39, 2), item="a", session_id="u/1", request_id="r"),
+        event("p1", "purchase", at(41), item="a", session_id="u/2", request_id="r"),
+        event("i2", "impression", at(42), item="b", session_id="u/2", request_id="r", position=0),
+        event("c2", "cart", at(51), item="b", session_id="u/3", request_id="r"),
+        event("i3", "impression", at(52), item="b", session_id="u/3", request_id="r", position=0),
+        event("p2", "purchase", at(52, 1), item="b", session_id="u/3", request_id="r"),
+    ]
+    rows = search_pairs(spark.createDataFrame(rows_of(SILVER_EVENTS, searched)), CUT).collect()
+    assert {(row.query, row.item_id, row.split): row.grade for row in rows} == {
+        ("red shoes", "a", "train"): 1,
+        ("red shoes", "b", "validation"): 0,
+        ("red shoes", "b", "test"): 3,
+    }

@@ -103,6 +103,7 @@ def test_generated_rows_of_what_real_rows_lack(config: Config) -> None:
 
     assert chosen("short_histories") == [0, 1]
     assert chosen("rare_items") == [1, 2]
+    assert chosen("cold_items") == [1], "nobody took it"
     assert chosen("rare_outcome") == [0, 3]
     arm = ArmConfig(kind="synthetic", generator="gan", ratio=0.125, only="rare_outcome")
     assert codes_of(added_rows(arm, stock, 0, 7, config.ranker, None)) == [0]  # type: ignore[arg-type]

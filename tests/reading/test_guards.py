@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from clicksmith.config import Config
+from builders import rows_of
+from clicksmith.config import Config, SearchConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.tables import SEQUENCES, VOCABULARY
+from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS, SEQUENCES, VOCABULARY
 from clicksmith.training.ranker import BuildRanker, ranker_run
+from clicksmith.training.search import search_run
 from clicksmith.training.sequential import sequential_run
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, vocabulary_of
@@ -58,6 +60,11 @@ def test_a_vocabulary_of_another_run(make_config: Callable[..., Config], lake: L
     inputs = {"sequences": sequences, "vocabulary": lake.get(VOCABULARY)}
     with pytest.raises(TrainingError, match=r"gold\.sequences version 0 were not made by the same run"):
         sequential_run(make_config(), inputs).build()
+    pairs, items = (
+        write_rows(lake, table, rows_of(table, []), "f" * 32) for table in (SEARCH_PAIRS, BRONZE_ITEMS)
+    )
+    with pytest.raises(TrainingError, match=r"gold\.search_pairs version 0 were not made by the same run"):
+        search_run(make_config(), SearchConfig(), pairs, items, lake.get(VOCABULARY)).build()
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

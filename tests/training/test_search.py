@@ -14,10 +14,11 @@ from clicksmith.config import Config, SearchConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.recommenders.search.text import WordPieces, network_of
-from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS
+from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS, VOCABULARY
 from clicksmith.training.runs import train_all
 from clicksmith.training.search import Pairs, make_task, search_run
 from training.toy_lake import write_rows
+from training.toy_lift import vocabulary_of
 
 COLOURS = ["red", "blue", "green", "black"]
 THINGS = ["shoe", "hat", "dress", "coat", "bag"]
@@ -74,10 +75,12 @@ def test_learns_words_that_bm25_cannot_match(
     rows = [row for split in ("train", "validation", "test") for row in planted(split)]
     pairs = write_rows(lake, SEARCH_PAIRS, rows_of(SEARCH_PAIRS, rows), "f" * 32)
     catalogue = write_rows(lake, BRONZE_ITEMS, items(), "i" * 32)
-    folder = Path(
-        train_all([search_run(config, search, pairs, catalogue)], config.ray, models_root(config))[0]
-    )
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(["a"]), "f" * 32)
+    run = search_run(config, search, pairs, catalogue, vocabulary)
+    folder = Path(train_all([run], config.ray, models_root(config))[0])
     metrics = json.loads((folder / "card.json").read_text())["metrics"]
+    trained = 20 if model == "two_tower" else 100  # two towers are shown what was taken alone
+    assert (metrics["num_test_pairs"], metrics["num_trained_pairs"]) == (100, trained)
     assert metrics["test_ndcg@10"] > 0.9 > metrics["bm25_ndcg@10"]
     assert metrics["test_mrr"] > 0.9
     # The folder is all that it takes to score again.
@@ -106,6 +109,13 @@ def test_figures_and_bm25_by_hand() -> None:
     pairs = Pairs.of(["hat", "hat", "bag"], ["a hat", "a coat", "a coat"], [0, 1, 0])
     found = pairs.figures(pairs.bm25())
     assert found == {"ndcg@10": pytest.approx(1 / np.log2(3)), "recall@10": 1.0, "mrr": 0.5}
+
+
+def test_pairs_that_were_trained_on_are_counted_by_hand() -> None:
+    """The same query with the same text, whatever became of it; as often as it is asked."""
+    trained = Pairs.of(["hat", "hat", "bag"], ["a hat", "a coat", "a bag"], [1, 0, 1])
+    asked = Pairs.of(["hat", "bag", "bag", "hat"], ["a hat", "a hat", "a bag", "a hat"], [0, 1, 2, 1])
+    assert asked.num_in(trained) == 3 and trained.num_in(asked) == 2
 
 
 def test_pairs_without_an_outcome_are_an_error_that_says_so() -> None:

@@ -230,7 +230,7 @@ class ArmConfig(Section):
     weight: float = Field(
         default=1.0, gt=0, description="of an added row in the loss, where a real one has 1"
     )
-    only: Literal["rare_items", "short_histories", "rare_outcome"] | None = Field(
+    only: Literal["cold_items", "rare_items", "short_histories", "rare_outcome"] | None = Field(
         default=None, description="for kind synthetic: of generated rows, those of what real rows lack"
     )
     share_of_steps: float = Field(
@@ -340,7 +340,7 @@ class SearchRules(Section):
 
     @model_validator(mode="after")
     def _fits_pairs(self) -> "SearchRules":
-        kinds = ("none", "same", "shuffled", "real_more", "real_all", "duplicate", "titles")
+        kinds = ("none", "same", "tuned", "shuffled", "real_more", "real_all", "duplicate", "titles")
         if self.arms:
             _check_arms(self.arms, kinds, "pairs of queries and products")
         return self

@@ -13,27 +13,31 @@ def search_pairs(events: DataFrame, cut: Cut) -> DataFrame:
     """One row a query, item and split, for gold.search_pairs.
 
     A request is a search when one of its events has a query; its impressions are what was shown for it, and
-    its clicks, carts and purchases what became of them. Events without a request tell of no list.
+    its clicks, carts and purchases what became of them. Events without a request tell of no list. An event
+    is of the split that its own time falls into: no training pair knows what came at or after the cut,
+    however long a request lasts.
 
     Args:
         events: rows of silver.events.
         cut: the global time cut; a pair of two splits is a row in each.
     """
-    requests = events.where(F.col("request_id").isNotNull()).select(
-        "user_id",
-        "request_id",
-        "event_type",
-        "event_ts",
-        "item_id",
-        "position",
-        _normal("query").alias("query"),
+    requests = (
+        events.where(F.col("request_id").isNotNull())
+        .select(
+            "user_id",
+            "request_id",
+            "event_type",
+            "event_ts",
+            "item_id",
+            "position",
+            _normal("query").alias("query"),
+        )
+        .withColumn("split", cut.split_of(F.col("event_ts")))
     )
-    queries = requests.groupBy("user_id", "request_id").agg(
-        F.min("query").alias("query"), F.min("event_ts").alias("searched_ts")
-    )
+    queries = requests.groupBy("user_id", "request_id").agg(F.min("query").alias("query"))
     shown = (
         requests.where(F.col("item_id").isNotNull())
-        .groupBy("user_id", "request_id", "item_id")
+        .groupBy("user_id", "request_id", "item_id", "split")
         .agg(
             F.max((F.col("event_type") == "impression").cast("int")).alias("was_shown"),
             F.min("position").alias("position"),
@@ -45,8 +49,7 @@ def search_pairs(events: DataFrame, cut: Cut) -> DataFrame:
     )
     grade = F.greatest(F.lit(0), *[F.col(kind) * worth for kind, worth in GRADES.items()])
     return (
-        lists.withColumn("split", cut.split_of(F.col("searched_ts")))
-        .groupBy("query", "item_id", "split")
+        lists.groupBy("query", "item_id", "split")
         .agg(
             F.max(grade).alias("grade"),
             F.count(F.lit(1)).alias("num_impressions"),

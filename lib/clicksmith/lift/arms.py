@@ -107,6 +107,7 @@ def chosen_rows(arm: ArmConfig, rows: Examples, real: Examples) -> Examples:
 def is_rare(rows: Examples, real: Examples) -> dict[str, NDArray[np.bool_]]:
     """Which rows are of what real ones lack, shape (N,) each.
 
+    ``cold_items``: of items that nobody took before the cut;
     ``rare_items``: of items no more popular, as of the cut, than those of the lowest quarter of real rows;
     ``short_histories``: likewise by events of the user before; ``rare_outcome``: of the rarer label.
     """
@@ -115,6 +116,7 @@ def is_rare(rows: Examples, real: Examples) -> dict[str, NDArray[np.bool_]]:
         name: np.asarray(rows.facts[fact] <= np.quantile(real.facts[fact], RARE_QUANTILE))
         for name, fact in lowest.items()
     }
+    found["cold_items"] = np.asarray(rows.facts[POPULARITY] == 0)
     return {**found, "rare_outcome": np.asarray(rows.labels == (real.labels.mean() < 0.5))}
 
 

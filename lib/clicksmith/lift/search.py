@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from ray import tune
+from ray.tune.search.sample import Domain
 
 from clicksmith.config import ArmConfig, Config, SearchConfig
 from clicksmith.errors import TrainingError
@@ -13,11 +16,11 @@ from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.figures import Figure
 from clicksmith.lift.segments import large_enough, segments_of
-from clicksmith.lift.task import Arm, Metric, Role, Split, Training, Units
+from clicksmith.lift.task import TUNED, Arm, Metric, Role, Split, Training, Units
 from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
 from clicksmith.seeds import derive_seed
+from clicksmith.training import runs
 from clicksmith.training.engine.supervised import rows_of_step
-from clicksmith.training.runs import fit_here
 from clicksmith.training.search import make_task
 
 NAME = "search"
@@ -27,6 +30,7 @@ TITLE_WORDS = 4
 _ROLES: Mapping[str, Role] = {
     "none": "control",
     "same": "same",
+    "tuned": "cheap",
     "shuffled": "same",
     "real_more": "ceiling",
     "real_all": "ceiling",
@@ -46,6 +50,7 @@ class SearchTask:
         rows: pairs, those that the control lacks included, and products.
         num_real: of the training pairs, the first so many are the control's.
         kept: numbers of the queries that are units, by split.
+        settings: see `tuning.Tunable`.
     """
 
     config: Config
@@ -59,6 +64,22 @@ class SearchTask:
     name: str = NAME
     unit: str = "queries"
     facts: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> dict[str, Domain]:
+        """See `tuning.Tunable`; the rates of an encoder from scratch would ruin one that is trained."""
+        num_steps, is_trained = self.search.num_steps, self.search.start == "minilm"
+        return {
+            "learning_rate": tune.loguniform(*((1e-5, 2e-4) if is_trained else (3e-4, 1e-2))),
+            "dropout": tune.choice([0.0, 0.1, 0.2]),
+            "num_steps": tune.choice([num_steps // 2 or 1, num_steps, 2 * num_steps]),
+        }
+
+    def control(self, settings: Mapping[str, Any], seed: int) -> runs.Task:
+        """See `tuning.Tunable`."""
+        config = self.search.model_copy(update=dict(settings))
+        return make_task(config, _real(self.rows, self.num_real), self.rows.asked, seed)
 
     @property
     def model(self) -> str:
@@ -83,12 +104,14 @@ class SearchTask:
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
         train = training_pairs(arm, self.rows, self.num_real, derive_seed(seed, "rows"))
-        task = make_task(self.search, train, self.rows.asked, seed, first)
-        fit_here(task)
+        settings = self.settings if arm.kind == TUNED else {}
+        config = self.search.model_copy(update=dict(settings))
+        task = make_task(config, train, self.rows.asked, seed, first)
+        runs.fit_here(task)
         said: dict[Split, NDArray[np.float32]] = {}
         for split, queries in self.kept.items():
             pairs = self.rows.asked[split]
-            scores = task.network.score(task.pieces, pairs.queries, pairs.texts, self.search)
+            scores = task.network.score(task.pieces, pairs.queries, pairs.texts, config)
             found = pairs.by_query(scores)
             said[split] = np.stack([found[name][queries] for name in METRICS]).astype(np.float32)
         return said
@@ -107,24 +130,28 @@ def training_pairs(arm: ArmConfig, rows: SearchRows, num_real: int, seed: int) -
         num_real: of the control.
         seed: of the draw.
     """
-    train = rows.train
-    real, wanted = np.arange(num_real), round(arm.ratio * num_real)
+    train, wanted = rows.train, round(arm.ratio * num_real)
     if arm.kind == "real_all":
         return train
     if arm.kind == "real_more":
         return train.take(np.arange(min(len(train), num_real + wanted)))
+    real = _real(rows, num_real)
     if arm.kind not in ("duplicate", "shuffled", "titles"):
-        return train.take(real)
+        return real
     random = np.random.default_rng(seed)
-    kept = train.take(real)
     if arm.kind == "titles":
-        return _with(kept, _titles(rows, wanted, random))
-    copies = train.take(real[rows_of_step(num_real, wanted, 0, seed)])
+        return _with(real, _titles(rows, wanted, random))
+    copies = train.take(rows_of_step(num_real, wanted, 0, seed))
     if arm.kind == "shuffled":
         order = random.permutation(len(copies))
         texts = [copies.texts[row] for row in order]
         copies = Pairs.of(copies.queries, texts, copies.grades.tolist())
-    return _with(kept, copies)
+    return _with(real, copies)
+
+
+def _real(rows: SearchRows, num_real: int) -> Pairs:
+    """The control's."""
+    return rows.train.take(np.arange(num_real))
 
 
 def _titles(rows: SearchRows, wanted: int, random: np.random.Generator) -> Pairs:
@@ -143,33 +170,23 @@ def _with(pairs: Pairs, more: Pairs) -> Pairs:
     return Pairs.of([*pairs.queries, *more.queries], [*pairs.texts, *more.texts], grades)
 
 
-def search_task(config: Config, search: SearchConfig, pairs: Snapshot, items: Snapshot) -> SearchTask:
+def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snapshot]) -> SearchTask:
     """Read the pairs of all arms.
 
     Args:
         config: its section lift.
         search: of the model.
-        pairs: gold.search_pairs.
-        items: bronze.items.
+        inputs: search_pairs, items and vocabulary of `inputs.inputs_of`.
 
     Raises:
-        TrainingError: nothing is asked on test rows that has a relevant product.
+        TrainingError: nothing is asked on test rows that has a relevant product; or rows are stale: see
+            `read_pairs`.
     """
-    rules = config.lift.search
+    rules, pairs = config.lift.search, inputs["search_pairs"]
     wants_more = any(arm.kind in ("real_more", "real_all") for arm in rules.arms.values())
-    rows = read_pairs(pairs, items, search.max_pairs if wants_more else rules.max_pairs)
+    max_pairs = search.max_pairs if wants_more else rules.max_pairs
+    rows = read_pairs(pairs, inputs["items"], inputs["vocabulary"], max_pairs)
     num_real = min(rules.max_pairs, len(rows.train))
-    arms, skipped = {}, {}
-    for name, arm in rules.arms.items():
-        if arm.kind in ("real_more", "real_all") and len(rows.train) == num_real:
-            skipped[name] = "there are no more real training pairs than the control has"
-            continue
-        if arm.kind == "titles" and not rows.titles:
-            skipped[name] = "no product has a title"
-            continue
-        unseen, wanted = len(rows.train) - num_real, round(arm.ratio * num_real)
-        added = {"real_all": unseen, "real_more": min(wanted, unseen)}.get(arm.kind, wanted)
-        arms[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real))
     splits: tuple[Split, Split] = ("test", "validation")
     kept = {split: _answerable(rows.asked[split]) for split in splits}
     kept = {split: queries for split, queries in kept.items() if len(queries)}
@@ -178,10 +195,37 @@ def search_task(config: Config, search: SearchConfig, pairs: Snapshot, items: Sn
             f"{pairs.table.name} version {pairs.version} has no test query with a product that was taken.",
             "Ingest searches with impressions and clicks that share their request_id, or leave search out.",
         )
-    min_units, known = config.lift.min_users, rows.train.queries[:num_real]
-    units = {split: _units(rows.asked[split], known, queries, min_units) for split, queries in kept.items()}
-    facts = {"num_steps": search.num_steps, "num_real_rows": num_real}
+    arms, skipped = _arms(rules.arms, rows, num_real, can_tune="validation" in kept)
+    real, min_units = _real(rows, num_real), config.lift.min_users
+    units = {
+        split: _units(rows.asked[split], real.queries, queries, min_units) for split, queries in kept.items()
+    }
+    facts = {
+        "num_steps": search.num_steps,
+        "num_real_rows": num_real,
+        "num_test_pairs": len(rows.asked["test"]),
+        "num_trained_pairs": rows.asked["test"].num_in(real),
+    }
     return SearchTask(config, search, rows, num_real, kept, arms, skipped, units, facts=facts)
+
+
+def _arms(
+    arms: Mapping[str, ArmConfig], rows: SearchRows, num_real: int, can_tune: bool
+) -> tuple[dict[str, Arm], dict[str, str]]:
+    """What can be measured, with the ratio as it comes out, and what cannot, and why."""
+    found, skipped, unseen = {}, {}, len(rows.train) - num_real
+    for name, arm in arms.items():
+        if arm.kind in ("real_more", "real_all") and not unseen:
+            skipped[name] = "there are no more real training pairs than the control has"
+        elif arm.kind == "titles" and not rows.titles:
+            skipped[name] = "no product has a title"
+        elif arm.kind == TUNED and not can_tune:
+            skipped[name] = "there is no validation query with a product that was taken to tune by"
+        else:
+            wanted = round(arm.ratio * num_real)
+            added = {"real_all": unseen, "real_more": min(wanted, unseen)}.get(arm.kind, wanted)
+            found[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real))
+    return found, skipped
 
 
 def _answerable(pairs: Pairs) -> NDArray[np.int64]:

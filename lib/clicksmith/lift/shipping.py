@@ -154,4 +154,5 @@ def search_as_decided(
     """The shipped search model's run; arguments and errors as of `ranker_as_decided`."""
     found = decided(config, lake, "search", inputs_of(config, lake, sequential))
     augment = None if found is None else AugmentPairs(found, config.seed)
-    return search_run(config, search, lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS), augment)
+    pairs, items = lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS)
+    return search_run(config, search, pairs, items, sequential["vocabulary"], augment)

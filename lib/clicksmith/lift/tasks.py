@@ -23,7 +23,8 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
         inputs: see `inputs.inputs_of`.
 
     Raises:
-        ConfigError, TrainingError: one cannot be measured; see `ranking_task` and `next_item_task`.
+        ConfigError, TrainingError: one cannot be measured; see `ranking_task`, `next_item_task` and
+            `search_task`.
     """
     generators = {arm.generator for arm in config.lift.arms.values() if arm.generator is not None}
     generated = {name: published(config, inputs, name) for name in sorted(generators)}
@@ -43,7 +44,7 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
     if config.search is not None and "search_pairs" in inputs:
         for model in _models(config.search.model, lift.search.models):
             own = config.search.model_copy(update={"model": model})
-            search = search_task(config, own, inputs["search_pairs"], inputs["items"])
+            search = search_task(config, own, inputs)
             tasks.append(replace(search, name=_name(search, config.search.model)))
     return tasks
 

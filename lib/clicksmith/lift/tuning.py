@@ -151,13 +151,12 @@ class _Told(tune.Callback):
     """One line a finished trial."""
 
     def __init__(self, name: str, num_trials: int) -> None:
-        self._name, self._num_trials, self._num_done = name, num_trials, 0
+        self._name, self._num_trials = name, num_trials
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._num_done += 1
-        logger.info(
-            "%s: trials of the tuned control done: %d of %d", self._name, self._num_done, self._num_trials
-        )
+        # Counted, not added up: a search that goes on has trials of the one that was killed.
+        done = sum(one is trial or one.is_finished() for one in trials)
+        logger.info("%s: trials of the tuned control done: %d of %d", self._name, done, self._num_trials)
 
 
 def _trial(settings: dict[str, Any], task: Any, seed: int) -> dict[str, float]:

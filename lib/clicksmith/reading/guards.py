@@ -21,7 +21,8 @@ def require_same_run(vocabulary: Snapshot, rows: Snapshot) -> None:
     if vocabulary.fingerprint != rows.fingerprint:
         raise TrainingError(
             f"{vocabulary.table.name} version {vocabulary.version} and {rows.table.name} version "
-            f"{rows.version} were not made by the same run: the vocabulary may know validation or test rows.",
+            f"{rows.version} were not made by the same run: one may take for training what to the other is "
+            "validation or test.",
             "Run build_training_set again.",
         )
 

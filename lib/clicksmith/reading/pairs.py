@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clicksmith.evaluation import relevance
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.guards import require_same_run
 from clicksmith.reading.snapshot import load_table
 from clicksmith.recommenders.search.lexical import BM25
 
@@ -48,6 +49,14 @@ class Pairs:
         """Some rows, with their numbers."""
         queries, texts = ([values[row] for row in rows] for values in (self.queries, self.texts))
         return Pairs(queries, texts, self.query[rows], self.item[rows], self.grades[rows])
+
+    def num_in(self, trained: "Pairs") -> int:
+        """How many are among those that a model was trained on, the same query with the same text.
+
+        No leak, for people ask again; but who knows a pair by heart needs to have learnt nothing else.
+        """
+        known = set(zip(trained.queries, trained.texts, strict=True))
+        return sum(pair in known for pair in zip(self.queries, self.texts, strict=True))
 
     def figures(self, scores: NDArray[np.floating]) -> dict[str, float]:
         """Means over queries with a relevant product: NDCG of grades, recall and MRR of those above 0."""
@@ -96,14 +105,19 @@ class SearchRows:
     texts: list[str]
 
 
-def read_pairs(pairs: Snapshot, items: Snapshot, max_pairs: int) -> SearchRows:
+def read_pairs(pairs: Snapshot, items: Snapshot, vocabulary: Snapshot, max_pairs: int) -> SearchRows:
     """Read the pinned snapshots.
 
     Args:
         pairs: gold.search_pairs.
         items: bronze.items.
+        vocabulary: gold.vocabulary; not read, but by it the pairs are of the cut that all models have.
         max_pairs: of training.
+
+    Raises:
+        TrainingError: the pairs are of another run than the vocabulary.
     """
+    require_same_run(vocabulary, pairs)
     rows = load_table(items, ["item_id", *TEXT_COLUMNS])
     columns = [pc.fill_null(rows.column(name), "") for name in TEXT_COLUMNS]
     texts = pc.binary_join_element_wise(*columns, " ").to_pylist()

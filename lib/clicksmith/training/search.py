@@ -60,9 +60,10 @@ class SearchTask:
         return self._figures("validation")
 
     def test(self) -> dict[str, float]:
-        """Figures of test queries, beside those of BM25."""
+        """Figures of test queries, beside those of BM25, and how many of their pairs it was trained on."""
         pairs = self.asked["test"]
         found: dict[str, float] = {"num_test_pairs": len(pairs)}
+        found["num_trained_pairs"] = pairs.num_in(self.pairs)
         if len(pairs):
             found |= self._figures("test")
             found |= {f"bm25_{name}": value for name, value in pairs.figures(pairs.bm25()).items()}
@@ -130,11 +131,12 @@ class BuildSearch:
     seed: int
     pairs: Snapshot
     items: Snapshot
+    vocabulary: Snapshot
     augment: Augment | None = None
 
     def __call__(self) -> SearchTask:
         """The task, the same on every worker."""
-        rows = read_pairs(self.pairs, self.items, self.config.max_pairs)
+        rows = read_pairs(self.pairs, self.items, self.vocabulary, self.config.max_pairs)
         train = rows.train if self.augment is None else self.augment(rows)
         return make_task(self.config, train, rows.asked, self.seed)
 
@@ -144,6 +146,7 @@ def search_run(
     search: SearchConfig,
     pairs: Snapshot,
     items: Snapshot,
+    vocabulary: Snapshot,
     augment: Augment | None = None,
 ) -> Run:
     """The run of a search model.
@@ -153,6 +156,7 @@ def search_run(
         search: the model.
         pairs: gold.search_pairs.
         items: bronze.items.
+        vocabulary: see `read_pairs`; no row of the model depends on it.
         augment: what it learns from instead.
     """
     inputs, sections = {"search_pairs": pairs, "items": items}, {"search": search.model_dump(mode="json")}
@@ -160,4 +164,5 @@ def search_run(
         sections["augmented"] = dict(augment.told)
     lineage = trace(f"train_recommender/{NAME}", config, sections, inputs)
     seed = derive_seed(config.seed, "train_recommender", NAME)
-    return Run(NAME, search.model, lineage, pairs, BuildSearch(search, seed, pairs, items, augment))
+    build = BuildSearch(search, seed, pairs, items, vocabulary, augment)
+    return Run(NAME, search.model, lineage, pairs, build)
