@@ -14,7 +14,7 @@ from clicksmith.sources.sample import read_sample
 from clicksmith.sources.texts import NOT_EXACT, NOT_UTF8
 from clicksmith.sources.time_formats import FORMATS, read_iso, read_one
 from clicksmith.sources.times import is_like_iso
-from clicksmith.sources.values import decimal_of, decimal_of_all, no_numbers
+from clicksmith.sources.values import decimal_of, decimal_of_all, no_numbers, to_number_of
 
 START = datetime(2025, 10, 1, 8, tzinfo=UTC)
 Times = Callable[[int], str]
@@ -69,7 +69,7 @@ def test_a_decimal_comma_needs_a_value_that_is_written_so(known: list[str], sign
 def test_thousands_behind_a_comma_are_no_numbers() -> None:
     assert no_numbers("price", ["107", "1,200", "8,950"]) == ["1,200", "8,950"]
     assert no_numbers("price", ["107", "12,5"]) == []
-    assert no_numbers("price", ["107", "12,5"], ".") == ["12,5"]
+    assert to_number_of("price", "12,5", ".") is None
 
 
 @pytest.mark.parametrize(

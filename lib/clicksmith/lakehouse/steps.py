@@ -68,19 +68,26 @@ def _reading(config: Config) -> dict[str, Any]:
     return {"source": config.source.model_dump(mode="json", exclude=exclude), "contract": config.contract}
 
 
+def _sections(config: Config, job: str) -> dict[str, Any]:
+    """What a step reads of the configuration."""
+    if job == "ingest_events":
+        return _reading(config)
+    return {"cleaning": config.cleaning} if job == "clean_events" else {"features": config.features}
+
+
 def trace_cleaning(config: Config, inputs: Inputs) -> Lineage:
     """The lineage of cleaning bronze.events."""
-    return trace("clean_events", config, {"cleaning": config.cleaning}, inputs)
+    return trace("clean_events", config, _sections(config, "clean_events"), inputs)
 
 
 def trace_profiles(config: Config, inputs: Inputs) -> Lineage:
     """The lineage of profiles."""
-    return trace("build_profiles", config, {"features": config.features}, inputs)
+    return trace("build_profiles", config, _sections(config, "build_profiles"), inputs)
 
 
 def trace_training_set(config: Config, inputs: Inputs) -> Lineage:
     """The lineage of the training set."""
-    return trace("build_training_set", config, {"features": config.features}, inputs)
+    return trace("build_training_set", config, _sections(config, "build_training_set"), inputs)
 
 
 def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
@@ -254,9 +261,7 @@ def expected_of(config: Config, part: Part) -> str | None:
 
 def _asked_of_step(config: Config, job: str) -> str | None:
     inputs = {name: expected_of(config, (table, None)) for name, table in _STEPS[job][2].items()}
-    if job == "ingest_events":
+    if job == "ingest_events" and isinstance(config.source, FilesConfig) and config.source.incremental:
         # Batch by batch, each by the rules of its day: no later setting makes the earlier ones other rows.
-        is_batched = isinstance(config.source, FilesConfig) and config.source.incremental
-        return "batches" if is_batched else asked(config, _reading(config), inputs)
-    sections = {"cleaning": config.cleaning} if job == "clean_events" else {"features": config.features}
-    return asked(config, sections, inputs)
+        return "batches"
+    return asked(config, _sections(config, job), inputs)

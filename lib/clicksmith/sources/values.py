@@ -107,7 +107,7 @@ def to_number_of(name: str, value: str, decimal: str) -> float | None:
     return number if number.is_integer() and abs(number) < _MOST_WHOLE else None
 
 
-def no_numbers(name: str, known: Sequence[str], decimal: str | None = None) -> list[str]:
-    """The values that are no numbers of such a column of the contract; by its own decimal sign if None."""
-    sign = decimal_of(known) if decimal is None else decimal
+def no_numbers(name: str, known: Sequence[str]) -> list[str]:
+    """The values that are no numbers of such a column of the contract, by the decimal sign that they have."""
+    sign = decimal_of(known)
     return [value for value in known if to_number_of(name, value, sign) is None]
