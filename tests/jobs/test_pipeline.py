@@ -119,6 +119,14 @@ def test_there_is_a_verdict_a_task_with_evidence(finished_lake: Path):
 def test_the_report_is_written(finished_lake: Path):
     html = (finished_lake / "_reports" / "report.html").read_text()
     assert "<html" in html and "svg" in html
+    examples = pipeline.rows(finished_lake, TRAINING_EXAMPLES)
+    cut, tested = (
+        pc.min(examples.filter(pc.equal(examples["split"], split))["event_ts"]).as_py().date()
+        for split in ("validation", "test")
+    )
+    for decision in json.loads((finished_lake / "_reports" / "report.json").read_text())["decisions"]:
+        assert f"before {cut}, " in decision["facts"]["Cut"]
+        assert decision["facts"]["Cut"].endswith(f"from {tested} on.")
 
 
 def test_run_again_nothing_is_done_twice(finished_lake: Path, caplog: pytest.LogCaptureFixture):
