@@ -14,7 +14,7 @@ from benchmarks.lines import peak_mb, print_line
 from benchmarks.real_data import Dataset
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.evaluation import fidelity
+from clicksmith.evaluation import fidelity, two_sample
 from clicksmith.evaluation.compare import compare_tables
 from clicksmith.evaluation.sample import Coding
 from clicksmith.evaluation.utility import trained_auc
@@ -104,8 +104,8 @@ def judge(data: Dataset, rows: pa.Table) -> dict[str, float]:
     """Figures of generated rows: fidelity and utility against the test rows, privacy against both sides."""
     coding = Coding.fit(data.train, data.columns)
     sample, test = coding.encode(rows), coding.encode(data.test)
-    shapes = fidelity.column_shapes(test, sample)
-    pairs = fidelity.column_pairs(coding, test, sample)
+    shapes = fidelity.column_shapes(test, sample).by_columns
+    pairs = fidelity.column_pairs(coding, test, sample).by_columns
     # Disjoint samples of the test rows' size: the chance of one moves the area by .01.
     size = test.num_rows
     parts = [coding.encode(rows.slice(start, size)) for start in range(0, rows.num_rows - size + 1, size)]
@@ -115,7 +115,7 @@ def judge(data: Dataset, rows: pa.Table) -> dict[str, float]:
     found = {metric.metric: metric.value for metric in metrics if metric.slice == "all"}
     return {
         "quality": (mean(shapes.values()) + mean(pairs.values())) / 2,
-        "c2st_auc": mean(fidelity.c2st_auc(test, part, SEED) for part in parts),
+        "c2st_auc": mean(two_sample.c2st_auc(test, part, SEED)[0] for part in parts),
         "tstr_auc": trained_auc(coding, sample, test, data.label, (), SEED),
         **{name: found[metric] for metric, name in FIGURES.items()},
     }

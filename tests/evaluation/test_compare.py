@@ -1,6 +1,7 @@
 """All figures of plain tables: no lake, no Spark, no configuration."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
+from clicksmith.evaluation.bounds import as_found, judged
 from clicksmith.evaluation.compare import compare_tables
 from clicksmith.evaluation.sample import Coding, columns_of
 
@@ -66,10 +68,85 @@ def test_training_rows_sold_as_synthetic_look_perfect_and_are_refused():
     metrics = compare_tables(train, shop(2), train, labels=["bought"])
     found = overall(metrics)
     assert found["fidelity.triples"].value == found["fidelity.shapes"].value == 1.0
+    # Held against rows that nobody saw: as good as fresh ones, not better than any can be.
+    assert found["fidelity.c2st_auc"].ci_low < 0.5 < found["fidelity.c2st_auc"].ci_high
     broken = {
         bound.name for bound in gate.decide("synthetic", metrics, GateConfig()).bounds if not bound.passed
     }
     assert broken >= {"max_dcr_share", "max_membership_auc", "max_domias_auc", "max_domias_tpr"}
+
+
+def rarer(rows, kind):
+    """Every sixth row of a kind and all others."""
+    is_kind = np.array([value == kind for value in rows["kind"].to_pylist()])
+    return rows.filter(pa.array(~is_kind | (np.cumsum(is_kind) % 6 == 0)))
+
+
+@pytest.fixture(scope="module")
+def collapsing():
+    return compare_tables(shop(1), shop(2), rarer(shop(3), "k3"))
+
+
+def broken_by(metrics, **limits):
+    decision = gate.decide("synthetic", metrics, GateConfig(**limits))
+    return {bound.name for bound in decision.bounds if not bound.passed}
+
+
+@pytest.mark.parametrize(
+    ("bound", "metric"),
+    [
+        ("min_shapes", "fidelity.shapes"),
+        ("min_pairs", "fidelity.pairs"),
+        ("min_triples", "fidelity.triples"),
+        ("min_entropy_ratio", "diversity.entropy_ratio"),
+        ("min_mode_share", "diversity.mode_share"),
+        ("min_nndr_ratio", "privacy.nndr_ratio"),
+    ],
+)
+def test_a_bound_that_the_figure_keeps_and_its_interval_s_end_does_not_is_broken(collapsing, bound, metric):
+    figure = overall(collapsing)[metric]
+    assert figure.ci_low < figure.value < figure.ci_high
+    between = as_found(bound, figure) / 2 + judged(bound, figure) / 2
+    assert bound in broken_by(collapsing, **{bound: between})
+    assert bound not in broken_by(collapsing, **{bound: judged(bound, figure)})
+    assert bound not in broken_by(
+        [replace(m, ci_low=None, ci_high=None) for m in collapsing], **{bound: between}
+    )
+
+
+def wide(seed, rate, num_rows=3000):
+    """Twelve columns that a label's rate leaves as they are."""
+    rng = np.random.default_rng(seed)
+    numbers = {f"x{i}": rng.normal(size=num_rows) for i in range(8)}
+    kinds = {f"c{i}": rng.choice(list("abcd"), num_rows) for i in range(4)}
+    return pa.table({**numbers, **kinds, "bought": rng.random(num_rows) < rate})
+
+
+def test_a_full_copier_fails_by_name_though_the_holdout_is_a_ninth_of_the_rows():
+    """Its distances see a ninth of what it copies, and trees cannot tell it from rows that nobody saw."""
+    train, holdout = wide(1, 0.15, 5400), wide(2, 0.15, 600)
+    copies = train.take(np.random.default_rng(0).permutation(5400))
+    copied = compare_tables(train, holdout, copies, labels=["bought"])
+    found = overall(copied)
+    # 1/2 and a half of the ninth that is searched, which the gate allows.
+    assert found["privacy.dcr_share"].value == pytest.approx(0.5 + 0.5 / 9, abs=0.02)
+    assert broken_by(copied) == {
+        "min_nndr_ratio", "max_membership_auc", "max_domias_auc", "max_domias_tpr", "max_identical_excess",
+    }  # fmt: skip
+    assert found["fidelity.c2st_auc"].ci_low < 0.5 < found["fidelity.c2st_auc"].ci_high
+
+
+def test_a_label_that_is_four_times_as_frequent_is_refused_by_that_bound_alone():
+    """.15 becomes .60: the columns' mean hides it, and no ranking sees it."""
+    found = compare_tables(wide(1, 0.15), wide(2, 0.15), wide(3, 0.6), labels=["bought"])
+    figures = overall(found)
+    assert figures["fidelity.shapes"].value > 0.93 and figures["fidelity.pairs"].value > 0.88
+    assert figures["fidelity.label_ratio"].value == pytest.approx(0.25, abs=0.02)
+    assert figures["fidelity.label_ratio"].ceiling > 0.9
+    assert broken_by(found) == {"min_label_ratio"}
+    (failure,) = gate.decide("synthetic", found, GateConfig()).failures
+    assert "(label ratio, gate.min_label_ratio)" in failure
+    assert broken_by(compare_tables(wide(1, 0.15), wide(2, 0.15), wide(3, 0.15), labels=["bought"])) == set()
 
 
 def test_the_slices_are_columns_pairs_triples_and_labels(fresh):

@@ -22,6 +22,10 @@ def coded(real, *others):
     return coding, *(coding.encode(rows) for rows in (real, *others))
 
 
+def kept(coding, real, other, **settings):
+    return diversity.mode_share(coding, real, other, **settings)[0]
+
+
 def test_coverage_and_duplicates_by_hand():
     twice = pa.concat_tables([REAL, REAL.slice(0, 1), REAL.slice(3, 1)])
     _, real, other, twice = coded(REAL, OTHER, twice)
@@ -40,7 +44,7 @@ def test_entropy_by_hand():
 
 def test_entropy_ratios_by_hand():
     _, real, other = coded(REAL, OTHER)
-    ratios = diversity.entropy_ratios(real, other)
+    ratios = diversity.entropy_ratios(real, other).by_columns
     # brand: 3/2 ln 2 in both. bought: 1/2 and 1/2 against 1/4 and 3/4; count is no category.
     quarter = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
     assert ratios == {"brand": pytest.approx(1.0), "bought": pytest.approx(math.log(2) / quarter)}
@@ -48,7 +52,7 @@ def test_entropy_ratios_by_hand():
 
 def test_a_constant_column_has_no_ratio():
     _, real, other = coded(pa.table({"x": ["a", "a"]}), pa.table({"x": ["a", "b"]}))
-    assert diversity.entropy_ratios(real, other) == {}
+    assert diversity.entropy_ratios(real, other).by_columns == {}
 
 
 def test_mode_share_by_hand():
@@ -57,14 +61,36 @@ def test_mode_share_by_hand():
     # Other: (a, x) 46 times, (b, x) 4 times. It hits a, x and (a, x); b only 4 times, y and (b, y) never.
     other = pa.table({"one": ["a"] * 46 + ["b"] * 4, "two": ["x"] * 50})
     coding, real, other = coded(real, other)
-    assert diversity.mode_share(coding, real, other) == 3 / 6
-    assert diversity.mode_share(coding, real, other, min_hits=4) == 4 / 6
-    assert diversity.mode_share(coding, real, real) == 1.0
+    assert kept(coding, real, other) == 3 / 6
+    assert kept(coding, real, other, min_hits=4) == 4 / 6
+    assert kept(coding, real, real) == 1.0
+
+
+def test_the_interval_of_a_mode_share_by_hand():
+    # Real: a 30 and b 30 times, both frequent. Other: a 55 times, and b just often enough.
+    real, other = pa.table({"x": ["a"] * 30 + ["b"] * 30}), pa.table({"x": ["a"] * 55 + ["b"] * 5})
+    coding, real, other = coded(real, other)
+    share, pull = diversity.mode_share(coding, real, other)
+    assert share == 1.0 and not pull.real.any(), "a third frequent mode would be hit or not: nobody knows"
+    # b, half of the modes, is hit with P(Poisson(5) >= 5) = .5595, in a share of rows of which all but 5 pull
+    # the other way: 55/59 of p (1 - p).
+    p = 1 - sum(5**k / math.factorial(k) for k in range(5)) * math.exp(-5)
+    half = 1.96 * math.sqrt(p * (1 - p) * 55 / 59) / 2
+    assert pull.interval(share, real, other) == (pytest.approx(1 - half), 1.0)
+
+
+def test_what_a_row_does_to_the_entropy_by_hand():
+    # Shares 3/4 and 1/4: surprises ln 4/3 and ln 4, less their mean.
+    value, pulls = diversity.entropy_pulls(np.array([7, 7, 9, 7]))
+    assert value == pytest.approx(0.75 * math.log(4 / 3) + 0.25 * math.log(4))
+    assert pulls.tolist() == pytest.approx(
+        [math.log(4 / 3) - value] * 2 + [math.log(4) - value, math.log(4 / 3) - value]
+    )
 
 
 def test_without_a_frequent_mode_there_is_no_share():
     coding, real = coded(REAL)
-    assert math.isnan(diversity.mode_share(coding, real, real))
+    assert math.isnan(kept(coding, real, real))
 
 
 def mixed(rng, num_rows, kinds=8):
@@ -81,19 +107,19 @@ def mixed(rng, num_rows, kinds=8):
 def test_collapse_is_seen_and_fresh_rows_are_whole():
     rng = np.random.default_rng(0)
     coding, real, fresh, collapsed = coded(mixed(rng, 2000), mixed(rng, 2000), mixed(rng, 2000, kinds=2))
-    assert diversity.mode_share(coding, real, fresh) > 0.99
-    assert diversity.mode_share(coding, real, collapsed) < 0.4
-    assert diversity.entropy_ratios(real, fresh)["kind"] == pytest.approx(1.0, abs=0.01)
+    assert kept(coding, real, fresh) > 0.99
+    assert kept(coding, real, collapsed) < 0.4
+    assert diversity.entropy_ratios(real, fresh).by_columns["kind"] == pytest.approx(1.0, abs=0.01)
     # ln 2 of ln 8.
-    assert diversity.entropy_ratios(real, collapsed)["kind"] == pytest.approx(1 / 3, abs=0.01)
+    assert diversity.entropy_ratios(real, collapsed).by_columns["kind"] == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_every_value_without_their_combinations_is_a_collapse_too():
     one, two = ["a", "b", "c", "d"] * 100, [v for v in "abcd" for _ in range(100)]
     coding, real, other = coded(pa.table({"x": one, "y": two}), pa.table({"x": one, "y": one}))
-    assert diversity.entropy_ratios(real, other) == {"x": 1.0, "y": 1.0}
+    assert diversity.entropy_ratios(real, other).by_columns == {"x": 1.0, "y": 1.0}
     # All 8 values, but 4 of the 16 pairs.
-    assert diversity.mode_share(coding, real, other) == 12 / 24
+    assert kept(coding, real, other) == 12 / 24
 
 
 texts = st.lists(st.one_of(st.none(), st.sampled_from("abcd")), min_size=1, max_size=60)
@@ -107,6 +133,8 @@ def test_the_same_rows_in_any_order_are_whole(values, random):
     random.shuffle(order)
     coding, real, other = coded(rows, rows.take(order))
     assert all(value == 1 for value in diversity.category_coverage(real, other).values())
-    assert all(value == pytest.approx(1) for value in diversity.entropy_ratios(real, other).values())
-    share = diversity.mode_share(coding, real, other)
+    assert all(
+        value == pytest.approx(1) for value in diversity.entropy_ratios(real, other).by_columns.values()
+    )
+    share = kept(coding, real, other)
     assert share == 1.0 or math.isnan(share)

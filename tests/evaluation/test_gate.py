@@ -12,6 +12,7 @@ GOOD = {
     "fidelity.shapes": 0.9,
     "fidelity.pairs": 0.8,
     "fidelity.triples": 0.7,
+    "fidelity.label_ratio": 0.95,
     "fidelity.c2st_auc": 0.7,
     "diversity.entropy_ratio": 0.99,
     "diversity.mode_share": 0.97,
@@ -57,6 +58,9 @@ def rows(ceiling=None, **changes):
         ({"fidelity__shapes": math.nan}, ["min_shapes"]),
         ({"fidelity__shapes": 0.1, "privacy__dcr_share": 1.0}, ["min_shapes", "max_dcr_share"]),
         ({"fidelity__triples": 0.49}, ["min_triples"]),
+        ({"fidelity__label_ratio": 0.69}, ["min_label_ratio"]),
+        ({"fidelity__label_ratio": 0.7}, []),
+        ({"fidelity__label_ratio": math.nan}, ["min_label_ratio"]),
         ({"diversity__entropy_ratio": 0.79}, ["min_entropy_ratio"]),
         ({"diversity__entropy_ratio": 1.4}, []),  # more varied than real rows is no collapse
         ({"diversity__mode_share": 0.79}, ["min_mode_share"]),
@@ -151,7 +155,8 @@ def without(*names):
 
 
 def test_a_gan_has_no_likelihood_and_a_constant_label_teaches_nothing():
-    decision = gate.decide("gan", without("privacy.heldout_gap_nats", "utility.trained_auc"), LIMITS)
+    missing = ("privacy.heldout_gap_nats", "utility.trained_auc", "fidelity.label_ratio")
+    decision = gate.decide("gan", without(*missing), LIMITS)
     assert decision.passed
     names = [bound.name for bound in decision.bounds]
     assert "max_heldout_gap_nats" not in names and "max_utility_loss" not in names
@@ -217,6 +222,11 @@ def test_one_sign_of_memorisation_is_enough(name):
     values = {"privacy.heldout_gap_nats": 3.0, "privacy.domias_auc": 0.65, "privacy.domias_tpr": 0.1}
     decision = gate.decide("gan", rows(**{name.replace(".", "__"): values[name]}), GateConfig())
     assert not decision.passed and len(decision.failures) == 1
+
+
+def test_where_labels_are_learnt_their_rates_are_judged():
+    with pytest.raises(ContractError, match=r"fidelity\.label_ratio of 'gan'"):
+        gate.decide("gan", without("fidelity.label_ratio"), LIMITS)
 
 
 def test_an_unmeasured_figure_is_an_error():

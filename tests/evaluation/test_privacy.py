@@ -116,7 +116,7 @@ def sides(rng, num_rows=600):
 
 
 def distances(rows, train, holdout):
-    found = figures.distance_figures(spaces.Space.fit(train), rows, train, holdout)
+    found = figures.distance_figures(spaces.Space.fit(train), rows, train, holdout, seed=0)
     return found["privacy.dcr_share", "all"], found["privacy.nndr_ratio", "all"].value
 
 
@@ -186,6 +186,16 @@ def test_the_ratio_of_ratios_by_hand():
     assert privacy.nndr_ratio(train, holdout) == pytest.approx((1 / 4) / (1 / 2))
     assert privacy.nndr_ratio(np.array([[0, 4]]), np.array([[0, 4]])) == 1.0
     assert privacy.nndr_ratio(np.array([[0, 4]]), np.array([[2, 4]])) == 0.0
+
+
+def test_the_interval_of_the_ratio_by_hand():
+    """Of one row there is but one draw. Of two, whose quantile .05 is the less one, three in four draw it."""
+    one = np.array([[1, 4]]), np.array([[1, 2]])
+    assert privacy.nndr_interval(*one, seed=1) == pytest.approx((1 / 2, 1 / 2))
+    two = np.array([[1, 4], [3, 4]]), np.array([[1, 2], [1, 2]])
+    assert privacy.nndr_interval(*two, seed=1) == pytest.approx((1 / 2, 3 / 2))
+    copies = np.array([[0, 4]] * 50), np.array([[1, 4]] * 50)
+    assert privacy.nndr_interval(*copies, seed=1) == (0.0, 0.0)
 
 
 def test_wilson_interval_by_hand():

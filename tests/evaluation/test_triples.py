@@ -34,7 +34,9 @@ def test_a_triple_by_hand():
     other = pa.table({"x": ["a", "a", "b", "b"], "y": ["c", "d", "c", "d"], "z": [1.0, 2.0, 2.0, 1.0]})
     coding, real, other = coded(real, other)
     # Real: ac1, ad1, bc2, bd2, 1/4 each. Other: ac1, ad2, bc2, bd1. They share two: distance 1/2.
-    assert triples.column_triples(coding, real, other, seed=0) == {("x", "y", "z"): pytest.approx(1 / 2)}
+    assert triples.column_triples(coding, real, other, seed=0).by_columns == {
+        ("x", "y", "z"): pytest.approx(1 / 2)
+    }
 
 
 def test_rare_categories_share_a_code_and_missing_has_its_own():
@@ -52,8 +54,10 @@ def test_triples_see_a_parity_that_pairs_do_not():
     real = pa.table({"x": x.astype(bool), "y": y.astype(bool), "z": (x ^ y).astype(bool)})
     other = pa.table({"x": x.astype(bool), "y": y.astype(bool), "z": noise.astype(bool)})
     coding, real, other = coded(real, other)
-    assert min(fidelity.column_pairs(coding, real, other).values()) > 0.95
-    assert triples.column_triples(coding, real, other, seed=0)["x", "y", "z"] == pytest.approx(0.5, abs=0.03)
+    assert min(fidelity.column_pairs(coding, real, other).by_columns.values()) > 0.95
+    assert triples.column_triples(coding, real, other, seed=0).by_columns["x", "y", "z"] == pytest.approx(
+        0.5, abs=0.03
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -69,5 +73,5 @@ def test_a_triple_is_a_share_and_perfect_for_the_same_rows(one, two):
         }
     )
     coding, real, other = coded(make(one), make(two))
-    assert triples.column_triples(coding, real, real, 0)["a", "b", "c"] == pytest.approx(1)
-    assert -1e-9 <= triples.column_triples(coding, real, other, 0)["a", "b", "c"] <= 1 + 1e-9
+    assert triples.column_triples(coding, real, real, 0).by_columns["a", "b", "c"] == pytest.approx(1)
+    assert -1e-9 <= triples.column_triples(coding, real, other, 0).by_columns["a", "b", "c"] <= 1 + 1e-9

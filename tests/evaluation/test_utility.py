@@ -91,5 +91,21 @@ def test_figures_come_by_label_with_their_mean():
     found = figures.utility_figures(coding, train, test, labels, labels, seed=1)
     assert set(found) == {("utility.trained_auc", name) for name in (*labels, "all")}
     values = [found["utility.trained_auc", name].value for name in labels]
-    assert found["utility.trained_auc", "all"].value == pytest.approx(sum(values) / 2)
+    whole = found["utility.trained_auc", "all"]
+    assert whole.value == pytest.approx(sum(values) / 2)
+    ends = [
+        (found["utility.trained_auc", name].ci_low, found["utility.trained_auc", name].ci_high)
+        for name in labels
+    ]
+    assert (whole.ci_low, whole.ci_high) == pytest.approx(np.mean(ends, axis=0)), "the gate judges its end"
     assert figures.utility_figures(coding, train, test, (), (), seed=1) == {}
+
+
+def test_the_mean_of_no_known_figure_is_unknown_and_has_no_interval():
+    train = shop(1, 200)
+    never = pa.array([False] * 200)
+    test = train.set_column(2, "label_click", never).set_column(3, "label_purchase", never)
+    coding, train, test = coded(train, test)
+    labels = ("label_click", "label_purchase")
+    whole = figures.utility_figures(coding, train, test, labels, labels, seed=1)["utility.trained_auc", "all"]
+    assert math.isnan(whole.value) and whole.ci_low is None

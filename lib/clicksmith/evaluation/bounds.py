@@ -18,6 +18,7 @@ class Rule:
             bound's name, ``min_...`` or ``max_...``.
         optional: whether the bound falls away where the figure has no value for real rows either, or was
             not measured: a GAN has no likelihood, a constant label teaches nothing.
+        beside: another figure, beside which it is not optional: what one needs the other needs too.
         undecided: why a figure that was measured and has no value is not judged; empty: it is.
     """
 
@@ -26,6 +27,7 @@ class Rule:
     reason: str
     value: Callable[[Metric], float] | None = None
     optional: bool = False
+    beside: str = ""
     undecided: str = ""
 
 
@@ -73,6 +75,7 @@ RULES = {
         "rate of the worst label beside the real one (label ratio)",
         "a label is far more or far less frequent than in real rows",
         optional=True,
+        beside="utility.trained_auc",  # that of labels: of rows without any there is neither
     ),
     "max_c2st_auc": Rule(
         "fidelity.c2st_auc",

@@ -63,7 +63,7 @@ class Measure:
 
     Attributes:
         coding: fitted on the training rows.
-        seed: of folds, trees and the choice of triples.
+        seed: of folds, trees, the choice of triples and rows drawn again.
         labels: two-valued columns that models learn to predict; none leaves utility out.
         left_out: further columns that such a model must not see, since they give the label away.
         rates: two-valued columns whose rates are held against the real ones; none: the labels.
@@ -76,7 +76,7 @@ class Measure:
     rates: tuple[str, ...] = ()
 
     def similarity(self, sides: Sides, sample: Sample) -> Figures:
-        """Fidelity, diversity and identical rows of a sample of the sides' size."""
+        """Fidelity, diversity and identical rows of a sample of the sides' size, beside the training rows."""
         real = sides.train.head(sides.size)
         grouped = self.coding.grouped(real), self.coding.grouped(sample)
         return {
@@ -84,6 +84,11 @@ class Measure:
             **figures.diversity_figures(self.coding, real, sample),
             **figures.identity_figures(sample, sides.train),
         }
+
+    def told_apart(self, real: Sample, sample: Sample) -> Figures:
+        """The two-sample test of a sample and as many real rows that nobody learnt from."""
+        grouped = self.coding.grouped(real), self.coding.grouped(sample)
+        return figures.two_sample_figures(*grouped, self.seed)
 
     def label_rates(self, sides: Sides, rows: Sample) -> Figures:
         """Rates of labels in all rows that there are: a rare label is in few rows of a smaller sample."""
@@ -98,15 +103,16 @@ class Measure:
 def real_figures(measure: Measure, sides: Sides) -> Figures:
     """The ceilings: holdout rows in the place of synthetic ones.
 
-    For distances and attacks one half of the holdout users is judged against the other; for utility,
-    whose test rows the holdout is, training rows stand in.
+    For distances and attacks one half of the holdout users is judged against the other. Where holdout rows
+    are what rows are held against, for utility and the two-sample test, training rows stand in.
     """
     standing_in, others_held_out = sides.holdout.halves()
     others = Space.fit(sides.train), standing_in, sides.train, others_held_out
     return {
         **measure.similarity(sides, sides.holdout.head(sides.size)),
+        **measure.told_apart(sides.holdout.head(sides.size), sides.train.head(sides.size)),
         **measure.label_rates(sides, sides.holdout),
-        **figures.distance_figures(*others),
+        **figures.distance_figures(*others, measure.seed),
         **figures.attack_figures(*others),
         **figures.user_attack_figures(*others),
         **measure.utility(sides, sides.train.head(sides.size)),
@@ -135,8 +141,9 @@ def compare(
     everything = Space.fit(sides.train), synthetic, sides.train, sides.holdout
     found = {
         **measure.similarity(sides, sample),
+        **measure.told_apart(sides.holdout.head(sides.size), sample),
         **measure.label_rates(sides, synthetic),
-        **figures.distance_figures(*everything),
+        **figures.distance_figures(*everything, measure.seed),
         **figures.attack_figures(*everything),
         **figures.user_attack_figures(*everything),
         **measure.utility(sides, sample),
@@ -187,7 +194,7 @@ def compare_tables(
         card_metrics: `held_out_nats` and `train_nats` of a likelihood model.
         generator: the figures' arm.
         max_rows: rows a side for fidelity, diversity and utility.
-        seed: of folds, trees and the choice of triples.
+        seed: of folds, trees, the choice of triples and rows drawn again.
 
     Raises:
         ContractError: a column is missing, or there are too few rows.

@@ -1,103 +1,129 @@
-"""How close synthetic rows are to real ones: column shapes, pair trends, a two-sample test.
+"""How close synthetic rows are to real ones: column shapes, pair trends, label rates.
 
 Shapes and pairs follow the definitions of SDMetrics, written anew. Every figure is computed the same
 way for real holdout rows: that is its ceiling, since no generator can look more real than real rows.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
-from clicksmith.evaluation.ranking import auc
+from clicksmith.evaluation import spread
 from clicksmith.evaluation.sample import Coding, Sample
-from clicksmith.evaluation.trees import tree_inputs, tree_scores
 
-_NUM_THREADS = 2
+Floats = NDArray[np.float64]
+Names = TypeVar("Names", str, tuple[str, str], tuple[str, str, str])
 
 
-def column_shapes(real: Sample, other: Sample) -> dict[str, float]:
-    """Similarity of each column's distribution, 1 where equal.
+@dataclass(frozen=True)
+class Similarity(Generic[Names]):
+    """How alike two samples are, by column or by columns taken together.
+
+    Attributes:
+        by_columns: 1 where equal.
+        pull: what each row does to their mean.
+    """
+
+    by_columns: dict[Names, float]
+    pull: spread.Pull
+
+
+def column_shapes(real: Sample, other: Sample) -> Similarity[str]:
+    """Similarity of each column's distribution.
 
     Numbers: 1 - the Kolmogorov-Smirnov statistic, a missing number counting as below all others.
     Categories: 1 - the total variation distance, a missing value being a category.
     """
-    shapes = {}
+    shapes, mean = {}, spread.MeanPull(real.num_rows, other.num_rows)
     for index, name in enumerate(real.names):
         a, b = real.values[:, index], other.values[:, index]
-        shapes[name] = tv_complement(a, b) if real.is_categorical[index] else ks_complement(a, b)
-    return shapes
+        if real.is_categorical[index]:
+            shapes[name], *pulls = spread.tables(a.astype(np.int64), b.astype(np.int64))
+        else:
+            shapes[name], *pulls = numbers(a, b)
+        mean.add(*pulls)
+    return Similarity(shapes, mean.pull())
 
 
-def ks_complement(real: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """1 - sup|F_real - F_other| over two samples of shapes (N,) and (M,); NaN is the smallest number."""
-    a, b = (np.sort(np.where(np.isnan(x), -np.inf, x)) for x in (real, other))
+def numbers(real: Floats, other: Floats) -> tuple[float, Floats, Floats]:
+    """1 - sup|F_real - F_other|, and what each row does to it; NaN is the smallest number.
+
+    Args:
+        real: shape (N,).
+        other: shape (M,).
+
+    Returns:
+        The similarity, and pulls of shapes (N,) and (M,): on the distance where it is largest.
+    """
+    a, b = (np.where(np.isnan(x), -np.inf, x) for x in (real, other))
     points = np.concatenate([a, b])
-    below_a = np.searchsorted(a, points, side="right") / len(a)
-    below_b = np.searchsorted(b, points, side="right") / len(b)
-    return float(1.0 - np.abs(below_a - below_b).max())
+    above = np.searchsorted(np.sort(a), points, side="right") / len(a)
+    above = above - np.searchsorted(np.sort(b), points, side="right") / len(b)
+    farthest = np.abs(above).argmax()
+    below_a, below_b = a <= points[farthest], b <= points[farthest]
+    sign = np.sign(above[farthest])
+    value = float(1.0 - np.abs(above[farthest]))
+    return value, -sign * (below_a - below_a.mean()), sign * (below_b - below_b.mean())
 
 
-def tv_complement(real: NDArray[np.number], other: NDArray[np.number]) -> float:
-    """1 - half the summed differences of the shares of each code, over shapes (N,) and (M,)."""
-    a, b = real.astype(np.int64), other.astype(np.int64)
-    size = int(max(a.max(), b.max())) + 1
-    shares = np.bincount(a, minlength=size) / len(a) - np.bincount(b, minlength=size) / len(b)
-    return float(1.0 - 0.5 * np.abs(shares).sum())
-
-
-def column_pairs(coding: Coding, real: Sample, other: Sample) -> dict[tuple[str, str], float]:
-    """Similarity of the trend between each pair of columns, 1 where equal.
+def column_pairs(coding: Coding, real: Sample, other: Sample) -> Similarity[tuple[str, str]]:
+    """Similarity of the trend between each pair of columns.
 
     Two numbers: 1 - |rho_real - rho_other| / 2, over rows with both, an undefined correlation being 0.
     Otherwise: 1 - the total variation distance of the contingency tables, numbers in the real bins.
     """
     bins_real, bins_other = coding.bins(real), coding.bins(other)
-    pairs = {}
+    pairs, mean = {}, spread.MeanPull(real.num_rows, other.num_rows)
     for first in range(len(real.names)):
         for second in range(first + 1, len(real.names)):
             if real.is_categorical[first] or real.is_categorical[second]:
                 num_codes = coding.num_codes(second)
                 joint_real = bins_real[:, first] * num_codes + bins_real[:, second]
                 joint_other = bins_other[:, first] * num_codes + bins_other[:, second]
-                value = tv_complement(joint_real, joint_other)
+                value, *pulls = spread.tables(joint_real, joint_other)
             else:
-                rho = [correlation(s.values[:, first], s.values[:, second]) for s in (real, other)]
-                value = 1.0 - abs(rho[0] - rho[1]) / 2.0
+                value, *pulls = trends(real.values[:, [first, second]], other.values[:, [first, second]])
             pairs[real.names[first], real.names[second]] = value
-    return pairs
+            mean.add(*pulls)
+    return Similarity(pairs, mean.pull())
 
 
-def correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Pearson's correlation over rows where both are there; 0 where one of them does not vary."""
+def trends(real: Floats, other: Floats) -> tuple[float, Floats, Floats]:
+    """1 - |rho_real - rho_other| / 2, and what each row does to it.
+
+    Args:
+        real: two numbers a row, shape (N, 2).
+        other: shape (M, 2).
+
+    Returns:
+        The similarity, and pulls of shapes (N,) and (M,).
+    """
+    (rho_a, a), (rho_b, b) = (correlation(rows[:, 0], rows[:, 1]) for rows in (real, other))
+    sign = np.sign(rho_a - rho_b)
+    return 1.0 - abs(rho_a - rho_b) / 2.0, -0.5 * sign * a, 0.5 * sign * b
+
+
+def correlation(a: Floats, b: Floats) -> tuple[float, Floats]:
+    """Pearson's correlation over rows where both are there; 0 where one of them does not vary.
+
+    Returns:
+        The correlation, and each row's pull at it, shape (N,): 0 of rows that lack a number.
+    """
+    pull = np.zeros(len(a))
     both = ~(np.isnan(a) | np.isnan(b))
     a, b = a[both], b[both]
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return 0.0
+        return 0.0, pull
     with np.errstate(divide="ignore", invalid="ignore"):  # variances below the smallest float
-        rho = float(np.corrcoef(a, b)[0, 1])
-    return rho if np.isfinite(rho) else 0.0
-
-
-def c2st_auc(real: Sample, other: Sample, seed: int, num_folds: int = 5) -> float:
-    """Classifier two-sample test: can boosted trees tell the rows apart? .5 is ideal, 1 is worst.
-
-    The mean over stratified folds of the AUC on held-out rows. Trees, because a logistic model
-    gives full marks to data whose columns are independent.
-    """
-    matrices = tree_inputs(real, other)
-    rows, is_other = np.concatenate(matrices), np.repeat([False, True], [real.num_rows, other.num_rows])
-
-    def area(fold: tuple[NDArray[np.int64], NDArray[np.int64]]) -> float:
-        train, test = fold
-        scores = tree_scores(rows[train], is_other[train], rows[test], real.is_categorical, seed)
-        return auc(scores, is_other[test])
-
-    folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed % 2**32)
-    with ThreadPoolExecutor(_NUM_THREADS) as threads:  # folds side by side, one thread each
-        return float(np.mean(list(threads.map(area, folds.split(rows, is_other)))))
+        x, y = ((side - side.mean()) / side.std() for side in (a, b))
+        rho = float((x * y).mean())
+        if not np.isfinite(rho):
+            return 0.0, pull
+    pull[both] = len(pull) / len(a) * (x * y - rho * (x**2 + y**2) / 2)
+    return rho, pull
 
 
 def auc_interval(area: float, num_positive: int, num_negative: int) -> tuple[float, float]:

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, utility
+from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, two_sample, utility
+from clicksmith.evaluation.fidelity import Names, Similarity
 from clicksmith.evaluation.sample import Coding, Sample
 from clicksmith.evaluation.space import Space, nearest_distances, nearest_neighbours
 from clicksmith.seeds import derive_seed
@@ -39,19 +39,24 @@ class Figure:
 Figures = dict[tuple[str, str], Figure]
 """By metric and slice."""
 
-_Names = TypeVar("_Names", bound=tuple[str, ...])
-
 
 def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> Figures:
-    """Shapes, pairs, triples and the two-sample test of `other` against as many rows of `real`."""
-    area = fidelity.c2st_auc(real, other, seed)
+    """Shapes, pairs and triples of `other` against as many rows of `real`."""
     chosen = derive_seed(seed, "triples")
     return {
-        **_with_mean("fidelity.shapes", fidelity.column_shapes(real, other)),
-        **_with_mean("fidelity.pairs", _joined(fidelity.column_pairs(coding, real, other))),
-        **_with_mean("fidelity.triples", _joined(triples.column_triples(coding, real, other, chosen))),
-        ("fidelity.c2st_auc", "all"): _area(area, real.num_rows, other.num_rows),
+        **_with_mean("fidelity.shapes", fidelity.column_shapes(real, other), real, other),
+        **_with_mean("fidelity.pairs", fidelity.column_pairs(coding, real, other), real, other),
+        **_with_mean("fidelity.triples", triples.column_triples(coding, real, other, chosen), real, other),
     }
+
+
+def two_sample_figures(real: Sample, other: Sample, seed: int) -> Figures:
+    """The two-sample test of `other` against as many real rows, which `other` must not have been made of.
+
+    Copies of the real rows could not be told from them: nothing would look better.
+    """
+    area, pull = two_sample.c2st_auc(real, other, seed)
+    return {("fidelity.c2st_auc", "all"): Figure(area, *pull.interval(area, real, other))}
 
 
 def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[str]) -> Figures:
@@ -128,15 +133,19 @@ def _like_limits(train: Sample, others: Sample) -> list[NDArray[np.int64]]:
 def diversity_figures(coding: Coding, real: Sample, other: Sample) -> Figures:
     """Coverage, entropy, modes and repeated rows of `other` against as many rows of `real`."""
     repeated = diversity.duplicate_share(other)
+    coverage = diversity.category_coverage(real, other)
+    share, pull = diversity.mode_share(coding, real, other)
+    ends = (None, None) if math.isnan(share) else pull.interval(share, real, other)
     return {
-        **_with_mean("diversity.coverage", diversity.category_coverage(real, other)),
-        **_with_mean("diversity.entropy_ratio", diversity.entropy_ratios(real, other)),
-        ("diversity.mode_share", "all"): Figure(diversity.mode_share(coding, real, other)),
+        **{("diversity.coverage", name): Figure(value) for name, value in coverage.items()},
+        ("diversity.coverage", "all"): Figure(_mean(coverage.values())),
+        **_with_mean("diversity.entropy_ratio", diversity.entropy_ratios(real, other), real, other, math.inf),
+        ("diversity.mode_share", "all"): Figure(share, *ends),
         ("diversity.duplicate_share", "all"): _share(repeated, other.num_rows),
     }
 
 
-def distance_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:
+def distance_figures(space: Space, rows: Sample, train: Sample, holdout: Sample, seed: int) -> Figures:
     """How near `rows` lie to training rows, and how near to as many holdout rows, of as many users.
 
     Only the first of `rows` are asked. The more users, the more varied their rows are, and the nearer is the
@@ -149,9 +158,11 @@ def distance_figures(space: Space, rows: Sample, train: Sample, holdout: Sample)
     to_train = nearest_neighbours(queries, space.place(train.head(size)), 2)
     to_holdout = nearest_neighbours(queries, space.place(holdout.head(size)), 2)
     closer = privacy.closer_share(to_train[:, 0], to_holdout[:, 0])
+    ratio = privacy.nndr_ratio(to_train, to_holdout)
+    ends = privacy.nndr_interval(to_train, to_holdout, derive_seed(seed, "nndr"))
     return {
         ("privacy.dcr_share", "all"): _share(closer, queries.num_rows),
-        ("privacy.nndr_ratio", "all"): Figure(privacy.nndr_ratio(to_train, to_holdout)),
+        ("privacy.nndr_ratio", "all"): Figure(ratio, *ends),
     }
 
 
@@ -201,7 +212,7 @@ def utility_figures(
     if len(labels) == 1:
         found["utility.trained_auc", "all"] = found["utility.trained_auc", labels[0]]
     elif labels:
-        found["utility.trained_auc", "all"] = Figure(_mean(figure.value for figure in found.values()))
+        found["utility.trained_auc", "all"] = _mean_of(list(found.values()))
     return found
 
 
@@ -217,14 +228,26 @@ def likelihood_figures(card_metrics: Mapping[str, float]) -> Figures:
     return {("privacy.heldout_gap_nats", "all"): Figure(held_out - train)}
 
 
-def _with_mean(metric: str, values: Mapping[str, float]) -> Figures:
-    """A figure a slice, and their mean as slice ``all``."""
-    slices = {(metric, name): Figure(value) for name, value in values.items()}
-    return {**slices, (metric, "all"): Figure(_mean(values.values()))}
+def _with_mean(
+    metric: str, found: Similarity[Names], real: Sample, other: Sample, highest: float = 1.0
+) -> Figures:
+    """A figure a slice, and their mean with its interval as slice ``all``."""
+    slices = {
+        (metric, name if isinstance(name, str) else "|".join(name)): Figure(value)
+        for name, value in found.by_columns.items()
+    }
+    mean = _mean(found.by_columns.values())
+    ends = found.pull.interval(mean, real, other, highest) if slices else (None, None)
+    return {**slices, (metric, "all"): Figure(mean, *ends)}
 
 
-def _joined(values: Mapping[_Names, float]) -> dict[str, float]:
-    return {"|".join(names): value for names, value in values.items()}
+def _mean_of(figures: Sequence[Figure]) -> Figure:
+    """The mean of those that have a value.
+
+    Its interval is the mean of theirs: figures of the same rows go together, and it cannot stray further.
+    """
+    known = [(f.value, f.ci_low, f.ci_high) for f in figures if not math.isnan(f.value)]
+    return Figure(*np.mean(np.array(known, np.float64), axis=0).tolist()) if known else Figure(math.nan)
 
 
 def _mean(values: Iterable[float]) -> float:

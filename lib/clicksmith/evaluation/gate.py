@@ -94,9 +94,10 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
     bounds = []
     for name, rule in RULES.items():
         limit, figure = getattr(gate, name), overall.get(rule.metric)
-        if figure is None and not rule.optional:
+        optional = rule.optional and rule.beside not in overall
+        if figure is None and not optional:
             raise ContractError(f"The gate needs {rule.metric} of {generator!r}, which was not measured.")
-        if limit is None or figure is None or (rule.optional and _has_no_value(figure)):
+        if limit is None or figure is None or (optional and _has_no_value(figure)):
             continue
         if rule.undecided and math.isnan(figure.value):
             logger.info("generator %s: %s is not judged: %s", generator, name, rule.undecided)

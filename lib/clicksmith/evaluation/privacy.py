@@ -16,6 +16,8 @@ from clicksmith.evaluation.sample import Sample, row_keys
 NNDR_QUANTILE = 0.05
 """Which distance ratio is compared: the median is not moved by a few copies, and the 10th smallest of 2,000,
 which mostly-ai/mostlyai-qa takes, swings by half with the draw (.52 for fresh rows of the adult data)."""
+NUM_DRAWS = 400
+"""Of rows again, for an interval: its ends stray by a tenth of its half length."""
 
 
 def closer_share(to_train: NDArray[np.int64], to_holdout: NDArray[np.int64]) -> float:
@@ -53,9 +55,30 @@ def nndr_ratio(
     Returns:
         The ratio; 1 where that to holdout rows is 0, since nobody can have learnt those.
     """
-    position = max(math.ceil(quantile * len(to_train)), 1) - 1
-    train, holdout = (float(np.sort(neighbour_ratio(side))[position]) for side in (to_train, to_holdout))
-    return train / holdout if holdout > 0 else 1.0
+    train, holdout = (neighbour_ratio(side)[None] for side in (to_train, to_holdout))
+    return float(_ratio_of_quantiles(train, holdout, quantile)[0])
+
+
+def nndr_interval(
+    to_train: NDArray[np.int64], to_holdout: NDArray[np.int64], seed: int, quantile: float = NNDR_QUANTILE
+) -> tuple[float, float]:
+    """A 95 % interval of `nndr_ratio`, were other rows generated: percentiles of the rows drawn again.
+
+    The real rows are those that are to be protected, and stay.
+    """
+    drawn = np.random.default_rng(seed).integers(len(to_train), size=(NUM_DRAWS, len(to_train)))
+    train, holdout = (neighbour_ratio(side)[drawn] for side in (to_train, to_holdout))
+    low, high = np.quantile(_ratio_of_quantiles(train, holdout, quantile), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _ratio_of_quantiles(
+    train: NDArray[np.float64], holdout: NDArray[np.float64], quantile: float
+) -> NDArray[np.float64]:
+    """Of draws of N rows' distance ratios, shapes (D, N), shape (D,)."""
+    position = max(math.ceil(quantile * train.shape[1]), 1) - 1
+    low, base = (np.partition(side, position, axis=1)[:, position] for side in (train, holdout))
+    return np.where(base > 0, low / np.where(base > 0, base, 1.0), 1.0)
 
 
 def identical_share(rows: Sample, train: Sample) -> float:

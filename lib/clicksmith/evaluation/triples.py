@@ -9,6 +9,8 @@ from math import comb
 
 import numpy as np
 
+from clicksmith.evaluation import spread
+from clicksmith.evaluation.fidelity import Similarity
 from clicksmith.evaluation.sample import Coding, Sample
 
 MAX_TRIPLES = 200
@@ -33,7 +35,7 @@ def choose_triples(num_columns: int, seed: int, max_triples: int = MAX_TRIPLES) 
 
 def column_triples(
     coding: Coding, real: Sample, other: Sample, seed: int, max_triples: int = MAX_TRIPLES
-) -> dict[tuple[str, str, str], float]:
+) -> Similarity[tuple[str, str, str]]:
     """1 - the total variation distance between the joint tables of each triple, in coarse bins.
 
     Finite samples of one distribution differ too, more so than in pairs: read a figure beside that of
@@ -41,13 +43,13 @@ def column_triples(
     """
     base = coding.num_coarse
     codes_real, codes_other = coding.coarse_bins(real), coding.coarse_bins(other)
-    found = {}
+    found, mean = {}, spread.MeanPull(real.num_rows, other.num_rows)
     for triple in choose_triples(len(real.names), seed, max_triples):
-        shares = []
+        joint = []
         for codes in (codes_real, codes_other):
             first, second, third = (codes[:, index] for index in triple)
-            joint = (first * base + second) * base + third
-            shares.append(np.bincount(joint, minlength=base**3) / len(joint))
+            joint.append((first * base + second) * base + third)
         a, b, c = (real.names[index] for index in triple)
-        found[a, b, c] = float(1.0 - 0.5 * np.abs(shares[0] - shares[1]).sum())
-    return found
+        found[a, b, c], *pulls = spread.tables(*joint)
+        mean.add(*pulls)
+    return Similarity(found, mean.pull())

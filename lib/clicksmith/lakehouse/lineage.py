@@ -27,7 +27,7 @@ REVISIONS: Mapping[str, int] = {
     "build_training_set": 3,
     "train_generator": 2,
     "synthesize_samples": 1,
-    "evaluate_synthetic": 5,
+    "evaluate_synthetic": 6,
     "publish_samples": 1,
     "train_recommender": 3,
     "score_candidates": 1,
