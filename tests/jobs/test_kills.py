@@ -64,7 +64,7 @@ def test_a_measurement_that_is_killed_goes_on(finished_lake: Path, tmp_path: Pat
     assert done and all("/ranking/" in name for name in done)
     log = pipeline.run(killed, more, "measure_lift")
     counts = re.search(r"ranking: (\d+) trainings of dcnv2, (\d+) of them done before", log)
-    assert counts is not None and int(counts[2]) == len(done) < int(counts[1])
+    assert counts is not None and len(done) <= int(counts[2]) < int(counts[1])
     after = trainings(killed, finished_lake)
     assert done.items() <= after.items(), "what was trained is not trained again"
     pipeline.run(undisturbed, more, "measure_lift")
