@@ -1,5 +1,6 @@
 """The task of search: the configured model, ranking the products that a query was judged or clicked with."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from clicksmith.seeds import derive_seed
 from clicksmith.training import runs
 from clicksmith.training.engine.supervised import rows_of_step
 from clicksmith.training.search import make_task
+
+logger = logging.getLogger(__name__)
 
 NAME = "search"
 METRICS = (f"ndcg@{K}", f"recall@{K}", "mrr")
@@ -200,12 +203,15 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     units = {
         split: _units(rows.asked[split], real.queries, queries, min_units) for split, queries in kept.items()
     }
+    asked = rows.asked["test"]
     facts = {
         "num_steps": search.num_steps,
         "num_real_rows": num_real,
-        "num_test_pairs": len(rows.asked["test"]),
-        "num_trained_pairs": rows.asked["test"].num_in(real),
+        "num_test_pairs": len(asked),
+        "num_trained_pairs": asked.num_in(real),
     }
+    told = f"{facts['num_trained_pairs']:,} of {len(asked):,}"
+    logger.info("search: the control is trained on %s test pairs: they are asked again", told)
     return SearchTask(config, search, rows, num_real, kept, arms, skipped, units, facts=facts)
 
 
