@@ -5,7 +5,7 @@ from typing import Any
 
 from clicksmith.reporting import words
 from clicksmith.reporting.data import Cut
-from clicksmith.reporting.statements import Verdict, failing, gain_of
+from clicksmith.reporting.statements import Verdict, alarms, failing, gain_of
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
 _UNTIL_THEN = "Until then train_recommender follows no verdict."
@@ -68,6 +68,10 @@ def family_sentence(verdict: Verdict) -> str:
         return f"With {verdict['model']} nothing could be measured."
     figure = words.figure_words(gain["value"], gain["ci_low"], gain["ci_high"])
     told, metric = f"With {verdict['model']} in its place", words.metric_words(evidence["metric"])
+    if found_in := alarms(verdict):
+        return (
+            f"{told} nothing is to be trusted: {words.join_words(found_in)} shows a gain where none can be."
+        )
     if why_not := failing(verdict):
         return f"{told} {evidence['chosen']} {why_not}; it gives {figure} {metric}."
     found = {"augment": "a gain", "no_gain": "no gain"}.get(verdict["decision"], "nothing sure")
@@ -220,8 +224,13 @@ def change(verdict: Verdict) -> str:
         return "Generated rows that pass the gate, or another augmentation."
     if verdict["decision"] == "no_gain":
         return f"Another way to augment, or another share of added rows; more test {unit} would hardly do so."
+    unmet = [one for one in evidence["statements"] if one["state"] != "holds"]
+    if alarms(verdict):
+        return f"{_seeds(evidence)}, until arms that can have no gain show none."
     if gain["few"]:
         return f"As many test {unit} as an interval needs."
+    if unmet and all(one["what"] == "cheap" and one["few"] for one in unmet):
+        return "An arm of copies in the ratio of the generated rows: the gain itself is shown."
     if gain["state"] != "open":
         return f"More test {unit}: the gain itself is shown, not yet all else that is asked."
     if needed is None:
@@ -238,10 +247,13 @@ def change(verdict: Verdict) -> str:
 def _trainings(evidence: Mapping[str, Any]) -> str:
     """More of what makes the noise between trainings, with the settings and how many there were."""
     arm = evidence["arms"][evidence["chosen"]]
-    seeds = f"More seeds (lift.num_seeds, now {evidence['num_seeds']})"
     if arm["role"] != "generator":
-        return seeds
-    return f"{seeds} and more fits of the generator (lift.num_fits, {arm['num_fits']} measured)"
+        return _seeds(evidence)
+    return f"{_seeds(evidence)} and more fits of the generator (lift.num_fits, {arm['num_fits']} measured)"
+
+
+def _seeds(evidence: Mapping[str, Any]) -> str:
+    return f"More seeds (lift.num_seeds, now {evidence['num_seeds']})"
 
 
 def segments_sentence(verdict: Verdict) -> str:

@@ -14,13 +14,18 @@ def gain_of(verdict: Verdict) -> Verdict | None:
     return next((one for one in verdict["evidence"]["statements"] if one["what"] == "gain"), None)
 
 
+def alarms(verdict: Verdict) -> list[str]:
+    """Negative controls that show a gain, where there can be none."""
+    return [one["subject"] for one in verdict["evidence"]["statements"] if one["what"] == "same"]
+
+
 def failing(verdict: Verdict) -> str:
     """Whom an arm harms, or what does better, where its gain is not what was refuted; empty elsewhere.
 
     Also where a negative control shows a gain: nothing is believed then.
     """
     refuted = [one for one in verdict["evidence"]["statements"] if one["state"] == "fails"]
-    if not refuted or any(one["what"] in ("gain", "same") for one in refuted):
+    if not refuted or alarms(verdict) or any(one["what"] == "gain" for one in refuted):
         return ""
     harmed = dict.fromkeys(_harmed(one["subject"]) for one in refuted if one["what"] == "safe")
     if harmed:
