@@ -229,4 +229,6 @@ def test_a_rare_label_s_rate_is_that_of_all_rows():
     rows = pa.table({"x": np.random.default_rng(0).normal(size=5000), "label": label})
     found = compare_tables(rows, rows, rows, labels=["label"], max_rows=100)
     ratio = next(m for m in found if (m.metric, m.slice) == ("fidelity.label_ratio", "label"))
-    assert ratio.value == 1.0 and ratio.ci_low == pytest.approx(np.exp(-1.96 * np.sqrt(2 * 0.98 / 100)))
+    assert ratio.value == 1.0 and ratio.ci_low == pytest.approx(
+        np.exp(-1.96 * np.sqrt(2 * 0.98 / 0.02 / 4999))
+    )

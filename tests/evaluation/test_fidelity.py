@@ -207,7 +207,7 @@ def test_a_label_s_rate_by_hand():
     real, other = np.arange(1000) < 150, np.arange(2000) < 1200  # .15 and .60
     ratio, low, high = fidelity.label_ratio(real, other)
     assert ratio == pytest.approx(0.25)
-    reach = np.exp(1.96 * np.sqrt(0.85 / 150 + 0.4 / 1200))
+    reach = np.exp(1.96 * np.sqrt(0.85 / 0.15 / 999 + 0.4 / 0.6 / 1999))
     assert (low, high) == pytest.approx((0.25 / reach, 0.25 * reach))
     assert fidelity.label_ratio(other, real)[0] == pytest.approx(0.4 / 0.85), (
         "the rarer value is the other one"
@@ -217,6 +217,14 @@ def test_a_label_s_rate_by_hand():
     never = np.zeros(10, bool)
     assert fidelity.label_ratio(never, never) == (1.0, 1.0, 1.0)
     assert fidelity.label_ratio(real, never) == (0.0, 0.0, 0.0)
+
+
+def test_a_label_s_rate_is_as_sure_as_there_are_users():
+    """20 users of 50 rows, of whom three always buy: a share of 20 things, not of 1,000."""
+    real, other, users = np.arange(1000) < 150, np.arange(2000) < 300, np.arange(1000) // 50
+    ratio, low, _ = fidelity.label_ratio(real, other, (users, None))
+    reach = np.exp(1.96 * np.sqrt(0.85 / 0.15 / 19 + 0.85 / 0.15 / 1999))
+    assert ratio == 1.0 and low == pytest.approx(1 / reach)
 
 
 def test_the_worst_label_is_the_one_whose_interval_reaches_lowest():

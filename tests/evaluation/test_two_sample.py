@@ -52,11 +52,31 @@ def test_the_interval_knows_that_rows_of_a_user_come_together() -> None:
     values, other = rng.normal(size=(600, 4)), rows_of(rng.normal(size=(600, 4)))
     area, pull = c2st_auc(rows_of(values), other, seed=1)
     low, high = pull.interval(area, rows_of(values), other)
-    # Near .5 the variance of an AUC is (1 / N + 1 / M) / 12.
-    assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(2 / 600 / 12), rel=0.1)
+    # Near .5 the variance of an AUC is (1 / N + 1 / M) / 12, and that of trees of five folds 5/4 as much.
+    half = 1.96 * np.sqrt(2 / 600 / 12 * (1 + 5 / 4))
+    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
+    pairs = np.arange(600) // 2
+    twice = np.repeat(values[:300], 2, axis=0)
+    area, pull = c2st_auc(rows_of(twice, pairs), other, seed=1)
+    low, high = pull.interval(area, rows_of(twice, pairs), other)
+    # 300 users, each with the same row twice: (1 / 300 + 1 / 600) / 12.
+    assert (high - low) / 2 == pytest.approx(half * np.sqrt(3 / 2), rel=0.1)
     assert pull.real.mean() == pytest.approx(0, abs=1e-12) and pull.other.mean() == pytest.approx(
         0, abs=1e-12
     )
+
+
+def test_intervals_cover_the_area_of_other_rows_and_other_trees() -> None:
+    rng, found = np.random.default_rng(4), []
+    for seed in range(30):
+        real, other = rows_of(rng.normal(size=(200, 3))), rows_of(rng.normal(0.3, 1, size=(200, 3)))
+        area, pull = c2st_auc(real, other, seed)
+        found.append((area, *pull.interval(area, real, other)))
+    areas, low, high = np.array(found).T
+    covered = ((low <= areas.mean()) & (areas.mean() <= high)).mean()
+    assert covered >= 0.9
+    narrow = (high - low) / 1.5  # of the tested rows alone
+    assert (np.abs(areas - areas.mean()) <= narrow / 2).mean() < covered
 
 
 def test_rows_that_differ_are_told_apart() -> None:

@@ -4,6 +4,7 @@ Shapes and pairs follow the definitions of SDMetrics, written anew. Every figure
 way for real holdout rows: that is its ceiling, since no generator can look more real than real rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -136,7 +137,11 @@ def auc_interval(area: float, num_positive: int, num_negative: int) -> tuple[flo
     return max(area - half, 0.0), min(area + half, 1.0)
 
 
-def label_ratio(real: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[float, float, float]:
+def label_ratio(
+    real: NDArray[np.bool_],
+    other: NDArray[np.bool_],
+    users: Sequence[NDArray[np.int64] | None] = (None, None),
+) -> tuple[float, float, float]:
     """How close the share of a label's rarer value is to the real one: the smaller over the larger share.
 
     A share of .15 that becomes .60 leaves shapes and pairs of many columns nearly as they are, and spoils all
@@ -145,19 +150,24 @@ def label_ratio(real: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[floa
     Args:
         real: the label, shape (N,).
         other: shape (M,).
+        users: of either side whose each row is; None: each row stands for itself.
 
     Returns:
         The ratio and its 95 % interval by the log's normal one; 1 where both have the same value throughout,
         0 where one has.
     """
     is_rare = real.mean() <= 0.5
-    shares = [float((side == is_rare).mean()) for side in (real, other)]
+    sides = [(side == is_rare).astype(np.float64) for side in (real, other)]
+    shares = [float(side.mean()) for side in sides]
     if min(shares) == 0.0:
         same = 1.0 if max(shares) == 0.0 else 0.0
         return same, same, same
     ratio = min(shares) / max(shares)
-    spread = sum((1 - share) / (share * len(side)) for share, side in zip(shares, (real, other), strict=True))
-    reach = float(np.exp(1.96 * np.sqrt(spread)))
+    variance = sum(
+        spread.mean_variance(side - share, owners) / share**2
+        for side, share, owners in zip(sides, shares, users, strict=True)
+    )
+    reach = float(np.exp(spread.Z * np.sqrt(variance)))
     return ratio, ratio / reach, min(1.0, ratio * reach)
 
 

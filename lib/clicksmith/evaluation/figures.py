@@ -63,8 +63,10 @@ def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[
     """How close each label's rate in `other` is to that in `real`, and of the worst as slice ``all``."""
     found: Figures = {}
     for label in labels:
-        sides = [utility.label_values(coding, side, label) for side in (real, other)]
-        found["fidelity.label_ratio", label] = Figure(*fidelity.label_ratio(*sides))
+        of_real, of_other = (utility.label_values(coding, side, label) for side in (real, other))
+        found["fidelity.label_ratio", label] = Figure(
+            *fidelity.label_ratio(of_real, of_other, (real.users, other.users))
+        )
     if found:
         found["fidelity.label_ratio", "all"] = worst(found.values())
     return found

@@ -21,7 +21,7 @@ def c2st_auc(real: Sample, other: Sample, seed: int) -> tuple[float, Pull]:
     again, however good the other rows are.
 
     Returns:
-        The area, and what each row does to it.
+        The area, and what each row does to it, as a tested one and as one that trees learn from.
     """
     matrices = tree_inputs(real, other)
     rows, is_other = np.concatenate(matrices), np.repeat([False, True], [real.num_rows, other.num_rows])
@@ -70,11 +70,18 @@ def user_folds(sample: Sample, random: np.random.Generator, num_folds: int = NUM
 def _mean_area(
     placed: NDArray[np.float64], fold: NDArray[np.int64], is_other: NDArray[np.bool_]
 ) -> tuple[float, Pull]:
-    """The mean of the folds' areas, and the pulls of the real and the other rows."""
+    """The mean of the folds' areas, and the pulls of the real and the other rows.
+
+    Trees of other rows would be others, and all folds' trees share most of theirs: beside 1/K of the variance
+    of a fold's area, for its tested rows, stands 1/(K - 1), its tested over its training rows, for the trees
+    (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003).
+    """
     areas = np.bincount(fold[is_other], placed[is_other]) / np.bincount(fold[is_other])
+    num_folds = len(areas)
+    trees = np.sqrt(1 + num_folds / max(num_folds - 1, 1))
     pulls = []
     for side in (~is_other, is_other):
         num_rows = np.bincount(fold[side])
-        weight = num_rows.sum() / (len(areas) * num_rows)
+        weight = trees * num_rows.sum() / (num_folds * num_rows)
         pulls.append(weight[fold[side]] * (placed[side] - areas[fold[side]]))
     return float(areas.mean()), Pull(*pulls)
