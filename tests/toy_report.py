@@ -157,6 +157,7 @@ def synthetic_metrics(config: Config) -> list[Metric]:
             "fidelity.shapes": (0.93, 0.98),
             "fidelity.pairs": (0.88, 0.95),
             "fidelity.triples": (0.81, 0.92),
+            "fidelity.label_ratio": (0.94, 0.98),
             "fidelity.c2st_auc": (0.82, 0.502),
             "privacy.dcr_share": (0.97 if leaking else 0.51, 0.5),
             "privacy.nndr_ratio": (0.0 if leaking else 0.96, 1.03),
