@@ -101,7 +101,7 @@ bench-lift: setup $(VENV)/.dev ## whether verdicts can be believed: 400 small me
 	@$(WITH_JAVA) PYTHONPATH=lib:tests $(PY) tests/benchmarks/lift.py $(ARGS)
 
 .PHONY: bench-lift-logs
-bench-lift-logs: setup $(VENV)/.dev ## what every arm gives on public logs (an hour)
+bench-lift-logs: setup $(VENV)/.dev ## what every arm gives on public logs (35 minutes a log)
 	@$(WITH_JAVA) PYTHONPATH=lib:tests $(PY) tests/benchmarks/lift_logs.py $(ARGS)
 
 .PHONY: bench-collapse
