@@ -152,6 +152,8 @@ def test_roles() -> None:
     assert role_of(synthetic, "ctgan") == "generator"
     assert role_of(synthetic, "smote") == role_of(synthetic, "independent") == "cheap"
     assert role_of(ArmConfig(kind="real_all"), None) == "ceiling"
+    assert role_of(ArmConfig(kind="same"), None) == "same", "which alone can have no gain"
+    assert role_of(ArmConfig(kind="shuffled", ratio=1.0), None) == "cheap"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 
 from clicksmith.lift import figures
-from clicksmith.lift.clusters import covariance
+from clicksmith.lift.clusters import Covariance, covariance
 
 ONE_LESS = np.array([1.0, -1.0])
 
@@ -69,6 +69,40 @@ def test_what_items_share_widens() -> None:
     influence = np.stack([figures.auc(scores, labels).influence for scores in (one, other)])
     by_users = covariance(influence, [users]).variance(ONE_LESS)
     assert covariance(influence, [users, items]).variance(ONE_LESS) > 2 * by_users
+
+
+def test_what_items_share_stays_however_many_users_there_are() -> None:
+    """Four users, two of either item: values of 1 and 1, 0 and 0, each of which moves the mean by an eighth.
+
+    Over users, and over pairs of both, 4 / 3 of four times (1 / 8) squared: 1 / 12. Over items twice two
+    times (1 / 4) squared: 1 / 4, of which 1 / 12 is that of the users.
+    """
+    influence = figures.mean(np.array([1.0, 1.0, 0.0, 0.0])).influence[None]
+    users, items = np.arange(4), np.array([0, 0, 1, 1])
+    found = covariance(influence, [users, items])
+    assert found.variance(np.ones(1)) == pytest.approx(1 / 4)
+    assert found.lasting(np.ones(1)) == pytest.approx(1 / 4 - 1 / 12)
+    assert covariance(influence, [users]).lasting(np.ones(1)) == 0.0
+    mixed = covariance(influence, [users, np.array([0, 1, 0, 1])])
+    assert mixed.lasting(np.ones(1)) == 0.0, "items that share nothing"
+
+
+def test_what_more_users_leave_is_foreseen() -> None:
+    """Sixteen times the users of the same items: the mean of forty logs each, by what is planted."""
+
+    def log(num_users: int, random: np.random.Generator) -> Covariance:
+        users, items = np.repeat(np.arange(num_users), 5), random.integers(0, 20, 5 * num_users)
+        effect = random.normal(size=num_users)[users] + 0.5 * random.normal(size=20)[items]
+        values = effect + random.normal(size=len(users))
+        return covariance(figures.mean(values).influence[None], [users, items])
+
+    random, one = np.random.default_rng(8), np.ones(1)
+    few, many = ([log(num, random) for _ in range(40)] for num in (60, 960))
+    lasting = np.mean([found.lasting(one) for found in few])
+    foreseen = np.mean([found.variance(one) - found.lasting(one) for found in few]) / 16 + lasting
+    truth = np.mean([found.variance(one) for found in many])
+    assert foreseen == pytest.approx(truth, rel=0.25)
+    assert lasting == pytest.approx(0.25 / 20, rel=0.25), "of 20 items whose effect has a variance of .25"
 
 
 def test_never_below_either_cluster_alone() -> None:

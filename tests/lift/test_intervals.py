@@ -51,6 +51,17 @@ def test_units_that_would_tell() -> None:
     assert seeds.needed_units(0.2 * (1.959964 + 0.841621)) == pytest.approx(100 * 0.01 / 0.03, rel=1e-5)
 
 
+def test_units_take_nothing_away_of_what_items_make() -> None:
+    """An error of .1 leaves a variance of .01, of which .006 and .001 stay, for what units make: .004."""
+    found = Estimate(0.0, (Part(0.01, 1e9), Part(0.001, 1e9)), 100, 1000, lasting=0.006)
+    assert found.noise == pytest.approx({"units": 0.004, "items": 0.006, "trainings": 0.001})
+    assert found.told["noise"] == found.noise
+    quantiles = 1.959964 + 0.841621
+    assert found.needed_units(0.1 * quantiles) == pytest.approx(100 * 0.004 / 0.003, rel=1e-5)
+    assert found.needed_units(math.sqrt(0.007) * quantiles * 0.999) == math.inf
+    assert Estimate(math.nan, (), 9, 9).noise == {}
+
+
 def test_without_variance_or_value_there_is_no_interval() -> None:
     for found in (estimate(math.nan, [Part(1.0, 3)], 9, 9), estimate(0.1, [Part(math.nan, 3)], 9, 9)):
         assert all(map(math.isnan, found.interval())) and math.isnan(found.p_value())

@@ -14,6 +14,7 @@ from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
+from clicksmith.lift.clusters import covariance
 from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.ranking import RankingTask, ranking_task
 from clicksmith.lift.rows import metric_rows, verdict_rows
@@ -142,7 +143,7 @@ def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config]
     assert len(task.splits.test) == num_test == task.units["test"].num_rows
     assert len(task.splits.train) == 400
     assert len(task.stock.generated["gan"][0]) == 1000
-    assert task.arms["gan"].ratio == 1000 / 400
+    assert (task.arms["gan"].ratio, task.arms["gan"].asked) == (1000 / 400, 8.0)
     without = ranking_task(config, examples, vocabulary, {})
     assert np.array_equal(task.splits.test.codes, without.splits.test.codes)
     assert task.splits.coder.codec.to_json() == without.splits.coder.codec.to_json()
@@ -316,6 +317,23 @@ def test_few_units_by_hand() -> None:
     assert few_units(units, 3, 2).keys() == {"two", "one"}
     assert few_units(units, 2, 3).keys() == {"all", "two", "one"}
     assert few_units(Units((users,), masks, {}), 2, 99).keys() == {"one"}
+
+
+def test_a_single_item_has_no_interval_and_that_is_said() -> None:
+    """Whatever the number of users: exactly where the variance is not known, there is a reason."""
+    users, items = np.array([0, 0, 1, 1, 2, 2]), np.array([5, 5, 5, 5, 6, 5])
+    masks = {"all": np.ones(6, bool), "two": np.arange(6) < 4, "one": np.arange(6) == 4}
+    units = Units((users, items), masks, {})
+    found = few_units(units, 2, 2)
+    assert found == {
+        "two": "all of its 2 users ask for one item, where an interval needs several",
+        "one": "1 users were tested, where an interval needs 2",
+    }
+    for name, mask in masks.items():
+        shares = covariance(np.ones((1, mask.sum())), [cluster[mask] for cluster in units.clusters])
+        assert np.isnan(shares.variance(np.ones(1))) == (name in found), name
+    rarer = dict.fromkeys(masks, 9)
+    assert few_units(Units((users, items), masks, rarer), 2, 2).keys() == found.keys()
 
 
 def test_a_weight_a_curriculum_and_fine_tuning_let_real_rows_decide(

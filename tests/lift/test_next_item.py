@@ -61,7 +61,9 @@ def test_more_users_teach_more_and_shuffled_ones_nothing(
     """Users who walk a cycle: the next item is always known to who has seen enough of it."""
     config = make_config(ARMS, *SMALL)
     task = prepare(config, lake, cycle_sequences(150, 60, 6))
-    assert task.num_real == 30 and task.arms["real_all"].ratio == 4.0 and task.arms["shuffled"].ratio == 4.0
+    shuffled = task.arms["shuffled"]
+    assert task.num_real == 30 and task.arms["real_all"].ratio == 4.0
+    assert (shuffled.role, shuffled.ratio, shuffled.asked) == ("cheap", 4.0, 4.0)
     assert task.units["test"].num_rows == task.units["validation"].num_rows == 150
     found = measured(config, task)
     more, nothing = (found.gain("ndcg@10", "all", arm, "none") for arm in ("real_all", "shuffled"))
@@ -69,7 +71,7 @@ def test_more_users_teach_more_and_shuffled_ones_nothing(
     low, high = found.gain("ndcg@10", "all", "again", "none").interval()
     assert low < 0 < high
     assert found.verdict.arm == "crop", "of free augmentations, one is chosen where nothing is generated"
-    assert {s.subject for s in found.verdict.statements if s.what == "cheap"} == {"duplicate"}
+    assert {s.subject for s in found.verdict.statements if s.what == "cheap"} == {"duplicate", "shuffled"}
     assert {name.split("=")[0] for name in task.units["test"].segments} <= {"all", "history", "popularity"}
 
 
@@ -123,6 +125,8 @@ def test_what_items_share_widens(make_config: Callable[..., Config]) -> None:
             for metric in ("recall@10", "coverage@10")
         )
         assert recall.value == 0.5 and np.isfinite(coverage.value)
+        items = recall.error**2 - 1 / 12
+        assert recall.noise == pytest.approx({"units": 1 / 12, "items": items, "trainings": 0})
         return recall.error**2, coverage.error
 
     # By user: 4 / 3 of four times (1 / 8) squared. By item: twice two times (1 / 4) squared.

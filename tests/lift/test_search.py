@@ -102,6 +102,8 @@ def test_queries_are_the_units(make_config: Callable[..., Config], lake: Lake) -
     )
     found = measure(task, config, storage.join(models_root(config), "runs", "lift"))
     assert found.verdict.arm == "titles"
+    arm = task.arms["shuffled"]
+    assert (arm.role, arm.ratio, arm.asked) == ("cheap", 3.0, 3.0)
     shuffled = found.gain("ndcg@10", "all", "shuffled", "none")
     assert shuffled.num_units == shuffled.num_rows == 40
     low, high = found.gain("ndcg@10", "all", "again", "none").interval()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from clicksmith.config import ArmConfig
+from clicksmith.lift.arms import role_of
 from clicksmith.lift.fits import Part
 from clicksmith.lift.intervals import Estimate
 from clicksmith.lift.task import Arm, Metric
@@ -18,6 +20,8 @@ ARMS = {
     "gan": Arm("synthetic", "generator", 0.5),
     "ar": Arm("synthetic", "generator", 1.0),
 }
+COPIED = {**ARMS, "twofold": Arm("duplicate", "cheap", 1.0)}
+"""With copies in the ratio of either generator."""
 METRICS = {"auc": Metric(1, 0.005), "logloss": Metric(-1, 0.01)}
 WIDE = 1e9
 
@@ -27,10 +31,10 @@ def estimate(value: float, error: float = 0.001) -> Estimate:
 
 
 def gains(found: Mapping[tuple[str, str, str, str], Estimate] | None = None, ordinary: float = 0.02) -> Gain:
-    """Gains that are all alike but those named; negative controls have none."""
+    """Gains that are all alike but those named; the control again has none."""
 
     def gain(metric: str, segment: str, arm: str, against: str) -> Estimate:
-        alike = 0.0 if arm in ("again", "coin") else ordinary
+        alike = 0.0 if arm in ("again", "third") else ordinary
         return (found or {}).get((metric, segment, arm, against), estimate(alike))
 
     return gain
@@ -89,6 +93,33 @@ def test_what_copies_give_as_well_is_no_merit() -> None:
     assert (worse.decision, worse.reasons[0][:24]) == ("no_gain", "it is worse than duplica")
 
 
+def test_labels_that_say_nothing_may_gain_and_have_to_be_beaten() -> None:
+    """Noise keeps a model from overfitting: that it helps is no fault of the measurement."""
+    settings = ArmConfig(kind="shuffled", ratio=0.5)
+    arms = {**ARMS, "noise": Arm("shuffled", role_of(settings, None), 0.5)}
+    helps = {("auc", "all", "noise", "none"): estimate(0.01)}
+    beaten = decide("gan", arms, gains(helps), METRICS, 0.002, ["all"], {})
+    assert (beaten.decision, beaten.reasons) == ("augment", ())
+    assert ("cheap", "noise") in [(one.what, one.subject) for one in beaten.statements]
+    as_well = gains({**helps, ("auc", "all", "gan", "noise"): estimate(0.0001)})
+    verdict = decide("gan", arms, as_well, METRICS, 0.002, ["all"], {})
+    assert verdict.decision == "inconclusive"
+    assert verdict.reasons == (
+        "it is not shown to be better than noise, whose labels say nothing: +0.0001 (-0.0019 to +0.0021)",
+    )
+
+
+def test_what_was_refuted_is_told_before_what_is_open() -> None:
+    found = {
+        ("auc", "all", "gan", "duplicate"): estimate(0.0001),
+        ("auc", "history=0-4", "gan", "none"): estimate(-0.01),
+    }
+    assert [reason.split(":")[0] for reason in judged(gains(found)).reasons] == [
+        "it harms users with 0 to 4 earlier events",
+        "it is not shown to be better than duplicate, which costs nothing",
+    ]
+
+
 def test_what_has_to_be_beaten_is_told_by_its_kind() -> None:
     """Settings and labels of other models are not for nothing."""
     arms = {**ARMS, "best": Arm("tuned", "cheap", 0.0), "labels": Arm("teacher", "cheap", 0.5)}
@@ -126,7 +157,7 @@ def test_who_adds_no_generated_rows_needs_no_copies() -> None:
     assert decide("gan", tail, gains(), METRICS, 0.002, ["all"], {}).decision == "inconclusive"
 
 
-COIN = {**ARMS, "coin": Arm("shuffled", "same", 0.5)}
+TWICE = {**ARMS, "third": Arm("same", "same", 0.0)}
 
 
 @pytest.mark.parametrize(
@@ -135,9 +166,9 @@ COIN = {**ARMS, "coin": Arm("shuffled", "same", 0.5)}
         # An error of .001: 1.960 of them at 95 %, 2.241 of them at 97.5 %, where there are two such arms.
         (ARMS, 0.0019, None),
         (ARMS, 0.0020, r"\+0.0020 \(\+0.0000 to \+0.0040\)"),
-        (COIN, 0.0022, None),
-        (COIN, 0.0023, r"\+0.0023 \(\+0.0001 to \+0.0045\)"),
-        (COIN, -0.0100, None),
+        (TWICE, 0.0022, None),
+        (TWICE, 0.0023, r"\+0.0023 \(\+0.0001 to \+0.0045\)"),
+        (TWICE, -0.0100, None),
     ],
 )
 def test_a_gain_where_there_can_be_none_is_an_alarm(
@@ -157,29 +188,29 @@ def test_a_gain_where_there_can_be_none_is_an_alarm(
     assert verdict.statements[0].what == "gain", "the gain stays the first statement"
     told = verdict.statements[-1].told
     assert (told["what"], told["subject"], told["state"]) == ("same", "again", "fails")
-    reach = 0.0022414 if arms is COIN else 0.0019600
+    reach = 0.0022414 if arms is TWICE else 0.0019600
     assert (told["ci_low"], told["ci_high"]) == pytest.approx((value - reach, value + reach), abs=1e-7)
 
 
 def test_an_alarm_is_believed_before_what_it_casts_doubt_on() -> None:
     """No gain is believed as little as a gain; users would not settle it."""
     doubted = {
-        ("auc", "all", "coin", "none"): estimate(0.01),
+        ("auc", "all", "third", "none"): estimate(0.01),
         ("auc", "all", "gan", "none"): estimate(0.0005),
     }
-    verdict = decide("gan", COIN, gains(doubted), METRICS, 0.002, ["all"], {})
+    verdict = decide("gan", TWICE, gains(doubted), METRICS, 0.002, ["all"], {})
     assert (verdict.decision, verdict.needed_units) == ("inconclusive", None)
     assert [reason.split(":")[0] for reason in verdict.reasons] == [
-        "arm coin shows a gain where there can be none, +0.0100 (+0.0078 to +0.0122)",
+        "arm third shows a gain where there can be none, +0.0100 (+0.0078 to +0.0122)",
         "its gain may lie below or above the 0.002 AUC that would be worthwhile",
     ]
     worse = gains({**doubted, ("auc", "all", "gan", "none"): estimate(-0.01)})
-    assert decide("gan", COIN, worse, METRICS, 0.002, ["all"], {}).decision == "inconclusive"
+    assert decide("gan", TWICE, worse, METRICS, 0.002, ["all"], {}).decision == "inconclusive"
     few = {"all": "3 users were tested"}
-    silent = decide("gan", COIN, worse, METRICS, 0.002, ["all"], few)
+    silent = decide("gan", TWICE, worse, METRICS, 0.002, ["all"], few)
     assert silent.decision == "inconclusive" and "has no interval" in silent.reasons[0]
-    undefined = {("auc", "all", "coin", "none"): Estimate(math.nan, (), 0, 0)}
-    assert decide("gan", COIN, gains(undefined), METRICS, 0.002, ["all"], {}).decision == "augment"
+    undefined = {("auc", "all", "third", "none"): Estimate(math.nan, (), 0, 0)}
+    assert decide("gan", TWICE, gains(undefined), METRICS, 0.002, ["all"], {}).decision == "augment"
 
 
 def test_ignorance_is_no_safety() -> None:
@@ -235,11 +266,11 @@ def test_nothing_generated_is_nothing_decided() -> None:
 
 def test_the_largest_gain_is_chosen_among_generated_rows() -> None:
     on_validation = gains({("auc", "all", "ar", "none"): estimate(0.03)})
-    assert choose(ARMS, on_validation, "auc") == "ar"
+    assert choose(COPIED, on_validation, "auc") == "ar"
     undefined = gains({("auc", "all", "ar", "none"): Estimate(math.nan, (), 0, 0)})
-    assert choose(ARMS, undefined, "auc") == "gan"
+    assert choose(COPIED, undefined, "auc") == "gan"
     assert choose({"none": ARMS["none"], "duplicate": ARMS["duplicate"]}, gains(), "auc") is None
-    assert choose(ARMS, gains(ordinary=math.nan), "auc") == "gan", "the first one where nothing is known"
+    assert choose(COPIED, gains(ordinary=math.nan), "auc") == "gan", "the first one where nothing is known"
 
 
 def test_no_interval_needs_no_number_of_units() -> None:

@@ -14,6 +14,7 @@ from clicksmith.lift.task import Arm
 from clicksmith.reporting import cautions
 from clicksmith.reporting.html import render
 from clicksmith.tables import VERDICTS
+from reporting import toy_measured
 from reporting.checker import Checker
 from reporting.test_decisions import SEARCH, judged
 from reporting.toy_measured import CHOSEN, NEXT_ITEM, NOISY, PLANS, RANKING
@@ -89,6 +90,43 @@ def test_a_model_that_does_not_beat_what_learns_nothing_is_told(task, name, own,
     cards = [{"name": name, "metrics": {"test_ndcg@10": own, **other}}]
     found = cautions.weak_sentence(judged(NOISY, task), [], cards)
     assert found == (told and f"The shipped model itself does no better than {told}{WEAK}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "few", "is_told"),
+    [
+        ({}, {}, True),
+        ({"ci_low": -0.0001}, {}, False),
+        ({"ci_low": None, "ci_high": None}, {}, False),
+        ({"kind": "duplicate"}, {}, False),
+        ({}, {"all": "5 users were tested"}, False),
+    ],
+)
+def test_labels_that_say_nothing_and_help_are_told(changes, few, is_told):
+    verdict = judged(PLANS["augment"])
+    assert cautions.noise_sentence(verdict) == "", "they give -.0006"
+    evidence = verdict["evidence"]
+    figures = {"value": 0.002, "ci_low": 0.0004, "ci_high": 0.0036}
+    helps = {**evidence["arms"]["shuffled_25"], **figures, **changes}
+    evidence = {**evidence, "arms": {**evidence["arms"], "shuffled_25": helps}, "few": few}
+    told = (
+        "Labels that say nothing help as well: shuffled_25 gives +0.0020 (+0.0004 to +0.0036) AUC over real "
+        "rows alone. So what helps may be mere noise, which keeps a model from overfitting, or how often "
+        "items are shown, not what rows say."
+    )
+    assert cautions.noise_sentence({**verdict, "evidence": evidence}) == (told if is_told else "")
+    nobody = {**verdict, "evidence": {**evidence, "chosen": None}}
+    rung = {"what": "same", "subject": "same", "state": "fails"}
+    doubted = {**verdict, "evidence": {**evidence, "statements": [*evidence["statements"], rung]}}
+    assert cautions.noise_sentence(nobody) == cautions.noise_sentence(doubted) == ""
+
+
+def test_labels_that_say_nothing_and_help_are_told_on_the_first_page(config, monkeypatch):
+    monkeypatch.setitem(toy_measured.GAINS, "shuffled_25", 0.0046)
+    toy_report.fill(config)
+    ranking = Checker.of(render(gathered(config))).words.partition("What each arm gives")[0]
+    assert "It is not shown to be better than shuffled_25, whose labels say nothing: " in ranking
+    assert "Labels that say nothing help as well: shuffled_25 gives +0.0046 (+0.002" in ranking
 
 
 def card(name: str, metric: str, *values: float) -> dict:

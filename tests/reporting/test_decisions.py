@@ -18,7 +18,7 @@ from clicksmith.lift.rows import verdict_rows
 from clicksmith.lift.segments import segments_of
 from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
-from clicksmith.reporting import decisions, statements, words
+from clicksmith.reporting import decisions, remedies, statements, words
 from clicksmith.reporting.html import render
 from clicksmith.tables import TRAINING_EXAMPLES
 from reporting import toy_measured
@@ -97,6 +97,8 @@ def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     assert "logistic" not in decisions.verdict_line(data.verdicts)
 
 
+DOUBTFUL = Planned(0.0043, 0.00002, seeds=0.00001)
+"""The control's own .0002 is told from nothing."""
 HARMFUL = Planned(0.0043, 0.0009, harmed="history=0-49")
 """The gain is shown, and so is a loss of some users."""
 
@@ -112,6 +114,22 @@ def test_who_is_harmed_is_the_headline_where_a_gain_is_shown():
         "+0.0043 (+0.0025 to +0.0061) AUC."
     )
     assert decisions.headline(judged(PLANS["no_gain"])) == "No gain from augmenting", "refuted, beside a harm"
+
+
+def test_the_log_and_the_page_give_the_same_reasons_in_the_same_order():
+    """The page names the settings of margins as well; what was refuted comes first."""
+    for plan in (PLANS["no_gain"], PLANS["inconclusive"], HARMFUL, DOUBTFUL):
+        verdict = judged(plan)
+        page = [re.sub(r" \(lift\.\w+\.\w+\)\.$", ".", reason) for reason in statements.reasons(verdict)]
+        assert page == [words.sentence(reason) for reason in verdict["evidence"]["reasons"]] and page
+
+
+def test_no_segment_gains_where_the_control_gains_over_itself():
+    """gold.verdicts has none either: with wider intervals the same gains are believed, and told."""
+    verdict = judged(DOUBTFUL)
+    assert statements.alarms(verdict) == ["same"] and verdict["decision"] == "inconclusive"
+    assert verdict["segments"] == [] and decisions.segments_sentence(verdict) == ""
+    assert judged(PLANS["augment"])["segments"] != []
 
 
 def test_a_cheap_arm_that_does_better_is_the_headline():
@@ -346,14 +364,14 @@ def test_too_few_users_for_any_interval():
     ]
     facts = dict(decisions.facts(verdict))
     assert facts[f"Gain of {CHOSEN}"] == "+0.0014 AUC over real rows alone, without an interval"
-    assert facts["What would change it"] == "As many test users as an interval needs."
+    assert facts["What would change it"] == "As many test users and items as an interval needs."
 
 
 def test_without_generated_rows_there_is_nothing_to_tell():
     nothing = Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
     verdict = judged(PLANS["augment"], verdict=nothing)
     assert statements.reasons(verdict) == ["No generated rows were there to measure."]
-    assert decisions.change(verdict) == "Generated rows that pass the gate, or another augmentation."
+    assert remedies.change(verdict) == "Generated rows that pass the gate, or another augmentation."
     assert decisions.segments_sentence(verdict) == "" and statements.gain_of(verdict) is None
     assert [name for name, _ in decisions.facts(verdict)] == [
         "Worthwhile from", "What would change it", "Scope", "Interval",
@@ -370,11 +388,11 @@ def test_what_holds_for_one_task_alone_is_told_with_the_reason_of_its_correction
     assert statements.reasons(verdict) == [
         "It holds for this task alone, not once corrected for all tasks that were measured."
     ]
-    assert decisions.change(verdict).startswith("More test users: the gain itself is shown")
+    assert remedies.change(verdict).startswith("More test users: the gain itself is shown")
 
 
 def test_fits_of_a_generator_make_noise_too():
-    assert decisions.change(judged(NOISY)) == (
+    assert remedies.change(judged(NOISY)) == (
         "More seeds (lift.num_seeds, now 3) and more fits of the generator (lift.num_fits, 2 measured): the "
         "noise between trainings hides a gain of +0.001, however many users are tested."
     )
@@ -387,6 +405,6 @@ def test_a_free_augmentation_adds_no_rows():
 
 
 def test_a_gain_at_the_border_takes_many_users_to_tell():
-    found = decisions.change(judged(Planned(0.0011, 0.0002, seeds=0.00001)))
+    found = remedies.change(judged(Planned(0.0011, 0.0002, seeds=0.00001)))
     number = int(re.match(r"About ([\d,]+) test users, where 812 were tested", found)[1].replace(",", ""))
     assert 20_000 < number < 40_000, "the gain is a tenth of the worthwhile one from it"

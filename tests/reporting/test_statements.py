@@ -1,8 +1,8 @@
-"""What is said of a verdict whose negative control shows a gain."""
+"""What is said of a verdict whose control shows a gain over itself, and what would change each one."""
 
 from typing import Any
 
-from clicksmith.reporting import decisions, statements
+from clicksmith.reporting import decisions, remedies, statements
 
 GAIN = {"what": "gain", "subject": "none", "border": 0.001, "state": "open", "few": "", "value": 0.002,
         "ci_low": -0.001, "ci_high": 0.005}  # fmt: skip
@@ -37,11 +37,56 @@ def test_what_would_change_it_is_what_stands_in_the_way() -> None:
     shown = {**GAIN, "state": "holds"}
     copies = {**GAIN, "what": "cheap", "subject": "copies in its ratio", "few": "none were measured"}
     open_harm = {**HARM, "state": "open"}
-    rung = decisions.change(_verdict(shown, ALARM))
+    rung = remedies.change(_verdict(shown, ALARM))
     assert rung == "More seeds (lift.num_seeds, now 5), until arms that can have no gain show none."
-    missing = decisions.change(_verdict(shown, copies))
+    missing = remedies.change(_verdict(shown, copies))
     assert missing == "An arm of copies in the ratio of the generated rows: the gain itself is shown."
-    assert decisions.change(_verdict(shown, copies, open_harm)).startswith("More test users")
+    assert remedies.change(_verdict(shown, copies, open_harm)) == (
+        "An arm of copies in the ratio of the generated rows and more test users: the gain itself is shown, "
+        "not yet all else that is asked."
+    )
+    assert remedies.change(_verdict(GAIN, copies, open_harm)) == (
+        "More seeds (lift.num_seeds, now 5) and more fits of the generator (lift.num_fits, 3 measured): the "
+        "noise between trainings hides a gain of +0.001, however many users are tested; and an arm of copies "
+        "in the ratio of the generated rows."
+    )
+
+
+def test_no_users_are_asked_for_where_items_are_what_hides_a_gain() -> None:
+    """Or trainings: what is the larger of the two, where no number of users would tell."""
+    by_items = {**GAIN, "noise": {"units": 4e-6, "items": 2e-6, "trainings": 1e-6}}
+    assert remedies.change(_verdict(by_items)) == (
+        "More test items (a longer test period has more): chance in which items were tested hides a gain of "
+        "+0.001, however many users are tested."
+    )
+    by_seeds = {**GAIN, "noise": {"units": 4e-6, "items": 1e-6, "trainings": 2e-6}}
+    assert remedies.change(_verdict(by_seeds)).startswith("More seeds (lift.num_seeds, now 5) and more fits")
+
+
+def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() -> None:
+    def open_harm(**changes: Any) -> dict[str, Any]:
+        return {**HARM, "state": "open", **changes}
+
+    noises = [
+        {"units": 1.0, "items": 2.0, "trainings": 0.0},
+        {"units": 3.0, "items": 2.0, "trainings": 0.0},
+        {"units": 0.5, "items": 1.0, "trainings": 0.0},
+    ]
+    shown, few = {**GAIN, "state": "holds"}, open_harm(few="all of its 9 users ask for one item", noise={})
+    assert remedies.change(_verdict(shown, *(open_harm(noise=noise) for noise in noises), few)) == (
+        "More test items (a longer test period has more), more test users and as many test users and items "
+        "as each interval needs: the gain itself is shown, not yet all else that is asked."
+    )
+    queries = {**_verdict(shown, few), "task": "search"}
+    queries["evidence"] = {**queries["evidence"], "unit": "queries"}
+    assert remedies.change(queries).startswith("As many test queries as each interval needs: the gain itself")
+
+
+def test_for_whom_it_helps_is_not_said_where_nothing_is_believed() -> None:
+    believed = {**_verdict(GAIN), "segments": ["history=0-4"]}
+    assert decisions.segments_sentence(believed).startswith("A gain is shown for users with 0 to 4 earlier ")
+    for segments in (["history=0-4"], []):
+        assert decisions.segments_sentence({**_verdict(GAIN, ALARM), "segments": segments}) == ""
 
 
 def test_another_family_whose_negative_control_gains_tells_nothing() -> None:

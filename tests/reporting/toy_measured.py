@@ -22,7 +22,7 @@ SEGMENTS = (
 ARMS = {
     "none": Arm("none", "control", 0.0),
     "same": Arm("same", "same", 0.0),
-    "shuffled_25": Arm("shuffled", "same", 0.25),
+    "shuffled_25": Arm("shuffled", "cheap", 0.25),
     "real_more_25": Arm("real_more", "ceiling", 0.25),
     "real_all": Arm("real_all", "ceiling", 1.5),
     "duplicate_25": Arm("duplicate", "cheap", 0.25),

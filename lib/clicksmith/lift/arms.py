@@ -22,7 +22,7 @@ LEARNING_NOTHING = ("independent", "smote")
 _ROLES: Mapping[str, Role] = {
     "none": "control",
     "same": "same",
-    "shuffled": "same",
+    "shuffled": "cheap",
     "real_more": "ceiling",
     "real_all": "ceiling",
     "duplicate": "cheap",

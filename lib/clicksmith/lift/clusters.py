@@ -37,6 +37,16 @@ class Covariance:
             found += [crossed, found[0] + crossed - float(contrast @ self.both @ contrast)]
         return float(np.max([0.0, *found]))  # NaN where one of them is
 
+    def lasting(self, contrast: NDArray[np.float64]) -> float:
+        """What of the variance stays however many members the first cluster has.
+
+        The variance is that over users, which falls as they become more, and that over items less that over
+        pairs of both: what items themselves make, which more users of the same items leave.
+        """
+        if self.crossed is None or self.both is None:
+            return 0.0
+        return max(0.0, float(contrast @ (self.crossed - self.both) @ contrast))
+
 
 def covariance(influence_AN: NDArray[np.float64], clusters: Sequence[NDArray[np.integer]]) -> Covariance:
     """From influences to the covariance of their figures.

@@ -42,7 +42,8 @@ class Comparison:
         contrast[self.arms.index(against)] -= 1
         tested = Part(self.covariance.variance(contrast), max(1, self.covariance.num_clusters - 1))
         value = self.sign * float(one.mean() - other.mean())
-        return estimate(value, [tested, *fit_parts(one, other)], self.num_units, self.num_rows)
+        parts, lasting = [tested, *fit_parts(one, other)], self.covariance.lasting(contrast)
+        return estimate(value, parts, self.num_units, self.num_rows, lasting)
 
 
 def compare(

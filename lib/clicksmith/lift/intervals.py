@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from scipy import stats
 
@@ -24,18 +24,33 @@ class Estimate:
         parts: of its variance: the units that were tested, the seeds, the fits.
         num_units: that were tested, e.g. users.
         num_rows: test rows of the slice.
+        lasting: of the first part, what further units leave: that of items which they share, see `clusters`.
     """
 
     value: float
     parts: tuple[Part, ...]
     num_units: int
     num_rows: int
+    lasting: float = 0.0
 
     @property
-    def told(self) -> dict[str, float]:
+    def told(self) -> dict[str, Any]:
         """As plain values, for evidence and words."""
         low, high = self.interval(LEVEL)
-        return {"value": self.value, "ci_low": low, "ci_high": high, "num_rows": self.num_rows}
+        figures = {"value": self.value, "ci_low": low, "ci_high": high, "num_rows": self.num_rows}
+        return {**figures, "noise": self.noise}
+
+    @property
+    def noise(self) -> dict[str, float]:
+        """The variance by what more of would bring it down; empty where there is none.
+
+        Items are those that units share, whose own part stays however many units there are. Trainings are
+        seeds and fits.
+        """
+        if not self.parts:
+            return {}
+        tested, *trainings = (part.variance for part in self.parts)
+        return {"units": tested - self.lasting, "items": self.lasting, "trainings": sum(trainings)}
 
     @property
     def error(self) -> float:
@@ -66,16 +81,16 @@ class Estimate:
         return beyond + quantiles * self.error
 
     def needed_units(self, size: float, level: float = LEVEL, power: float = POWER) -> float:
-        """Units that would tell a difference of `size` from none; inf where the fits alone are too noisy.
+        """Units that would tell a difference of `size` from none; inf where no number of units would.
 
-        Also inf where there is no interval: nothing says then how far more units would bring one. The first
-        part falls with the units; the others fall with more seeds and fits alone.
+        The first part falls with the units, but for what lasts; the others with more seeds and fits alone.
+        Also inf where there is no interval: nothing says then how far more units would bring one.
         """
         if not self.parts:
             return math.inf
         quantiles = _quantile((1 + level) / 2, self.freedom) + _quantile(power, self.freedom)
-        left = (size / quantiles) ** 2 - sum(part.variance for part in self.parts[1:])
-        return self.num_units * self.parts[0].variance / left if left > 0 else math.inf
+        left = (size / quantiles) ** 2 - self.noise["items"] - self.noise["trainings"]
+        return self.num_units * self.noise["units"] / left if left > 0 else math.inf
 
 
 def holm(p_values: Mapping[Claim, float], level: float = LEVEL) -> list[Claim]:
@@ -110,7 +125,9 @@ def _quantile(probability: float, freedom: float) -> float:
     return float(stats.norm.ppf(probability) if math.isinf(freedom) else stats.t.ppf(probability, freedom))
 
 
-def estimate(value: float, parts: Sequence[Part], num_units: int, num_rows: int) -> Estimate:
+def estimate(
+    value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0
+) -> Estimate:
     """An estimate; without a defined value or variance it has no interval."""
     known = not math.isnan(value) and all(not math.isnan(part.variance) for part in parts)
-    return Estimate(value, tuple(parts) if known else (), num_units, num_rows)
+    return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting)

@@ -15,7 +15,7 @@ from clicksmith.lakehouse import storage
 from clicksmith.lift.comparison import Comparison, compare
 from clicksmith.lift.intervals import Estimate
 from clicksmith.lift.task import ALL, Split, Task, Training, few_units
-from clicksmith.lift.verdict import Verdict, choose, decide
+from clicksmith.lift.verdict import Verdict, candidates, choose, decide
 from clicksmith.training.engine.cluster import connect
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ def _compare(key: tuple[Split, str, str], task: Task, places: Mapping[Training, 
 def _judge(
     task: Task, comparisons: Mapping[tuple[Split, str, str], Comparison], few: Mapping[str, str]
 ) -> Verdict:
-    """Choose on validation, decide on test; without validation rows the first augmentation is judged."""
+    """Choose on validation, decide on test; without validation rows the first candidate is judged."""
 
     def on(split: Split) -> Callable[[str, str, str, str], Estimate]:
         return lambda metric, segment, arm, against: comparisons[split, metric, segment].gain(arm, against)
@@ -121,7 +121,7 @@ def _judge(
     if "validation" in task.units:
         chosen = choose(task.arms, on("validation"), first)
     else:
-        chosen = next((name for name, arm in task.arms.items() if arm.role in ("free", "generator")), None)
+        chosen = next(iter(candidates(task.arms)), None)
     segments = list(task.units["test"].segments)
     return decide(chosen, task.arms, on("test"), task.metrics, task.worthwhile, segments, few)
 

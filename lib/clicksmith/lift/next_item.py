@@ -35,7 +35,7 @@ _ROLES: Mapping[str, Role] = {
     "none": "control",
     "same": "same",
     "tuned": "cheap",
-    "shuffled": "same",
+    "shuffled": "cheap",
     "real_more": "ceiling",
     "real_all": "ceiling",
     "duplicate": "cheap",
@@ -210,7 +210,8 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
         if arm.kind == TUNED and not len(rows.evaluation["validation"]):
             skipped[name] = "there is nobody to tune by in the validation split"
             continue
-        arms[name] = Arm(arm.kind, _ROLES[arm.kind], _ratio(arm, rows.train.num_rows, num_real))
+        ratio = _ratio(arm, rows.train.num_rows, num_real)
+        arms[name] = Arm(arm.kind, _ROLES[arm.kind], ratio, asked=arm.ratio)
     splits: tuple[Split, Split] = ("test", "validation")
     units = {
         split: units_of(rows.evaluation[split], popularity, config.lift.min_users)

@@ -212,7 +212,7 @@ def _arms(config: Config, stock: Stock, untuned: str) -> tuple[dict[str, Arm], d
             continue
         preset = None if arm.generator is None else config.generators[arm.generator].preset
         fits = 1 if arm.generator is None else len(stock.generated[arm.generator])
-        arms[name] = Arm(arm.kind, role_of(arm, preset), _ratio(arm, stock), fits)
+        arms[name] = Arm(arm.kind, role_of(arm, preset), _ratio(arm, stock), fits, asked=arm.ratio)
     return arms, skipped
 
 

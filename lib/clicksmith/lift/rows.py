@@ -139,15 +139,21 @@ def verdict_rows(
                 "decision": verdict.decision,
                 "arm": verdict.arm if augments else None,
                 "ratio": task.arms[verdict.arm].ratio if augments and verdict.arm else None,
-                "segments": [] if verdict.arm is None else better_segments(one, verdict.arm),
+                "segments": better_segments(one, verdict),
                 "evidence": json.dumps(evidence, sort_keys=True),
             }
         )
     return pa.Table.from_pylist(rows, schema=VERDICTS.arrow_schema)
 
 
-def better_segments(measured: Measured, arm: str) -> list[str]:
-    """Segments on which an arm's gain is above 0, corrected for how many there are (Holm)."""
+def better_segments(measured: Measured, verdict: Verdict) -> list[str]:
+    """Segments on which the chosen arm's gain is above 0, corrected for how many there are (Holm).
+
+    None where no arm was there to choose, nor where the control again shows a gain: nothing is believed then.
+    """
+    arm = verdict.arm
+    if arm is None or any(one.what == "same" for one in verdict.statements):
+        return []
     task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
     p_values = {
         segment: measured.gain(first, segment, arm, control).p_value()

@@ -34,7 +34,7 @@ _ROLES: Mapping[str, Role] = {
     "none": "control",
     "same": "same",
     "tuned": "cheap",
-    "shuffled": "same",
+    "shuffled": "cheap",
     "real_more": "ceiling",
     "real_all": "ceiling",
     "duplicate": "cheap",
@@ -230,7 +230,7 @@ def _arms(
         else:
             wanted = round(arm.ratio * num_real)
             added = {"real_all": unseen, "real_more": min(wanted, unseen)}.get(arm.kind, wanted)
-            found[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real))
+            found[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real), asked=arm.ratio)
     return found, skipped
 
 

@@ -11,9 +11,10 @@ from clicksmith.lift.figures import Figure
 
 Split = Literal["validation", "test"]
 Role = Literal["control", "same", "ceiling", "cheap", "free", "generator"]
-"""What an arm is to the verdict: real rows alone; the same again, or with labels that say nothing; more real
-rows; copies, which bring nothing; a free augmentation, which may be chosen, and which generated rows must
-beat; generated rows."""
+"""What an arm is to the verdict: real rows alone; the same again, which cannot gain; more real rows; what
+costs next to nothing and has to be beaten, such as copies; a free augmentation, which may be chosen, and
+which generated rows must beat; generated rows. Labels that say nothing are cheap, for they may gain: noise
+keeps a model from overfitting, and how frequent items are is still to be learnt from them."""
 
 ALL = "all"
 TUNED = "tuned"
@@ -29,12 +30,14 @@ class Arm:
         role: see `Role`.
         ratio: added rows a real row, as it came out.
         num_fits: independent fits of its generator, each measured with every seed; 1 where there is none.
+        asked: the ratio as it is configured; 0 where none is.
     """
 
     kind: str
     role: Role
     ratio: float
     num_fits: int = 1
+    asked: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,13 +158,14 @@ def control_of(arms: Mapping[str, Arm]) -> str:
 
 
 def few_units(units: Units, min_units: int, min_positives: int, unit: str = "users") -> dict[str, str]:
-    """Segments of too few units, or of too few of the rarer outcome, for an interval, and why.
+    """Segments that have no interval, and why: too few units, too few of the rarer outcome, or a single item.
 
-    An interval over units is too narrow where these are few: of 95 % it covers less.
+    An interval over units is too narrow where these are few: of 95 % it covers less. Over a single item
+    there is none, however many users are asked for it.
     """
     found = {}
     for name, mask in units.segments.items():
-        num_units = len(np.unique(units.clusters[0][mask]))
+        num_units, *others = (len(np.unique(cluster[mask])) for cluster in units.clusters)
         rarer = units.rarer.get(name)
         told = "" if rarer is None else f" with {rarer:,} rows of the rarer outcome"
         if num_units < min_units or (rarer is not None and rarer < min_positives):
@@ -169,4 +173,6 @@ def few_units(units: Units, min_units: int, min_positives: int, unit: str = "use
             found[name] = (
                 f"{num_units:,} {unit}{told} were tested, where an interval needs {min_units:,}{wanted}"
             )
+        elif 1 in others:
+            found[name] = f"all of its {num_units:,} {unit} ask for one item, where an interval needs several"
     return found

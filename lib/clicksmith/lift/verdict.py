@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from clicksmith.lift.intervals import LEVEL, Estimate, estimate, holm, simultaneous
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
-from clicksmith.reporting.statements import reason_words
+from clicksmith.reporting.statements import COPIES, reason_words, unmet
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
 
 SAME_RATIO = 0.1
-"""Ratios that differ by no more than this part are the same: they are as they came out."""
+"""Ratios that differ by no more than this part are the same."""
 
 Gain = Callable[[str, str, str, str], Estimate]
 """(metric, segment, arm, against) to how much better the arm is on the observations that decide."""
@@ -26,12 +26,12 @@ Gain = Callable[[str, str, str, str], Estimate]
 
 @dataclass(frozen=True)
 class Statement:
-    """One of what an arm has to be shown to be; or of a negative control, that it shows no gain.
+    """One of what an arm has to be shown to be; or of the control again, that it shows no gain.
 
     Attributes:
-        what: gain, cheap or safe; same of a negative control.
+        what: gain, cheap or safe; same of the control again.
         subject: the arm or the segment that it is about.
-        border: above which the gain has to be; of a negative control, above which it must not be shown to be.
+        border: above which the gain has to be; of the control again, above which it must not be shown to be.
         estimate: the gain.
         few: why there is no interval; empty where there is.
         level: of the interval.
@@ -85,8 +85,8 @@ class Verdict:
     Attributes:
         decision: see `decide`.
         arm: that was chosen; None where no generated rows were there.
-        statements: about it, that on its gain first; then negative controls that show a gain.
-        reasons: why it is not "augment", one sentence each.
+        statements: about it, that on its gain first; then arms of the control again that show a gain.
+        reasons: why it is not "augment", one sentence each, in the order of `unmet`.
         needed_units: that would settle it, where units would.
     """
 
@@ -103,14 +103,33 @@ class Verdict:
         return max((statement.p_value for statement in self.statements), default=1.0)
 
 
+def has_copies(arm: Arm, arms: Mapping[str, Arm]) -> bool:
+    """Whether copies are measured in an arm's ratio: in the one that was asked for, or that which came of it.
+
+    Only the former can be configured: how many rows the gate publishes, and how many of them are of what an
+    arm chooses, is not known before.
+    """
+    copies = (one.asked or one.ratio for one in arms.values() if one.kind == "duplicate")
+    mine = (arm.asked, arm.ratio)
+    return any(math.isclose(ratio, own, rel_tol=SAME_RATIO) for ratio in copies for own in mine)
+
+
+def without_copies(arms: Mapping[str, Arm]) -> list[str]:
+    """Arms of generated rows whose gain is not believed, since no copies in their ratio are measured."""
+    return [name for name, arm in arms.items() if arm.role == "generator" and not has_copies(arm, arms)]
+
+
+def candidates(arms: Mapping[str, Arm]) -> list[str]:
+    """What may be chosen: augmentations, and where there are any, those alone that may be called a gain."""
+    names = [name for name, arm in arms.items() if arm.role in ("free", "generator")]
+    unproved = set(without_copies(arms))
+    return [name for name in names if name not in unproved] or names
+
+
 def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
-    """The augmentation of the largest gain over the control, on observations that decide nothing."""
+    """The candidate of the largest gain over the control, on observations that decide nothing."""
     control = control_of(arms)
-    gains = {
-        name: gain(metric, ALL, name, control).value
-        for name, arm in arms.items()
-        if arm.role in ("free", "generator")
-    }
+    gains = {name: gain(metric, ALL, name, control).value for name in candidates(arms)}
     known = {name: value for name, value in gains.items() if not math.isnan(value)}
     return max(known, key=lambda name: (known[name], name), default=next(iter(gains), None))
 
@@ -129,8 +148,8 @@ def decide(
     ``augment``: its gain in the first metric is above `worthwhile`, it is better than every cheap arm, and on
     all observations and every segment no metric loses its margin. ``no_gain``: one of these is refuted.
     ``inconclusive``: neither; observations are too few for the rest, or no copies in the ratio of generated
-    rows were measured, which these must beat. Also where a negative control shows a gain, at a level
-    corrected for all of them: then nothing that was measured is believed.
+    rows were measured, which these must beat. Also where the control again shows a gain, at a level
+    corrected for all such arms: then nothing that was measured is believed.
 
     Args:
         chosen: by `choose`, on other observations.
@@ -159,8 +178,8 @@ def decide(
     settled_by_units = first_one.state == "open" and not alarms
     needed = _needed(first_one.estimate, worthwhile) if settled_by_units else None
     kinds = {name: arm.kind for name, arm in arms.items()}
-    unmet = [*alarms, *(one for one in statements if one.state != "holds")]
-    reasons = tuple(reason_words(one.told, first, kinds) for one in unmet)
+    open_or_refuted = unmet([one.told for one in (*statements, *alarms)])
+    reasons = tuple(reason_words(one, first, kinds) for one in open_or_refuted)
     return Verdict(decision, chosen, (*statements, *alarms), reasons, needed)
 
 
@@ -183,10 +202,9 @@ def _better(
         Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why),
         *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why) for name in cheap),
     ]
-    copies = [arms[name].ratio for name in cheap if arms[name].kind == "duplicate"]
-    if generated and not any(math.isclose(ratio, mine.ratio, rel_tol=SAME_RATIO) for ratio in copies):
-        none = f"none were measured: add an arm {{kind: duplicate, ratio: {mine.ratio:.3g}}}"
-        found.append(Statement("cheap", "copies in its ratio", 0.0, estimate(math.nan, (), 0, 0), none))
+    if generated and not has_copies(mine, arms):
+        none = f"none were measured: add an arm {{kind: duplicate, ratio: {mine.asked or mine.ratio:.3g}}}"
+        found.append(Statement("cheap", COPIES, 0.0, estimate(math.nan, (), 0, 0), none))
     return found
 
 

@@ -10,7 +10,7 @@ from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.decisions import is_stale
 from clicksmith.reporting.forests import control_value
-from clicksmith.reporting.statements import Verdict
+from clicksmith.reporting.statements import Verdict, alarms
 
 WEAK_AUC = 0.6
 """Below it a control ranks hardly better than chance."""
@@ -65,6 +65,25 @@ def weak_sentence(verdict: Verdict, figures: Sequence[Metric], cards: Sequence[M
     return (
         f"The shipped model itself does no better than {name} ({metric} {own:.4f}, {name} {other:.4f}): "
         f"{_SO_WEAK}."
+    )
+
+
+def noise_sentence(verdict: Verdict) -> str:
+    """That labels which say nothing help as well; empty where nothing that was measured is believed."""
+    evidence = verdict["evidence"]
+    if evidence["chosen"] is None or alarms(verdict) or "all" in evidence.get("few", {}):
+        return ""
+    helping = [
+        f"{name} gives {words.figure_words(arm['value'], arm['ci_low'], arm['ci_high'])}"
+        for name, arm in evidence["arms"].items()
+        if arm["kind"] == "shuffled" and arm["ci_low"] is not None and arm["ci_low"] > 0
+    ]
+    if not helping:
+        return ""
+    told, metric = words.join_words(helping), words.metric_words(evidence["metric"])
+    return (
+        f"Labels that say nothing help as well: {told} {metric} over real rows alone. So what helps may be "
+        "mere noise, which keeps a model from overfitting, or how often items are shown, not what rows say."
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from clicksmith.reporting import words
 from clicksmith.reporting.data import Cut
+from clicksmith.reporting.remedies import change
 from clicksmith.reporting.statements import Verdict, alarms, failing, gain_of
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
@@ -213,52 +214,9 @@ def tried_words(verdict: Verdict) -> str:
     )
 
 
-def change(verdict: Verdict) -> str:
-    """What would change a decision; empty where it is to augment."""
-    evidence, gain = verdict["evidence"], gain_of(verdict)
-    needed, worthwhile = evidence["needed_units"], f"{evidence['worthwhile']:+g}"
-    unit = evidence["unit"]
-    if verdict["decision"] == "augment":
-        return ""
-    if gain is None:
-        return "Generated rows that pass the gate, or another augmentation."
-    if verdict["decision"] == "no_gain":
-        return f"Another way to augment, or another share of added rows; more test {unit} would hardly do so."
-    unmet = [one for one in evidence["statements"] if one["state"] != "holds"]
-    if alarms(verdict):
-        return f"{_seeds(evidence)}, until arms that can have no gain show none."
-    if gain["few"]:
-        return f"As many test {unit} as an interval needs."
-    if unmet and all(one["what"] == "cheap" and one["few"] for one in unmet):
-        return "An arm of copies in the ratio of the generated rows: the gain itself is shown."
-    if gain["state"] != "open":
-        return f"More test {unit}: the gain itself is shown, not yet all else that is asked."
-    if needed is None:
-        return (
-            f"{_trainings(evidence)}: the noise between trainings hides a gain of {worthwhile}, however "
-            f"many {unit} are tested."
-        )
-    return (
-        f"About {words.about_words(needed)} test {unit}, where {evidence['num_test_units']:,} were tested: "
-        f"these would tell on which side of {worthwhile} the gain lies."
-    )
-
-
-def _trainings(evidence: Mapping[str, Any]) -> str:
-    """More of what makes the noise between trainings, with the settings and how many there were."""
-    arm = evidence["arms"][evidence["chosen"]]
-    if arm["role"] != "generator":
-        return _seeds(evidence)
-    return f"{_seeds(evidence)} and more fits of the generator (lift.num_fits, {arm['num_fits']} measured)"
-
-
-def _seeds(evidence: Mapping[str, Any]) -> str:
-    return f"More seeds (lift.num_seeds, now {evidence['num_seeds']})"
-
-
 def segments_sentence(verdict: Verdict) -> str:
-    """For whom it helps; empty where no arm was there to choose."""
-    if verdict["evidence"]["chosen"] is None:
+    """For whom it helps; empty where no arm was there to choose, or nothing that was measured is believed."""
+    if verdict["evidence"]["chosen"] is None or alarms(verdict):
         return ""
     found: Sequence[str] = [words.segment(name).words for name in verdict["segments"]]
     if not found:

@@ -38,6 +38,7 @@ def said(verdict: Verdict, data: ReportData) -> Said:
     beside = [
         decisions.stale_sentence(verdict),
         cautions.weak_sentence(verdict, data.lift, data.recommenders),
+        cautions.noise_sentence(verdict),
         cautions.overfit_sentence(verdict, data.recommenders),
         cautions.withheld_sentence(verdict, data.synthetic, arms),
         decisions.segments_sentence(verdict),

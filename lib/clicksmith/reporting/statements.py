@@ -1,12 +1,15 @@
 """What a verdict's statements say: the gain, why it is not to augment, what was refuted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from clicksmith.reporting import words
 
 Verdict = Mapping[str, Any]
 """A row of gold.verdicts, its evidence parsed."""
+
+COPIES = "copies in its ratio"
+"""The subject of the statement on copies that were not measured, which generated rows would have to beat."""
 
 
 def gain_of(verdict: Verdict) -> Verdict | None:
@@ -15,14 +18,14 @@ def gain_of(verdict: Verdict) -> Verdict | None:
 
 
 def alarms(verdict: Verdict) -> list[str]:
-    """Negative controls that show a gain, where there can be none."""
+    """Arms of the control again that show a gain, where there can be none: nothing is believed then."""
     return [one["subject"] for one in verdict["evidence"]["statements"] if one["what"] == "same"]
 
 
 def failing(verdict: Verdict) -> str:
     """Whom an arm harms, or what does better, where its gain is not what was refuted; empty elsewhere.
 
-    Also where a negative control shows a gain: nothing is believed then.
+    Also where the control again shows a gain: nothing is believed then.
     """
     refuted = [one for one in verdict["evidence"]["statements"] if one["state"] == "fails"]
     if not refuted or alarms(verdict) or any(one["what"] == "gain" for one in refuted):
@@ -43,15 +46,18 @@ def _some(names: Sequence[str], what: str) -> str:
     return words.join_words(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} other {what}"
 
 
+def unmet(statements: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that do not hold, as they are told: first that nothing is believed, then what was refuted."""
+    open_or_refuted = (one for one in statements if one["state"] != "holds")
+    return sorted(open_or_refuted, key=lambda one: (one["what"] != "same", one["state"] != "fails"))
+
+
 def reasons(verdict: Verdict) -> list[str]:
-    """Why it is not "augment", a sentence each: first that nothing is believed, then what was refuted."""
+    """Why it is not "augment", a sentence each, in the order of `unmet`."""
     evidence = verdict["evidence"]
-    unmet = sorted(
-        (one for one in evidence["statements"] if one["state"] != "holds"),
-        key=lambda one: (one["what"] != "same", one["state"] != "fails"),
-    )
     kinds = {name: arm["kind"] for name, arm in evidence["arms"].items()}
-    told = [reason_words(one, evidence["metric"], kinds, verdict["task"]) for one in unmet]
+    found = unmet(evidence["statements"])
+    told = [reason_words(one, evidence["metric"], kinds, verdict["task"]) for one in found]
     return [words.sentence(reason) for reason in told or evidence["reasons"]]
 
 

@@ -33,6 +33,7 @@ _KINDS = {
     "synthetic": "adds generated rows",
 }
 _CHEAPER = {
+    "shuffled": "whose labels say nothing",
     "duplicate": "which costs nothing",
     "oversample_tail": "which costs nothing",
     "oversample_label": "which costs nothing",
