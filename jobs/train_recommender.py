@@ -8,6 +8,8 @@ from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.job import run_job
 from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.lift.shipping import ranker_as_decided, search_as_decided, sequential_as_decided
+from clicksmith.reading.pairs import why_no_search
+from clicksmith.tables import SEARCH_PAIRS
 from clicksmith.training.runs import train_all
 
 logger = logging.getLogger("clicksmith.jobs.train_recommender")
@@ -23,7 +25,10 @@ def run(config: Config) -> None:
     else:
         runs.append(sequential_as_decided(config, lake, inputs))
     if config.search is not None:
-        runs.append(search_as_decided(config, config.search, lake, inputs))
+        if why := why_no_search(lake.get(SEARCH_PAIRS), ("train",)):
+            logger.warning("no search model is trained: %s", why)
+        else:
+            runs.append(search_as_decided(config, config.search, lake, inputs))
     train_all(runs, config.ray, models_root(config))
 
 

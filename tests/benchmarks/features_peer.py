@@ -20,13 +20,15 @@ THREADS, MEMORY = 2, "4GB"
 DAY_US = 86_400_000_000
 NUM_PARTS = 8
 
-PREPARE = """
+SPLIT = "CASE WHEN us < $cut_us THEN 'train' WHEN us < $test_us THEN 'validation' ELSE 'test' END"
+
+PREPARE = f"""
 CREATE TEMP TABLE catalogue AS
     SELECT item_id, c.category AS item_category, c.subcategory AS item_subcategory, c.brand FROM (
         SELECT item_id, min(struct_pack(category, subcategory, brand)) AS c FROM items GROUP BY item_id);
 CREATE TEMP TABLE outcomes AS
-    SELECT user_id, item_id, session_id, event_type, event_ts, epoch_us(event_ts) AS us, item_category,
-        (event_type = 'purchase')::BIGINT AS bought,
+    SELECT user_id, item_id, session_id, event_type, event_ts, epoch_us(event_ts) AS us, {SPLIT} AS split,
+        item_category, (event_type = 'purchase')::BIGINT AS bought,
         CASE WHEN event_type = 'purchase' THEN round(price * 1e6)::BIGINT END AS micros
     FROM events LEFT JOIN catalogue USING (item_id) WHERE event_type IN ('click', 'cart', 'purchase');
 CREATE TEMP TABLE brands AS
@@ -61,8 +63,8 @@ RUNNING = (
     running("by_pair", "user_id, item_id", bought="bought"),
 )
 LAST = """
-CREATE TEMP TABLE last_in_session AS
-    SELECT user_id, session_id, item_id,
+CREATE TEMP TABLE last_in_split AS
+    SELECT user_id, session_id, item_id, split,
         max(us) FILTER (event_type = 'click') AS click_us, max(us) FILTER (event_type = 'cart') AS cart_us,
         max(us) FILTER (event_type = 'purchase') AS purchase_us
     FROM outcomes GROUP BY ALL
@@ -90,17 +92,16 @@ SELECT i.event_id AS example_id, i.user_id, i.item_id, i.session_id, i.request_i
     i.us >= $cut_us AND f.first_us >= $cut_us AS is_cold_user,
     s.first_us >= $cut_us AS is_cold_item,
     i.propensity, least(1 / coalesce(i.propensity, 1), $max_weight)::DOUBLE AS sample_weight,
-    CASE WHEN i.us < $cut_us THEN 'train' WHEN i.us < $test_us THEN 'validation' ELSE 'test' END
-        AS split
-FROM (SELECT *, epoch_us(event_ts) AS us, epoch_us(event_ts) - 30 * {DAY_US} AS month_us FROM events
+    i.split
+FROM (SELECT *, epoch_us(event_ts) AS us, us - 30 * {DAY_US} AS month_us, {SPLIT} AS split FROM events
       WHERE event_type = 'impression' AND hash(user_id) % {NUM_PARTS} = $part) AS i
 LEFT JOIN catalogue AS c ON i.item_id = c.item_id
 LEFT JOIN brands AS b ON c.brand = b.brand
 LEFT JOIN seen AS s ON i.item_id = s.item_id
 LEFT JOIN first_seen AS f ON i.user_id = f.user_id
 LEFT JOIN profiles AS p ON i.user_id = p.user_id
-LEFT JOIN last_in_session AS l
-    ON i.user_id = l.user_id AND i.session_id = l.session_id AND i.item_id = l.item_id
+LEFT JOIN last_in_split AS l
+    ON i.user_id = l.user_id AND i.session_id = l.session_id AND i.item_id = l.item_id AND i.split = l.split
 ASOF LEFT JOIN by_item AS t ON i.item_id = t.item_id AND i.us > t.us
 ASOF LEFT JOIN by_user AS u ON i.user_id = u.user_id AND i.us > u.us
 ASOF LEFT JOIN by_user AS m ON i.user_id = m.user_id AND i.month_us > m.us
@@ -122,7 +123,7 @@ def main() -> None:
         connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({arguments[name]!r})")
     bounds = {name: arguments[name] for name in ("cut_us", "test_us", "max_weight")}
     for statement in filter(str.strip, PREPARE.split(";")):
-        known = {"cut_us": arguments["cut_us"], "max_brands": arguments["max_brands"]}
+        known = {name: arguments[name] for name in ("cut_us", "test_us", "max_brands")}
         connection.execute(statement, {k: v for k, v in known.items() if f"${k}" in statement})
     for statement in (*RUNNING, LAST):
         connection.execute(statement)

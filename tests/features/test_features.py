@@ -129,6 +129,41 @@ def test_labels_weights_and_splits(examples):
     assert [examples[i]["split"] for i in ("i1", "i3", "i4")] == ["train", "validation", "test"]
 
 
+def test_an_outcome_of_a_later_split_is_no_label(spark, frames):
+    """A session of the source's own that lasts; its history is known, what is to come is not."""
+    _, items, users = frames
+    rows = [
+        event("train-a", "impression", at(39), item="a", session_id="u/s"),
+        event("train-b", "impression", at(39), item="b", session_id="u/s"),
+        event("o1", "click", at(39, 1), item="a", session_id="u/s"),
+        event("o2", "purchase", at(40), item="a", price=2.0, session_id="u/s"),
+        event("validation-a", "impression", at(40), item="a", session_id="u/s"),
+        event("validation-b", "impression", at(49), item="b", session_id="u/s"),
+        event("o3", "cart", at(49, 1), item="b", session_id="u/s"),
+        event("o4", "purchase", at(50), item="b", price=5.0, session_id="u/s"),
+        event("test-b", "impression", at(51), item="b", session_id="u/s"),
+        event("o5", "click", at(52), item="b", session_id="u/s"),
+    ]
+    events = spark.createDataFrame(rows_of(SILVER_EVENTS, rows))
+    df = training_examples(events, items, users, CUT, FeaturesConfig(), num_partitions=2, max_rows=100)
+    found = {row["example_id"]: row for row in df.collect()}
+    kinds = ("click", "cart", "purchase")
+    labels = {name: [kind for kind in kinds if row[f"label_{kind}"]] for name, row in found.items()}
+    assert labels == {
+        "train-a": ["click"],
+        "train-b": [],
+        "validation-a": ["purchase"],
+        "validation-b": ["cart"],
+        "test-b": ["click"],
+    }
+    assert all(name.split("-")[0] == row["split"] for name, row in found.items())
+    past = {name: (row["user_num_events"], row["user_item_num_purchases"]) for name, row in found.items()}
+    assert past == {
+        "train-a": (0, 0), "train-b": (0, 0), "validation-a": (1, 0), "validation-b": (2, 0),
+        "test-b": (4, 1),
+    }  # fmt: skip
+
+
 def test_cold_users_and_items(examples):
     flags = {name: (row["is_cold_user"], row["is_cold_item"]) for name, row in examples.items()}
     assert flags == {"i1": (False, False), "i2": (False, False), "i3": (False, True), "i4": (True, False)}

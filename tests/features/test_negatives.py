@@ -92,6 +92,23 @@ def test_labels_of_drawn_examples(spark, events, words):
     assert not [row for row in rows if row["is_cold_item"] and row["item_id"] in "za"]
 
 
+def test_what_a_session_takes_in_a_later_split_is_no_label_yet(spark, words):
+    """Each item is drawn beside z, so many are; one of them is taken after the cut."""
+    empty = [spark.createDataFrame(rows_of(table, [])) for table in (BRONZE_ITEMS, BRONZE_USERS)]
+    rows = [
+        event("1", "click", at(19), item="z", session_id="u/s"),
+        event("2", "click", at(21), item="a", session_id="u/s"),
+    ]
+    shown = with_drawn_impressions(spark.createDataFrame(rows_of(SILVER_EVENTS, rows)), words, 50, seed=1)
+    cut = Cut(at(0), at(20), at(40))
+    examples = training_examples(shown, *empty, cut, FeaturesConfig(), num_partitions=2, max_rows=100)
+    found = {(row["split"], row["item_id"]): row["label_click"] for row in examples.collect()}
+    assert found == {
+        ("train", "z"): True, ("train", "a"): False, ("train", "b"): False, ("train", "c"): False,
+        ("validation", "a"): True, ("validation", "b"): False, ("validation", "c"): False,
+    }  # fmt: skip
+
+
 def test_a_log_with_impressions_is_refused(spark, words):
     events = spark.createDataFrame(rows_of(SILVER_EVENTS, [event("i", "impression", at(1), session_id="s")]))
     with pytest.raises(ConfigError, match="has impressions of its own"):

@@ -60,3 +60,25 @@ def test_what_came_after_the_cut_is_no_outcome_before_it(spark):
         ("red shoes", "b", "validation"): 0,
         ("red shoes", "b", "test"): 3,
     }
+
+
+def test_what_was_shown_is_not_of_a_later_query(spark):
+    """Of a request that lasts, too: the later queries come first by letters."""
+    searched = [
+        event("i0", "impression", at(38), item="d", session_id="u/1", request_id="q", position=0),
+        event("s1", "search", at(39), item=None, session_id="u/1", request_id="r", query="red shoes"),
+        event("i1", "impression", at(39, 1), item="a", session_id="u/1", request_id="r", position=0),
+        event("s2", "search", at(41), item=None, session_id="u/2", request_id="r", query="blue hat"),
+        event("i2", "impression", at(41, 1), item="b", session_id="u/2", request_id="r", position=0),
+        event("s3", "search", at(42), item=None, session_id="u/2", request_id="q", query="any coat"),
+        event("i3", "impression", at(42, 1), item="d", session_id="u/2", request_id="q", position=0),
+        event("i4", "impression", at(51), item="c", session_id="u/3", request_id="r", position=0),
+        event("c4", "click", at(51, 1), item="c", session_id="u/3", request_id="r"),
+    ]
+    rows = search_pairs(spark.createDataFrame(rows_of(SILVER_EVENTS, searched)), CUT).collect()
+    assert {(row.query, row.item_id, row.split): row.grade for row in rows} == {
+        ("red shoes", "a", "train"): 0,
+        ("blue hat", "b", "validation"): 0,
+        ("any coat", "d", "validation"): 0,
+        ("blue hat", "c", "test"): 1,
+    }

@@ -12,6 +12,7 @@ import pytest
 from deltalake import CommitProperties, write_deltalake
 
 import train_recommender
+from builders import rows_of
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse.catalog import Lake, models_root
@@ -19,7 +20,15 @@ from clicksmith.lakehouse.lineage import schema_hash
 from clicksmith.lakehouse.steps import expected_of, sequential_inputs, trace_training_set
 from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import JOB, inputs_of, lineage_of
-from clicksmith.tables import SEQUENCES, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS, VOCABULARY
+from clicksmith.tables import (
+    BRONZE_ITEMS,
+    SEARCH_PAIRS,
+    SEQUENCES,
+    SYNTHETIC_EXAMPLES,
+    TRAINING_EXAMPLES,
+    VERDICTS,
+    VOCABULARY,
+)
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import cycle_sequences, examples_with, synthetic_from, vocabulary_of
 
@@ -134,6 +143,22 @@ def test_the_measured_ratio_is_kept_where_rows_fall_short(
     assert told == [
         "ranker: 500 real rows and a ratio of 0.33 ask for 167 generated rows; 100 are published, and each "
         "is taken some 1.7 times: a higher synthesis.ratio gives more"
+    ]
+
+
+def test_without_searches_no_search_model_is_trained(
+    gold: Lake, make_config: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a log has nothing to learn from stops none of the others."""
+    for table in (SEARCH_PAIRS, BRONZE_ITEMS):
+        write_rows(gold, table, rows_of(table, []), "f" * 32)
+    config = make_config(*QUICK, "search={num_steps: 2}", "lift.search.arms={none: {kind: none}}")
+    assert set(trained(config)) == {"ranker", "sequential"}
+    told = [line for line in caplog.messages if line.startswith("no search model ")]
+    assert told == [
+        "no search model is trained: gold.search_pairs version 0 has no query with a product that was taken "
+        "in split train. Ingest searches (query) with impressions and clicks that share their request_id, or "
+        "leave search out."
     ]
 
 

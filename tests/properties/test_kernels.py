@@ -19,7 +19,10 @@ from clicksmith.tables import BRONZE_EVENTS, OUTCOMES
 Rows = list[dict[str, Any]]
 
 KINDS = ["impression", "impression", "click", "cart", "purchase"]
-CUT_US = round(at(30).timestamp() * 1e6)
+BORDERS = (at(30), at(31))
+"""Where validation and test begin."""
+
+BORDERS_US = tuple(round(border.timestamp() * 1e6) for border in BORDERS)
 MOMENTS = st.builds(at, st.sampled_from([0, 1, 29, 30, 31]), st.integers(0, 60).map(lambda tens: 10 * tens))
 
 
@@ -103,6 +106,11 @@ def history_input(rows: Rows) -> pa.Table:
     )
 
 
+def split_of(row: dict[str, Any]) -> int:
+    """0 in training, 1 in validation, 2 in test."""
+    return sum(row["event_ts"] >= border for border in BORDERS)
+
+
 def expected(row: dict[str, Any], rows: Rows) -> dict[str, Any]:
     """What an impression's features and labels are, by their definitions."""
     own = [
@@ -124,6 +132,7 @@ def expected(row: dict[str, Any], rows: Rows) -> dict[str, Any]:
             (other["event_type"], other["item_id"], other["session_id"])
             == (kind, row["item_id"], row["session_id"])
             and other["event_ts"] >= row["event_ts"]
+            and split_of(other) == split_of(row)
             for other in own
         )
 
@@ -145,7 +154,9 @@ def expected(row: dict[str, Any], rows: Rows) -> dict[str, Any]:
 @given(events())
 @settings(max_examples=100, deadline=None)
 def test_features_are_of_what_lies_strictly_before(rows: Rows):
-    found = {row["example_id"]: row for row in history.with_history(history_input(rows), CUT_US).to_pylist()}
+    found = {
+        row["example_id"]: row for row in history.with_history(history_input(rows), *BORDERS_US).to_pylist()
+    }
     shown = [row for row in rows if row["event_type"] == "impression"]
     assert found.keys() == {row["event_id"] for row in shown}
     for row in shown:
@@ -158,12 +169,22 @@ def test_features_are_of_what_lies_strictly_before(rows: Rows):
 def test_the_future_changes_no_feature(rows: Rows, moment):
     """Whatever happens from a moment on, the features of what was shown until then stay."""
     features = [name for name in history.ADDED if not name.startswith("label_")]
-    whole = history.with_history(history_input(rows), CUT_US).to_pylist()
+    whole = history.with_history(history_input(rows), *BORDERS_US).to_pylist()
     before = history.with_history(
-        history_input([row for row in rows if row["event_ts"] <= moment]), CUT_US
+        history_input([row for row in rows if row["event_ts"] <= moment]), *BORDERS_US
     ).to_pylist()
     kept = [row for row in whole if row["event_ts"] <= moment]
     assert [[row[name] for name in features] for row in kept] == [
         [row[name] for name in features] for row in before
     ]
     assert all(row["event_ts"] >= START for row in kept)
+
+
+@given(events(), st.sampled_from(BORDERS))
+@settings(max_examples=50, deadline=None)
+def test_a_later_split_changes_nothing_before_it(rows: Rows, border):
+    """Labels neither: a session that lasts from training into validation tells training nothing of that."""
+    whole = history.with_history(history_input(rows), *BORDERS_US).to_pylist()
+    before = [row for row in rows if row["event_ts"] < border]
+    alone = history.with_history(history_input(before), *BORDERS_US).to_pylist()
+    assert [row for row in whole if row["event_ts"] < border] == alone

@@ -144,11 +144,11 @@ def _added(name: str) -> Column:
 def _user_features(
     rows: DataFrame, profiles: DataFrame, cut: Cut, num_partitions: int, max_rows: int
 ) -> DataFrame:
-    cut_us = micros_of(cut.cut_ts)
+    cut_us, test_us = micros_of(cut.cut_ts), micros_of(cut.test_ts)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for table in whole_users(batches, max_rows):
-            yield from history.with_history(table, cut_us).to_batches(max_chunksize=50_000)
+            yield from history.with_history(table, cut_us, test_us).to_batches(max_chunksize=50_000)
 
     schema = from_arrow_schema(history.SCHEMA, prefer_timestamp_ntz=False)
     # One shuffle for the join and the kernel. Both sides are told the number of partitions: Spark keeps it

@@ -96,15 +96,17 @@ class _Outcomes:
         return days
 
 
-def with_history(events: pa.Table, cut_us: int) -> pa.Table:
+def with_history(events: pa.Table, cut_us: int, test_us: int) -> pa.Table:
     """One row an impression, with its user's history strictly before it, and its labels.
 
-    An outcome counts for an impression when it comes at or after it, in the same session, on the same item.
+    An outcome counts for an impression when it comes at or after it, in the same session and split, on the
+    same item: no training label knows what came at or after the cut, however long a session lasts.
 
     Args:
         events: impressions and outcomes, all of a user that is present: event_id, event_type, `PASSED_ON`,
             and ``price_micros`` of purchases.
-        cut_us: a user without any of them before it is cold.
+        cut_us: where validation begins; a user without any of them before it is cold.
+        test_us: where test begins.
 
     Returns:
         Rows of `SCHEMA`, by user, time and id.
@@ -120,12 +122,14 @@ def with_history(events: pa.Table, cut_us: int) -> pa.Table:
     user = frame["_user"].to_numpy().astype(np.int64)
     item, category = (_numbers(frame[name]) for name in ("item_id", "item_category"))
     session = _numbers(frame["session_id"])
+    split = np.searchsorted([cut_us, test_us], us, side="right")
 
     def of_group(*parts: Ints) -> _Outcomes:
         return _Outcomes(_combine(*parts), moment, outcomes, asking)
 
     by_user, by_item, by_category = of_group(user), of_group(user, item), of_group(user, category)
-    in_session = of_group(user, session, item)
+    # A number for both: to combine one more part would take another sort of all rows.
+    in_session = of_group(user, 3 * session + split, item)
     month_ago = by_user.position(np.searchsorted(moments, us[asking] - 30 * MICROS_PER_DAY))
     num_events = by_user.now - by_user.start
     num_in_category = np.where(category[asking] > 0, by_category.now - by_category.start, 0)

@@ -17,7 +17,7 @@ def with_drawn_impressions(events: DataFrame, words: DataFrame, num_negatives: i
     P(rank) = log(1 + 1 / rank) / log(V + 1), which is close to their popularity where that follows Zipf's
     law, and needs no table of probabilities (as in TensorFlow's ``log_uniform_candidate_sampler``). An item
     drawn more than once is shown once; its propensity is the probability of being drawn at all. One that
-    the session takes as well, then or later, gets the label that it deserves.
+    the session takes as well, then or later in the same split, gets the label that it deserves.
 
     Args:
         events: rows of silver.events, none of them an impression.

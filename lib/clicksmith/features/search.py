@@ -1,6 +1,6 @@
 """Search pairs: what was shown for a query, and what became of it."""
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from clicksmith.features.split import Cut
@@ -14,8 +14,9 @@ def search_pairs(events: DataFrame, cut: Cut) -> DataFrame:
 
     A request is a search when one of its events has a query; its impressions are what was shown for it, and
     its clicks, carts and purchases what became of them. Events without a request tell of no list. An event
-    is of the split that its own time falls into: no training pair knows what came at or after the cut,
-    however long a request lasts.
+    is of the split that its own time falls into, and was shown for the query of that split, or else of the
+    last one before it that has a query: no training pair knows what came at or after the cut, however long
+    a request lasts.
 
     Args:
         events: rows of silver.events.
@@ -34,7 +35,13 @@ def search_pairs(events: DataFrame, cut: Cut) -> DataFrame:
         )
         .withColumn("split", cut.split_of(F.col("event_ts")))
     )
-    queries = requests.groupBy("user_id", "request_id").agg(F.min("query").alias("query"))
+    asked = requests.groupBy("user_id", "request_id", "split").agg(
+        F.min("query").alias("query"), F.min("event_ts").alias("first_ts")
+    )
+    until_then = Window.partitionBy("user_id", "request_id").orderBy("first_ts")  # splits follow one another
+    queries = asked.select(
+        "user_id", "request_id", "split", F.last("query", ignorenulls=True).over(until_then).alias("query")
+    )
     shown = (
         requests.where(F.col("item_id").isNotNull())
         .groupBy("user_id", "request_id", "item_id", "split")
@@ -45,7 +52,7 @@ def search_pairs(events: DataFrame, cut: Cut) -> DataFrame:
         )
     )
     lists = shown.where("was_shown = 1").join(
-        queries.where(F.col("query").isNotNull()), ["user_id", "request_id"]
+        queries.where(F.col("query").isNotNull()), ["user_id", "request_id", "split"]
     )
     grade = F.greatest(F.lit(0), *[F.col(kind) * worth for kind, worth in GRADES.items()])
     return (

@@ -12,13 +12,14 @@ from clicksmith.lift.ranking import ranking_task
 from clicksmith.lift.search import search_task
 from clicksmith.lift.task import Task
 from clicksmith.lift.verdict import without_copies
+from clicksmith.reading.pairs import why_no_search
 from clicksmith.reporting.words import join_words
 
 logger = logging.getLogger(__name__)
 
 
 def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
-    """The tasks with their rows; without next items where no users are, and a ranker of histories never.
+    """The tasks with their rows; next items and search where there are any, a ranker of histories never.
 
     Warns of arms that could not be called a gain, whatever is measured.
 
@@ -45,7 +46,7 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
         for model in _models(config.sequential.model, lift.next_item.models):
             next_item = next_item_task(_with(config, "sequential", model), inputs)
             tasks.append(replace(next_item, name=_name(next_item, config.sequential.model)))
-    if config.search is not None and "search_pairs" in inputs:
+    if config.search is not None and _can_measure_search(inputs):
         for model in _models(config.search.model, lift.search.models):
             own = config.search.model_copy(update={"model": model})
             search = search_task(config, own, inputs)
@@ -65,6 +66,15 @@ def _warn_of_copies(tasks: Sequence[Task]) -> None:
             join_words(list(alone)),
             ratios,
         )
+
+
+def _can_measure_search(inputs: Mapping[str, Snapshot]) -> bool:
+    """Whether it is asked for, and there is something to learn from and to judge by."""
+    if "search_pairs" not in inputs:
+        return False
+    if why := why_no_search(inputs["search_pairs"], ("train", "test")):
+        logger.warning("search is not measured: %s", why)
+    return not why
 
 
 def _name(task: Task, shipped: str) -> str:

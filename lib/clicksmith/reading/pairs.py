@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clicksmith.evaluation import relevance
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.reading.guards import require_same_run
-from clicksmith.reading.snapshot import load_table
+from clicksmith.reading.snapshot import data_files, load_table, read_file
 from clicksmith.recommenders.search.lexical import BM25
 
 K = 10
@@ -136,3 +136,30 @@ def _pairs(pairs: Snapshot, split: str, max_rows: int, text_of: Mapping[str, str
     rows: pa.Table = load_table(pairs, ["query", "item_id", "grade"], {"split": split}, max_rows)
     texts = [text_of.get(item, "") for item in rows.column("item_id").to_pylist()]
     return Pairs.of(rows.column("query").to_pylist(), texts, rows.column("grade").to_pylist())
+
+
+def why_no_search(pairs: Snapshot, splits: Sequence[str]) -> str:
+    """Why there is no search to learn from, or to judge by, and the remedy; empty: there is.
+
+    Args:
+        pairs: gold.search_pairs; empty, where a log has no queries, or no requests.
+        splits: each of which needs a product that was taken.
+    """
+    lacking = [split for split in splits if not _has_taken(pairs, split)]
+    if not lacking:
+        return ""
+    return (
+        f"{pairs.table.name} version {pairs.version} has no query with a product that was taken in split "
+        f"{' or '.join(lacking)}. Ingest searches (query) with impressions and clicks that share their "
+        "request_id, or leave search out."
+    )
+
+
+def _has_taken(pairs: Snapshot, split: str) -> bool:
+    """Looks no further than the first such pair."""
+    where = {"split": split}
+    for file in data_files(pairs, where):
+        for _, rows in read_file(pairs, file, ["grade"], where):
+            if pc.any(pc.greater(rows.column("grade"), 0)).as_py():
+                return True
+    return False
