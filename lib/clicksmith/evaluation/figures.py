@@ -26,8 +26,8 @@ MIN_ATTACKED_USERS = 100
 NUM_REFERENCES = 10_000
 """Rows that tell DOMIAS the population's density; its fifth neighbour hardly moves with more."""
 LEAST_TOLD = 0.7**0.5
-"""Over a label ratio, the lower end of an interval that tells it. By chance a perfect generator is as far from
-1 as its interval reaches on: where that is further than this, the default bound of .7, its square, would
+"""Over a label ratio, the lower end of an interval that tells it. By chance a perfect generator is as far
+from 1 as its interval reaches on: where that is further than this, the default bound of .7, its square, would
 refuse it in more than one of 20 cases. Of U users who have the label once and as many generated rows with it
 the end lies at exp(-1.96 x sqrt(2 / U)), so that 242 tell it; beside many more generated rows 121 do."""
 
