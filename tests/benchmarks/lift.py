@@ -1,9 +1,11 @@
 """Whether a verdict can be believed: false claims, coverage, power and harms, by many small measurements.
 
     aa       the control again under another name, decided as an augmentation that was chosen, not as the
-             negative control that it is, which would only raise an alarm: a gain is never there
+             negative control that it is, which would only raise an alarm: a gain is never there. Beside it
+             stands a third control as that: how often its alarm is raised
     planted  unseen real rows as an augmentation: a gain is there; its size is that of the same training rows
-             on all test users, over twenty further seeds
+             on all test users, over twenty further seeds. Also as generated rows, which have to beat copies
+             in their ratio
     safe     the same rows, judged on all test users: most of them are an augmentation to be found
     harm     as safe, but for one category of items, whose added rows have labels by a coin; it is the harm
              that stops the augmentation where a statement on this category holds of the same rows unspoilt
@@ -19,6 +21,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,7 +38,7 @@ from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.ranking import RankingTask, units_of, with_popularity
 from clicksmith.lift.segments import NUM_CATEGORIES
 from clicksmith.lift.task import ALL, Arm, Training
-from clicksmith.lift.verdict import Statement
+from clicksmith.lift.verdict import Statement, decide
 from clicksmith.reading.examples import Examples, Splits, read_splits
 from clicksmith.seeds import derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES, VOCABULARY
@@ -51,7 +54,15 @@ SETTINGS = (
     "num_validations: 1, max_rows: 400000, max_test_rows: 200000}",
     "ray={num_workers: 2}",
 )
-ARMS = {"same": "{kind: same}", "added": "{kind: synthetic, generator: gan, ratio: 1.0}"}
+SAME, ADDED = "{kind: same}", "{kind: synthetic, generator: gan, ratio: 1.0}"
+BESIDE = {"aa": {"again": SAME}, "planted": {"copies": "{kind: duplicate, ratio: 1.0}"}}
+"""What else is measured, by kind: it decides nothing but what it is there for."""
+ROLES = {
+    "none": Arm("none", "control", 0.0),
+    "tried": Arm("tried", "free", 1.0),  # generated rows would have to be told from copies as well
+    "again": Arm("same", "same", 0.0),
+    "copies": Arm("duplicate", "cheap", 1.0),
+}
 
 
 def world(folder: Path) -> tuple[Config, Splits]:
@@ -81,13 +92,17 @@ class Case:
 
     Attributes:
         gain: of the arm over the control on all rows.
-        decision: of the whole verdict.
+        decision: of the whole verdict on it, beside the control alone.
+        alarm: of the negative control that stands beside it, if one does.
+        over_copies: the decision on it as generated rows, where copies were measured.
         truth: of the gain, where it is planted; else 0.
         stopped: by the harm, where one is done: a statement on who is harmed does not hold, and does without.
     """
 
     gain: Estimate
     decision: str
+    alarm: bool = False
+    over_copies: str = ""
     truth: float = 0.0
     stopped: bool = False
 
@@ -99,8 +114,9 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     real, more = train.take(np.arange(NUM_REAL)), train.take(np.arange(NUM_REAL, len(train)))
     test = splits.test if kind in ("safe", "harm") else of_users(splits.test, NUM_TESTED_USERS, random)
     mine = replace(splits, train=real, test=test)
-    arm = ARMS["same"] if kind == "aa" else ARMS["added"]
-    settings = (f"lift.arms={{none: {{kind: none}}, tried: {arm}}}", "generators={gan: {preset: ctgan}}")
+    kinds = {"none": "{kind: none}", "tried": SAME if kind == "aa" else ADDED, **BESIDE.get(kind, {})}
+    told = ", ".join(f"{name}: {arm}" for name, arm in kinds.items())
+    settings = (f"lift.arms={{{told}}}", "generators={gan: {preset: ctgan}}")
     given = [
         *SETTINGS,
         *settings,
@@ -111,8 +127,7 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
         "ray.num_workers=0",
     ]
     own = load_config(None, given)
-    # A free augmentation, since generated rows would have to be told from copies in their ratio as well.
-    arms = {"none": Arm("none", "control", 0.0), "tried": Arm("tried", "free", 1.0)}
+    arms = {name: ROLES[name] for name in kinds}
     nothing = real.take(np.zeros(0, np.int64))
     stock = Stock(real, nothing, is_rare(real, real), {"gan": (more,)})
     units = {"test": units_of(mine.test, own.lift.min_users)}
@@ -131,7 +146,18 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
         whole = replace(task, splits=replace(mine, test=splits.test), units=everybody)
         seeds = range(own.lift.num_seeds, own.lift.num_seeds + NUM_TRUTH_SEEDS)
         truth = float(np.mean([area(whole, "tried", seed) - area(whole, "none", seed) for seed in seeds]))
-    return Case(found.gain("auc", ALL, "tried", "none"), found.verdict.decision, truth, stopped)
+    alone, copied = {name: arms[name] for name in ("none", "tried")}, ""
+    if "copies" in arms:
+        copied = decision({**arms, "tried": replace(arms["tried"], role="generator")}, found)
+    alarm = any(one.what == "same" for one in found.verdict.statements)
+    gain = found.gain("auc", ALL, "tried", "none")
+    return Case(gain, decision(alone, found), alarm, copied, truth, stopped)
+
+
+def decision(arms: Mapping[str, Arm], found: Measured) -> str:
+    """What is decided on the arm that was tried, were these all the arms."""
+    task, segments = found.task, list(found.task.units["test"].segments)
+    return decide("tried", arms, found.gain, task.metrics, task.worthwhile, segments, found.few).decision
 
 
 def measured(task: RankingTask, config: Config) -> Measured:
@@ -198,6 +224,7 @@ def aa(found: list[Case]) -> None:
     print_line("lift", "aa.coverage", share([low <= 0 <= high for low, high in intervals]), "1")
     print_line("lift", "aa.false_augment", share([case.decision == "augment" for case in found]), "1")
     print_line("lift", "aa.gain_above_0", share([low > 0 for low, _ in intervals]), "1")
+    print_line("lift", "aa.alarm", share([case.alarm for case in found]), "1")
 
 
 def planted(found: list[Case]) -> None:
@@ -214,6 +241,8 @@ def planted(found: list[Case]) -> None:
     print_line("lift", "planted.coverage", share(covered), "1")
     print_line("lift", "planted.error_over_spread", error / float(off.std(ddof=1)), "1")
     print_line("lift", "planted.augment", share([case.decision == "augment" for case in found]), "1")
+    copied = [case.over_copies == "augment" for case in found]
+    print_line("lift", "planted.augment_over_copies", share(copied), "1")
     for times in (1.0, 1.5):
         reached = []
         for case in found:

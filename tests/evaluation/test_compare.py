@@ -149,6 +149,17 @@ def test_a_label_that_is_four_times_as_frequent_is_refused_by_that_bound_alone()
     assert broken_by(compare_tables(wide(1, 0.15), wide(2, 0.15), wide(3, 0.15), labels=["bought"])) == set()
 
 
+def test_a_label_of_thirty_rows_is_not_judged_unless_it_is_lacking(caplog):
+    """30 of 3,000 rows, and as many of 3,000 others by chance: an interval that ends near .6. Or none."""
+    caplog.set_level("INFO", logger="clicksmith")
+    rare = compare_tables(wide(1, 0.01), wide(2, 0.01), wide(3, 0.01), labels=["bought"])
+    assert broken_by(rare, max_utility_loss=1.0) == set()
+    assert math.isnan(overall(rare)["fidelity.label_ratio"].value)
+    assert any("min_label_ratio of bought is not judged" in said for said in caplog.messages)
+    none = compare_tables(wide(1, 0.01), wide(2, 0.01), wide(3, 0.0), labels=["bought"])
+    assert broken_by(none, max_utility_loss=1.0) == {"min_label_ratio"}
+
+
 def test_the_slices_are_columns_pairs_triples_and_labels(fresh):
     slices = {(m.metric, m.slice) for m in fresh}
     assert ("fidelity.triples", "kind|brand|count") in slices
@@ -224,11 +235,11 @@ def test_adult_rows_reach_their_ceilings(shared_data):
 
 
 def test_a_rare_label_s_rate_is_that_of_all_rows():
-    """2 % of 5,000 rows are positive, whatever the other figures' 100 rows a side hold."""
-    label = np.arange(5000) % 50 == 0
-    rows = pa.table({"x": np.random.default_rng(0).normal(size=5000), "label": label})
+    """2 % of 15,000 rows are positive, whatever the other figures' 100 rows a side hold."""
+    label = np.arange(15_000) % 50 == 0
+    rows = pa.table({"x": np.random.default_rng(0).normal(size=15_000), "label": label})
     found = compare_tables(rows, rows, rows, labels=["label"], max_rows=100)
     ratio = next(m for m in found if (m.metric, m.slice) == ("fidelity.label_ratio", "label"))
     assert ratio.value == 1.0 and ratio.ci_low == pytest.approx(
-        np.exp(-1.96 * np.sqrt(2 * 0.98 / 0.02 / 4999))
+        np.exp(-1.96 * np.sqrt(2 * 0.98 / 0.02 / 14_999))
     )

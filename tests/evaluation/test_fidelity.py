@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import fidelity, two_sample
-from clicksmith.evaluation.figures import Figure, label_figures, worst
-from clicksmith.evaluation.sample import Coding, columns_of
+from clicksmith.evaluation.figures import LEAST_TOLD, Figure, label_figures, worst
+from clicksmith.evaluation.sample import Coding, Sample, columns_of
 from clicksmith.tables import Column
 
 COLUMNS = (
@@ -216,7 +217,7 @@ def test_a_label_s_rate_by_hand():
     assert same[0] == 1.0 and same[1] < 1.0 == same[2]
     never = np.zeros(10, bool)
     assert fidelity.label_ratio(never, never) == (1.0, 1.0, 1.0)
-    assert fidelity.label_ratio(real, never) == (0.0, 0.0, 0.0)
+    assert fidelity.label_ratio(real, never) == (0.0, 0.0, 1.0), "ten rows without any tell nothing of .15"
 
 
 def test_a_label_s_rate_is_as_sure_as_there_are_users():
@@ -227,12 +228,22 @@ def test_a_label_s_rate_is_as_sure_as_there_are_users():
     assert ratio == 1.0 and low == pytest.approx(1 / reach)
 
 
+def test_a_label_that_one_side_lacks_is_as_sure_as_there_are_users():
+    """None of n: at most z^2 / (n + z^2), of users where they are known; .15 and .60 on the other side."""
+    few, many = np.arange(1000) < 150, np.arange(2000) < 1200
+    never, users = np.zeros(1000, bool), np.arange(1000) // 50
+    most, reach = 1.96**2 / (1000 + 1.96**2), np.exp(1.96 * np.sqrt(0.85 / 0.15 / 999))
+    assert fidelity.label_ratio(few, never) == (0.0, 0.0, pytest.approx(most / 0.15 * reach))
+    most, reach = 1.96**2 / (20 + 1.96**2), np.exp(1.96 * np.sqrt(0.4 / 0.6 / 1999))
+    assert fidelity.label_ratio(never, many, (users, None)) == (0.0, 0.0, pytest.approx(most / 0.6 * reach))
+
+
 def test_the_worst_label_is_the_one_whose_interval_reaches_lowest():
-    """Clicks .93 [.91, .95]; purchases, which are rare, .95 [.51, 1]."""
+    """Clicks .93 [.91, .95]; purchases, which are rarer, .95 [.81, 1]."""
     row = np.arange(20_000)
     real, other = (
         pa.table({"click": (row < clicks).astype(float), "purchase": (row < purchases).astype(float)})
-        for clicks, purchases in ((10_000, 20), (9_300, 19))
+        for clicks, purchases in ((10_000, 300), (9_300, 285))
     )
     coding = Coding.fit(real, columns_of(real.schema))
     found = label_figures(coding, coding.encode(real), coding.encode(other), ["click", "purchase"])
@@ -240,15 +251,78 @@ def test_the_worst_label_is_the_one_whose_interval_reaches_lowest():
         found["fidelity.label_ratio", name] for name in ("click", "purchase", "all")
     )
     assert (click.value, purchase.value) == pytest.approx((0.93, 0.95))
-    assert click.ci_low == pytest.approx(0.911, abs=1e-3) and purchase.ci_low == pytest.approx(
-        0.507, abs=1e-3
-    )
+    assert (click.ci_low, purchase.ci_low) == pytest.approx((0.911, 0.810), abs=1e-3)
     assert worst_one == purchase
 
 
-def test_what_has_no_value_is_worse_than_any():
-    good, low, undefined = Figure(0.9, 0.8, 1.0), Figure(0.95, 0.1, 1.0), Figure(math.nan)
-    assert worst([good, low]) is low and worst([good, undefined, low]) is undefined
+def test_of_what_is_told_the_worst_is_judged():
+    good, low, untold = Figure(0.9, 0.8, 1.0), Figure(0.95, 0.1, 1.0), Figure(math.nan)
+    assert worst([good, low]) is low and worst([good, untold, low]) is low
+    assert math.isnan(worst([untold, untold]).value)
     assert worst([good, Figure(0.7)]) == Figure(0.7), "without an interval its value counts"
     no_interval = Figure(0.99, math.nan, math.nan)
     assert worst([good, no_interval]) is no_interval, "the gate refuses it"
+
+
+def label_log(rng, num_users, generated_as=1.0):
+    """Users of ten rows, of whom two in fifteen buy in 9 of 40 rows; half as many generated rows.
+
+    Of 300 users, 40 buy 90 times. Generated rows buy `generated_as` times as often.
+    """
+    users = np.repeat(np.arange(num_users), 10)
+    buys = (rng.random(num_users) < 2 / 15)[users] & (rng.random(len(users)) < 9 / 40)
+    rows = rng.random(len(users) // 2) < 0.03 * generated_as
+    names, flags = ("purchase",), np.array([False])
+    return (
+        Sample(names, flags, buys[:, None].astype(float), users),
+        Sample(names, flags, rows[:, None].astype(float)),
+    )
+
+
+def label_rate(real, other):
+    coding = Coding((Column("purchase", pa.float64()),), {}, {})
+    return label_figures(coding, real, other, ["purchase"])["fidelity.label_ratio", "all"]
+
+
+def is_refused(figure):
+    """By the default bound."""
+    return not math.isnan(figure.value) and figure.ci_low < 0.7
+
+
+@pytest.mark.parametrize("num_users", [100, 300, 1000, 3000, 10_000])
+def test_rows_of_a_perfect_generator_are_seldom_refused_however_few_buy(num_users):
+    """At most one time in twenty, and some for what an interval of few users covers less."""
+    rng = np.random.default_rng(num_users)
+    found = [label_rate(*label_log(rng, num_users)) for _ in range(400)]
+    assert np.mean([is_refused(figure) for figure in found]) < 0.08
+    if num_users == 300:
+        assert np.mean([math.isnan(figure.value) for figure in found]) > 0.9
+    if num_users == 10_000:
+        assert not any(math.isnan(figure.value) for figure in found)
+
+
+@pytest.mark.parametrize("num_users", [300, 3000])
+def test_a_rate_that_chance_does_not_explain_is_refused_by_few_buyers_too(num_users):
+    """Four times as often, or never."""
+    rng = np.random.default_rng(num_users)
+    for times in (4.0, 0.0):
+        found = [label_rate(*label_log(rng, num_users, times)) for _ in range(100)]
+        assert np.mean([is_refused(figure) for figure in found]) >= 0.99
+    real, none = label_log(rng, num_users, 0.0)
+    assert label_rate(real, none).value == 0.0 < label_rate(real, none).ci_high < 1.0
+
+
+def test_where_hardly_any_row_would_have_a_label_none_says_nothing():
+    """Of 100 users, 13 buy 30 times in 1,000 rows; of 60 generated rows two would."""
+    real, none = label_log(np.random.default_rng(0), 100, 0.0)
+    assert math.isnan(label_rate(real, none.head(60)).value)
+    assert label_rate(real, none).value == 0.0, "of 500 rows 15 would"
+
+
+def test_from_how_many_on_a_label_s_rate_is_told():
+    """exp(-1.96 sqrt(2 / 242)) = .837 = sqrt(.7), of as many users as generated rows with the label."""
+    rows = np.arange(1_000_000)
+    for positives, is_told in ((240, False), (244, True)):
+        sample = Sample(("purchase",), np.array([False]), (rows < positives)[:, None].astype(float))
+        assert math.isnan(label_rate(sample, sample).value) != is_told
+    assert LEAST_TOLD**2 == pytest.approx(GateConfig().min_label_ratio)

@@ -60,7 +60,6 @@ def rows(ceiling=None, **changes):
         ({"fidelity__triples": 0.49}, ["min_triples"]),
         ({"fidelity__label_ratio": 0.69}, ["min_label_ratio"]),
         ({"fidelity__label_ratio": 0.7}, []),
-        ({"fidelity__label_ratio": math.nan}, ["min_label_ratio"]),
         ({"diversity__entropy_ratio": 0.79}, ["min_entropy_ratio"]),
         ({"diversity__entropy_ratio": 1.4}, []),  # more varied than real rows is no collapse
         ({"diversity__mode_share": 0.79}, ["min_mode_share"]),
@@ -187,6 +186,24 @@ def test_what_few_users_cannot_tell_is_not_judged_and_that_is_said(caplog):
         ]
     with pytest.raises(ContractError, match=r"privacy\.domias_tpr of 'gan'"):
         gate.decide("gan", without("privacy.domias_tpr"), LIMITS)
+
+
+def test_a_label_that_too_few_have_is_not_judged_and_which_is_said(caplog):
+    caplog.set_level("INFO", logger="clicksmith")
+    labels = [
+        Metric("fidelity.label_ratio", name, "gan", value, 100)
+        for name, value in (("label_click", 0.95), ("label_cart", math.nan), ("label_purchase", math.nan))
+    ]
+    decision = gate.decide("gan", [*rows(), *labels], LIMITS)
+    assert decision.passed and "min_label_ratio" in {bound.name for bound in decision.bounds}
+    assert caplog.messages == [
+        "generator gan: min_label_ratio of label_cart and label_purchase is not judged: too few have it to "
+        "tell its rate from chance"
+    ]
+    none = [Metric("fidelity.label_ratio", name, "gan", math.nan, 100) for name in ("label_cart", "all")]
+    decision = gate.decide("gan", [*without("fidelity.label_ratio"), *none], LIMITS)
+    assert decision.passed and "min_label_ratio" not in {bound.name for bound in decision.bounds}
+    assert "min_label_ratio of label_cart is not judged" in caplog.messages[-1]
 
 
 def test_memorisation_is_stopped_however_good_the_rows_look():

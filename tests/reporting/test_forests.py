@@ -1,7 +1,9 @@
 """What was measured, as plots: arms in groups by role, segments, an axis that one bad arm does not ruin."""
 
 import json
+import math
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -9,15 +11,28 @@ import pytest
 from clicksmith.evaluation.rows import Metric
 from clicksmith.lift.rows import metric_rows, verdict_rows
 from clicksmith.reporting import forests
-from reporting.toy_measured import BAD, CHOSEN, NEXT_ITEM, PLANS, RANKING, ToyTask, measured
+from reporting.toy_measured import (
+    ARMS,
+    BAD,
+    CHOSEN,
+    NEXT_ITEM,
+    PLANS,
+    RANKING,
+    SEGMENTS,
+    Planned,
+    ToyTask,
+    measured,
+)
 
 OLDER = ("detectable.", "apart.")
 """What older releases did not tell."""
 
 
-def measurement(decision: str, task: ToyTask = RANKING, without: tuple[str, ...] = ()) -> forests.Measurement:
+def measurement(
+    planned: str | Planned, task: ToyTask = RANKING, without: tuple[str, ...] = ()
+) -> forests.Measurement:
     """What is drawn, without figures of some names."""
-    found = measured(task, PLANS[decision])
+    found = measured(task, PLANS[planned] if isinstance(planned, str) else planned)
     (row,) = verdict_rows("r", [found], {task.name: found.verdict}, {}).to_pylist()
     rows = metric_rows("r", [found]).select(list(Metric.__dataclass_fields__)).to_pylist()
     kept = [Metric(**one) for one in rows if not one["metric"].startswith(without)]
@@ -133,9 +148,30 @@ def test_a_segment_of_too_few_users_has_no_smallest_gain_and_claims_nothing():
 def test_what_an_older_release_measured_is_drawn_without_what_it_did_not_tell():
     found = measurement("augment", without=OLDER)
     assert found.num_corrected == 0 and found.chosen.keys() == measurement("augment").chosen.keys()
+    assert "by a release that did not correct" in found.correction
     for plot in (*found.chosen.values(), *found.others.values()):
         assert not any(is_filled or "8 times" in shown for is_filled, shown in dots(plot).values())
     assert {row[4] for row in found.arms} == {"–"} and {row[3] for row in found.segments} == {"–"}
+
+
+def test_where_no_difference_has_an_interval_no_release_is_blamed():
+    """Of too few users none has, of a control alone there is none, and of undefined figures neither."""
+    few = dict.fromkeys(SEGMENTS, "7 users were tested, where an interval needs 30")
+    without = "No difference has an interval, and no dot is filled:"
+    one = replace(RANKING, arms={name: ARMS[name] for name in ("none", CHOSEN)})
+    alone = replace(RANKING, arms={"none": ARMS["none"]}, chosen=None)
+    told = [
+        (Planned(0.0043, 0.0009, few=few), RANKING),
+        (Planned(0.0043, 0.0009), alone),
+        (Planned(math.nan, 0.0009), one),
+        (Planned(0.0043, 0.0009), one),
+    ]
+    assert [measurement(plan, task).correction for plan, task in told] == [
+        f"{without} 7 users were tested, where an interval needs 30.",
+        "No other arm was measured beside it: there is no difference to draw.",
+        f"{without} they are not defined on these rows.",
+        "Filled dots are corrected for 22 differences.",
+    ]
 
 
 def test_tasks_do_not_mix():

@@ -15,7 +15,7 @@ from clicksmith.reporting import sections, words
 from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.html import render
 from reporting.checker import Checker
-from reporting.toy_measured import NEXT_ITEM, RANKING
+from reporting.toy_measured import NEXT_ITEM, PLANS, RANKING, measured
 from toy_report import gathered
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +130,17 @@ def test_the_page_says_what_a_filled_dot_is_corrected_for(config):
     older = Checker.of(render(replace(data, lift=lift))).words
     assert older.count("did not correct for how many are drawn: no dot is filled.") == 2
     assert "Filled dots are" not in older and "8 times in 10" in older, "of the decision's own gain"
+
+
+def test_the_page_of_a_control_alone_blames_no_release(config):
+    """As of logs whose configuration sets no arms."""
+    alone = replace(
+        RANKING, name="ranking/logistic", model="logistic", arms={"none": RANKING.arms["none"]}, chosen=None
+    )
+    toy_report.fill(config, "augment", measured(alone, PLANS["augment"]))
+    page = Checker.of(render(gathered(config))).words
+    assert "No other arm was measured beside it: there is no difference to draw." in page
+    assert "did not correct" not in page
 
 
 def test_a_figure_is_told_apart_from_the_end_that_is_judged(config):

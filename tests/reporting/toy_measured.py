@@ -86,7 +86,7 @@ class ToyTask:
     model: str
     metrics: Mapping[str, Metric]
     facts: Mapping[str, object]
-    chosen: str = CHOSEN
+    chosen: str | None = CHOSEN
     unit: str = "users"
     worthwhile: float = 0.001
     arms: Mapping[str, Arm] = field(default_factory=lambda: ARMS)

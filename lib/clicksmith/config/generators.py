@@ -128,7 +128,8 @@ class GateConfig(Section):
         default=0.7,
         ge=0,
         le=1,
-        description="rate of a label, synthetic over real or the other way round, of the worst one",
+        description="rate of a label, synthetic over real or the other way round, of the worst one that "
+        "enough have to tell it from chance",
     )
     max_c2st_auc: float = Field(default=0.99, ge=0.5, le=1)
     min_entropy_ratio: float = Field(

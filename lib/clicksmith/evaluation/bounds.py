@@ -76,6 +76,7 @@ RULES = {
         "a label is far more or far less frequent than in real rows",
         optional=True,
         beside="utility.trained_auc",  # that of labels: of rows without any there is neither
+        undecided="too few have it to tell its rate from chance",
     ),
     "max_c2st_auc": Rule(
         "fidelity.c2st_auc",

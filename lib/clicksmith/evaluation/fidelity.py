@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.evaluation import spread
+from clicksmith.evaluation.privacy import share_interval
 from clicksmith.evaluation.sample import Coding, Sample
 
 Floats = NDArray[np.float64]
@@ -154,20 +155,26 @@ def label_ratio(
 
     Returns:
         The ratio and its 95 % interval by the log's normal one; 1 where both have the same value throughout,
-        0 where one has.
+        0 where one has: then the interval goes up to the most that its share may be (Wilson 1927, of its
+        users) over the least that the other's may be.
     """
     is_rare = real.mean() <= 0.5
     sides = [(side == is_rare).astype(np.float64) for side in (real, other)]
     shares = [float(side.mean()) for side in sides]
-    if min(shares) == 0.0:
-        same = 1.0 if max(shares) == 0.0 else 0.0
-        return same, same, same
-    ratio = min(shares) / max(shares)
+    if max(shares) == 0.0:
+        return 1.0, 1.0, 1.0
     variance = sum(
         spread.mean_variance(side - share, owners) / share**2
         for side, share, owners in zip(sides, shares, users, strict=True)
+        if share > 0.0
     )
     reach = float(np.exp(spread.Z * np.sqrt(variance)))
+    if min(shares) == 0.0:
+        lacking = shares.index(0.0)
+        owners = users[lacking]
+        size = len(sides[lacking]) if owners is None else len(np.unique(owners))
+        return 0.0, 0.0, min(1.0, share_interval(0.0, size)[1] / max(shares) * reach)
+    ratio = min(shares) / max(shares)
     return ratio, ratio / reach, min(1.0, ratio * reach)
 
 

@@ -25,6 +25,11 @@ MIN_ATTACKED_USERS = 100
 """On a side: an error of .04 in an AUC."""
 NUM_REFERENCES = 10_000
 """Rows that tell DOMIAS the population's density; its fifth neighbour hardly moves with more."""
+LEAST_TOLD = 0.7**0.5
+"""Over a label ratio, the lower end of an interval that tells it. By chance a perfect generator is as far
+from 1 as its interval reaches on: where that is further than this, the default bound of .7, its square, would
+refuse it in more than one of 20 cases. Of U users who have the label once and as many generated rows with it
+the end lies at exp(-1.96 x sqrt(2 / U)), so that 242 tell it; beside many more generated rows 121 do."""
 
 
 @dataclass(frozen=True)
@@ -60,29 +65,34 @@ def two_sample_figures(real: Sample, other: Sample, seed: int) -> Figures:
 
 
 def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[str]) -> Figures:
-    """How close each label's rate in `other` is to that in `real`, and of the worst as slice ``all``."""
+    """How close each label's rate in `other` is to that in `real`, and of the worst as slice ``all``.
+
+    NaN for a label that too few have to tell its rate (see `LEAST_TOLD`), if chance explains how far it is
+    off: what it does not explain is told by few, too.
+    """
     found: Figures = {}
     for label in labels:
         of_real, of_other = (utility.label_values(coding, side, label) for side in (real, other))
-        found["fidelity.label_ratio", label] = Figure(
-            *fidelity.label_ratio(of_real, of_other, (real.users, other.users))
-        )
+        ratio, low, high = fidelity.label_ratio(of_real, of_other, (real.users, other.users))
+        is_chance = high == 1.0 and low <= LEAST_TOLD * ratio
+        found["fidelity.label_ratio", label] = Figure(math.nan) if is_chance else Figure(ratio, low, high)
     if found:
         found["fidelity.label_ratio", "all"] = worst(found.values())
     return found
 
 
 def worst(found: Iterable[Figure]) -> Figure:
-    """Of figures of which more is better, the one that a gate likes least.
+    """Of figures of which more is better, the one that a gate likes least: it judges an interval's lower end.
 
-    It judges the lower end of an interval, and refuses what has no value.
+    What cannot be told has no value and is left out; where nothing can, neither has the worst.
     """
 
     def lowest(figure: Figure) -> float:
         low = figure.value if figure.ci_low is None else figure.ci_low
-        return -math.inf if math.isnan(figure.value) or math.isnan(low) else low
+        return -math.inf if math.isnan(low) else low
 
-    return min(found, key=lowest)
+    known = [figure for figure in found if not math.isnan(figure.value)]
+    return min(known, key=lowest, default=Figure(math.nan))
 
 
 def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Figures:

@@ -90,7 +90,8 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
     Raises:
         ContractError: a figure was not measured.
     """
-    overall = {m.metric: m for m in metrics if m.arm == generator and m.slice == "all"}
+    own = [m for m in metrics if m.arm == generator]
+    overall = {m.metric: m for m in own if m.slice == "all"}
     bounds = []
     for name, rule in RULES.items():
         limit, figure = getattr(gate, name), overall.get(rule.metric)
@@ -99,11 +100,22 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
             raise ContractError(f"The gate needs {rule.metric} of {generator!r}, which was not measured.")
         if limit is None or figure is None or (optional and _has_no_value(figure)):
             continue
-        if rule.undecided and math.isnan(figure.value):
-            logger.info("generator %s: %s is not judged: %s", generator, name, rule.undecided)
-            continue
+        if rule.undecided:
+            _log_undecided(generator, name, own)
+            if math.isnan(figure.value):
+                continue
         bounds.append(Bound(name, judged(name, figure), limit, as_found(name, figure)))
     return Decision(generator, tuple(bounds))
+
+
+def _log_undecided(generator: str, name: str, figures: Iterable[Metric]) -> None:
+    """What a bound that may be undecided does not judge, and why: all of it, or some of its slices."""
+    rule = RULES[name]
+    unknown = [m.slice for m in figures if m.metric == rule.metric and math.isnan(m.value)]
+    of_what = " and ".join(part for part in unknown if part != "all")
+    if unknown:
+        told = f"{name} of {of_what}" if of_what else name
+        logger.info("generator %s: %s is not judged: %s", generator, told, rule.undecided)
 
 
 def _has_no_value(figure: Metric) -> bool:

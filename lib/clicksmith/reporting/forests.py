@@ -30,7 +30,9 @@ class Measurement:
         metric: that decides, in words.
         control: the arm of real rows alone.
         control_value: its mean figure; None where there is none.
-        num_corrected: gains that filled dots are corrected for; 0 of a release that did not correct.
+        num_corrected: gains that filled dots are corrected for; 0 where none has an interval, and of a
+            release that did not correct.
+        correction: the same as a sentence, or why no dot is filled.
         chosen: plots of all arms, then of the chosen one by segment, by their captions.
         others: plots of the other arms by segment.
         arms: each one's name, what it adds, its fits of a generator, its gain, the smallest one to be found.
@@ -43,6 +45,7 @@ class Measurement:
     control: str
     control_value: float | None
     num_corrected: int
+    correction: str
     chosen: Mapping[str, str]
     others: Mapping[str, str]
     arms: Sequence[tuple[str, str, int, str, str]]
@@ -61,6 +64,7 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
     arms, control, first = evidence["arms"], evidence["control"], evidence["metric"]
     lifts = gains_of(evidence, figures)
     chosen, gains = evidence["chosen"], lifts.get(first, [])
+    num_corrected = sum(m.metric.startswith(f"apart.{evidence['name']}.") for m in figures)
     shown = {}
     if gains:
         shown["All arms on all test rows"] = _overall(evidence, gains)
@@ -73,7 +77,8 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
         metric=words.metric_words(first),
         control=control,
         control_value=control_value(evidence, figures),
-        num_corrected=sum(m.metric.startswith(f"apart.{evidence['name']}.") for m in figures),
+        num_corrected=num_corrected,
+        correction=_correction(evidence, gains, num_corrected),
         chosen=shown,
         others={arm: _by_segment(arm, evidence, first, gains) for arm in others if gains},
         arms=arm_rows({name: arms[name] for name in _ordered(arms)}, gains),
@@ -83,6 +88,18 @@ def measurement(verdict: Mapping[str, Any], figures: Sequence[Metric]) -> Measur
             for name, why in evidence["skipped_arms"].items()
         ],
     )
+
+
+def _correction(evidence: Mapping[str, Any], gains: Sequence[Gain], num_corrected: int) -> str:
+    """What filled dots are corrected for, or why none is filled."""
+    if num_corrected:
+        return f"Filled dots are corrected for {num_corrected} differences."
+    if not gains:
+        return "No other arm was measured beside it: there is no difference to draw."
+    if any(gain.figure.ci_low is not None for gain in gains):
+        return "It was measured by a release that did not correct for how many are drawn: no dot is filled."
+    why = evidence.get("few", {}).get("all", "they are not defined on these rows")
+    return f"No difference has an interval, and no dot is filled: {why}."
 
 
 def control_value(evidence: Mapping[str, Any], figures: Sequence[Metric]) -> float | None:

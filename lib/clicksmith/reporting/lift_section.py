@@ -18,12 +18,7 @@ tasks that were measured{% endif %}.</p>
 <h3>{{ one.task }}</h3>
 <p>The control is arm <b>{{ one.measured.control }}</b>, real rows alone{% if one.measured.control_value is not none %}:
 {{ one.measured.metric }} {{ "%.4f" | format(one.measured.control_value) }}{% endif %}.
-{% if one.measured.num_corrected %}
-Filled dots are corrected for {{ one.measured.num_corrected }} differences.
-{% else %}
-It was measured by a release that did not correct for how many are drawn: no dot is filled.
-{% endif %}
-</p>
+{{ one.measured.correction }}</p>
 <div class="grid">
 {% for caption, figure in one.shown %}
 <figure><figcaption><b>{{ caption }}</b></figcaption>{{ figure }}</figure>

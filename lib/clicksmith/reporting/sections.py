@@ -20,7 +20,7 @@ QUALITY = (
     (
         "fidelity.label_ratio",
         "Rate of the worst label (label ratio)",
-        "of the real one or the other way round, 1 is best",
+        "of the real one or the other way round, 1 is best; a dash: too few to tell",
         "min_label_ratio",
     ),
     ("fidelity.c2st_auc", "Told apart by trees (C2ST)", "AUC, .5 is best", "max_c2st_auc"),
