@@ -150,14 +150,17 @@ def test_a_label_that_is_four_times_as_frequent_is_refused_by_that_bound_alone()
 
 
 def test_a_label_of_thirty_rows_is_not_judged_unless_it_is_lacking(caplog):
-    """30 of 3,000 rows, and as many of 3,000 others by chance: an interval that ends near .6. Or none."""
+    """30 of 3,000 rows, and as many of 3,000 others by chance: an interval that ends near .6.
+
+    Where nobody has it, the column is constant: its entropy is refused as well.
+    """
     caplog.set_level("INFO", logger="clicksmith")
     rare = compare_tables(wide(1, 0.01), wide(2, 0.01), wide(3, 0.01), labels=["bought"])
     assert broken_by(rare, max_utility_loss=1.0) == set()
     assert math.isnan(overall(rare)["fidelity.label_ratio"].value)
     assert any("min_label_ratio of bought is not judged" in said for said in caplog.messages)
     none = compare_tables(wide(1, 0.01), wide(2, 0.01), wide(3, 0.0), labels=["bought"])
-    assert broken_by(none, max_utility_loss=1.0) == {"min_label_ratio"}
+    assert broken_by(none, max_utility_loss=1.0) == {"min_label_ratio", "min_entropy_ratio"}
 
 
 def test_the_slices_are_columns_pairs_triples_and_labels(fresh):

@@ -360,7 +360,7 @@ def test_too_few_users_for_any_interval():
     verdict = judged(Planned(0.0014, 0.0017, few=few))
     assert statements.reasons(verdict)[:2] == [
         "Its gain has no interval: 5 users were tested, where an interval needs 100.",
-        "It is not shown to be better than duplicate_25: 5 users were tested, where an interval needs 100.",
+        "It is not shown to be better than shuffled_25: 5 users were tested, where an interval needs 100.",
     ]
     facts = dict(decisions.facts(verdict))
     assert facts[f"Gain of {CHOSEN}"] == "+0.0014 AUC over real rows alone, without an interval"
