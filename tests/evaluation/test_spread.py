@@ -10,11 +10,11 @@ import pytest
 from clicksmith.evaluation import diversity, fidelity, privacy, triples
 from clicksmith.evaluation.sample import Coding, Sample, columns_of
 from clicksmith.evaluation.space import Space, nearest_neighbours
-from clicksmith.evaluation.spread import MeanPull, Pull, mean_variance, tables
+from clicksmith.evaluation.spread import MeanPull, Pull, Similarity, mean_variance, tables
 
 Found = tuple[float, Pull]
 
-FIGURES: dict[str, Callable[[Coding, Sample, Sample], fidelity.Similarity]] = {
+FIGURES: dict[str, Callable[[Coding, Sample, Sample], Similarity]] = {
     "shapes": lambda _, real, other: fidelity.column_shapes(real, other),
     "pairs": fidelity.column_pairs,
     "triples": lambda coding, real, other: triples.column_triples(coding, real, other, seed=0),

@@ -10,7 +10,8 @@ import pytest
 from clicksmith.config import ArmConfig, Config, load_config
 from clicksmith.errors import ConfigError
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.arms import Stock, added_rows, is_rare, role_of
+from clicksmith.lift.arms import Stock, added_rows, is_rare
+from clicksmith.lift.roles import role_of
 from clicksmith.reading.examples import Examples, Splits, read_splits
 from clicksmith.tables import VOCABULARY
 from clicksmith.training.ranker import Added, Pool

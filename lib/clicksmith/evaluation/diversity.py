@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc
 
-from clicksmith.evaluation.fidelity import Similarity
 from clicksmith.evaluation.sample import Coding, Sample, row_keys
-from clicksmith.evaluation.spread import MeanPull, Pull
+from clicksmith.evaluation.spread import MeanPull, Pull, Similarity
 
 MIN_MODE_SHARE = 0.01
 MIN_MODE_ROWS = 20
@@ -42,8 +41,9 @@ def entropy(codes: NDArray[np.number]) -> float:
 def entropy_pulls(codes: NDArray[np.number]) -> tuple[float, NDArray[np.float64]]:
     """The entropy of the codes' shares, and what each row does to it, shape (N,): rare codes raise it."""
     _, code, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    surprise = -np.log(counts / counts.sum())
-    value = float((counts / counts.sum() * surprise).sum()) + 0.0  # -0.0 becomes 0.0
+    shares = counts / counts.sum()
+    surprise = -np.log(shares)
+    value = float((shares * surprise).sum()) + 0.0  # -0.0 becomes 0.0
     return value, surprise[code] - value
 
 

@@ -5,9 +5,7 @@ way for real holdout rows: that is its ceiling, since no generator can look more
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +15,9 @@ from clicksmith.evaluation.privacy import share_interval
 from clicksmith.evaluation.sample import Coding, Sample
 
 Floats = NDArray[np.float64]
-Names = TypeVar("Names", str, tuple[str, str], tuple[str, str, str])
 
 
-@dataclass(frozen=True)
-class Similarity(Generic[Names]):
-    """How alike two samples are, by column or by columns taken together.
-
-    Attributes:
-        by_columns: 1 where equal.
-        pull: what each row does to their mean.
-    """
-
-    by_columns: dict[Names, float]
-    pull: spread.Pull
-
-
-def column_shapes(real: Sample, other: Sample) -> Similarity[str]:
+def column_shapes(real: Sample, other: Sample) -> spread.Similarity[str]:
     """Similarity of each column's distribution.
 
     Numbers: 1 - the Kolmogorov-Smirnov statistic, a missing number counting as below all others.
@@ -47,7 +31,7 @@ def column_shapes(real: Sample, other: Sample) -> Similarity[str]:
         else:
             shapes[name], *pulls = numbers(a, b)
         mean.add(*pulls)
-    return Similarity(shapes, mean.pull())
+    return spread.Similarity(shapes, mean.pull())
 
 
 def numbers(real: Floats, other: Floats) -> tuple[float, Floats, Floats]:
@@ -71,7 +55,7 @@ def numbers(real: Floats, other: Floats) -> tuple[float, Floats, Floats]:
     return value, -sign * (below_a - below_a.mean()), sign * (below_b - below_b.mean())
 
 
-def column_pairs(coding: Coding, real: Sample, other: Sample) -> Similarity[tuple[str, str]]:
+def column_pairs(coding: Coding, real: Sample, other: Sample) -> spread.Similarity[tuple[str, str]]:
     """Similarity of the trend between each pair of columns.
 
     Two numbers: 1 - |rho_real - rho_other| / 2, over rows with both, an undefined correlation being 0.
@@ -90,7 +74,7 @@ def column_pairs(coding: Coding, real: Sample, other: Sample) -> Similarity[tupl
                 value, *pulls = trends(real.values[:, [first, second]], other.values[:, [first, second]])
             pairs[real.names[first], real.names[second]] = value
             mean.add(*pulls)
-    return Similarity(pairs, mean.pull())
+    return spread.Similarity(pairs, mean.pull())
 
 
 def trends(real: Floats, other: Floats) -> tuple[float, Floats, Floats]:

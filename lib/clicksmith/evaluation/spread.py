@@ -12,6 +12,7 @@ Shapes: N real rows, M others, K codes.
 """
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ Z = 1.96
 """Standard errors to either side in a 95 % interval."""
 
 Floats = NDArray[np.float64]
+Names = TypeVar("Names", str, tuple[str, str], tuple[str, str, str])
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class Pull:
         variance = mean_variance(self.real, real.users) + mean_variance(self.other, other.users)
         half = Z * float(np.sqrt(variance))
         return max(value - half, 0.0), min(value + half, highest)
+
+
+@dataclass(frozen=True)
+class Similarity(Generic[Names]):
+    """How alike two samples are, by column or by columns taken together.
+
+    Attributes:
+        by_columns: 1 where equal.
+        pull: what each row does to their mean.
+    """
+
+    by_columns: dict[Names, float]
+    pull: Pull
 
 
 def mean_variance(pulls: Floats, users: NDArray[np.int64] | None) -> float:

@@ -10,7 +10,6 @@ from math import comb
 import numpy as np
 
 from clicksmith.evaluation import spread
-from clicksmith.evaluation.fidelity import Similarity
 from clicksmith.evaluation.sample import Coding, Sample
 
 MAX_TRIPLES = 200
@@ -35,7 +34,7 @@ def choose_triples(num_columns: int, seed: int, max_triples: int = MAX_TRIPLES) 
 
 def column_triples(
     coding: Coding, real: Sample, other: Sample, seed: int, max_triples: int = MAX_TRIPLES
-) -> Similarity[tuple[str, str, str]]:
+) -> spread.Similarity[tuple[str, str, str]]:
     """1 - the total variation distance between the joint tables of each triple, in coarse bins.
 
     Finite samples of one distribution differ too, more so than in pairs: read a figure beside that of
@@ -52,4 +51,4 @@ def column_triples(
         a, b, c = (real.names[index] for index in triple)
         found[a, b, c], *pulls = spread.tables(*joint)
         mean.add(*pulls)
-    return Similarity(found, mean.pull())
+    return spread.Similarity(found, mean.pull())

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.config import ArmConfig, RankerConfig
-from clicksmith.lift.task import Role
 from clicksmith.reading.examples import Examples, Splits
 from clicksmith.seeds import derive_seed
 from clicksmith.training.engine.supervised import rows_of_step
@@ -16,29 +15,6 @@ from clicksmith.training.runs import fit_here
 
 POPULARITY, HISTORY = "popularity", "user_num_events"
 RARE_QUANTILE = 0.25
-LEARNING_NOTHING = ("independent", "smote")
-"""Presets that are controls: what they give as well is no merit of a generator."""
-
-_ROLES: Mapping[str, Role] = {
-    "none": "control",
-    "same": "same",
-    "shuffled": "cheap",
-    "real_more": "ceiling",
-    "real_all": "ceiling",
-    "duplicate": "cheap",
-    "oversample_tail": "cheap",
-    "oversample_label": "cheap",
-    "reweight": "cheap",
-    "tuned": "cheap",
-    "teacher": "cheap",
-}
-
-
-def role_of(arm: ArmConfig, preset: str | None) -> Role:
-    """What an arm is to the verdict; `preset` is its generator's, if it has one."""
-    if arm.kind == "synthetic":
-        return "cheap" if preset in LEARNING_NOTHING else "generator"
-    return _ROLES[arm.kind]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from clicksmith.evaluation.recommendations import Recommended
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.figures import Figure
+from clicksmith.lift.roles import CEILINGS, real_arms
 from clicksmith.lift.segments import large_enough, segments_of
-from clicksmith.lift.task import TUNED, Arm, Metric, Role, Split, Training, Units
+from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
 from clicksmith.reading.next_items import K, NextItems, popularity_scores
 from clicksmith.reading.sequences import SequenceRows, read_sequences
 from clicksmith.seeds import derive_seed
@@ -30,19 +31,8 @@ NAME = "next_item"
 METRICS = (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}", f"novelty@{K}")
 COVERAGE = f"coverage@{K}"
 TAIL_QUANTILE = 0.25
-
-_ROLES: Mapping[str, Role] = {
-    "none": "control",
-    "same": "same",
-    "tuned": "cheap",
-    "shuffled": "cheap",
-    "real_more": "ceiling",
-    "real_all": "ceiling",
-    "duplicate": "cheap",
-    "oversample_tail": "cheap",
-    "augmentation": "free",
-}
-"""Kinds of arms that sequences have."""
+NO_MORE = "there are no more real training users than the control has"
+UNTUNED = "there is nobody to tune by in the validation split"
 
 
 @dataclass(frozen=True)
@@ -192,26 +182,20 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
         TrainingError: there are no users to train on or to ask, or rows are stale: see `read_sequences`.
     """
     rules = config.lift.next_item
-    wants_more = any(arm.kind in ("real_more", "real_all") for arm in rules.arms.values())
+    wants_more = any(arm.kind in CEILINGS for arm in rules.arms.values())
     # Users that are asked need their histories, whether or not the control trains on them.
     users = max(rules.max_users, rules.max_asked) if not wants_more else rules.max_all_users
     rows = read_sequences(config.sequential, inputs, users, rules.max_asked)
     num_real = min(rules.max_users, rows.train.num_rows)
     popularity = popularity_scores(rows.items)
     tail = took_rare(rows, num_real, popularity)
-    arms, skipped = {}, {}
-    for name, arm in rules.arms.items():
-        if arm.kind in ("real_more", "real_all") and rows.train.num_rows == num_real:
-            skipped[name] = "there are no more real training users than the control has"
-            continue
-        if arm.kind == "oversample_tail" and not tail.any():
-            skipped[name] = "no training user took mostly rare items"
-            continue
-        if arm.kind == TUNED and not len(rows.evaluation["validation"]):
-            skipped[name] = "there is nobody to tune by in the validation split"
-            continue
-        ratio = _ratio(arm, rows.train.num_rows, num_real)
-        arms[name] = Arm(arm.kind, _ROLES[arm.kind], ratio, asked=arm.ratio)
+    num_more = rows.train.num_rows - num_real
+    lacking = {
+        **dict.fromkeys(CEILINGS, "" if num_more else NO_MORE),
+        "oversample_tail": "" if tail.any() else "no training user took mostly rare items",
+        TUNED: "" if len(rows.evaluation["validation"]) else UNTUNED,
+    }
+    arms, skipped = real_arms(rules.arms, num_real, num_more, lacking)
     splits: tuple[Split, Split] = ("test", "validation")
     units = {
         split: units_of(rows.evaluation[split], popularity, config.lift.min_users)
@@ -225,12 +209,6 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
         )
     facts = {"num_steps": config.sequential.num_steps, "num_real_rows": num_real}
     return NextItemTask(config, rows, num_real, tail, arms, skipped, units, facts=facts)
-
-
-def _ratio(arm: ArmConfig, num_users: int, num_real: int) -> float:
-    unseen = num_users - num_real
-    added = {"real_all": unseen, "real_more": min(round(arm.ratio * num_real), unseen)}
-    return added.get(arm.kind, round(arm.ratio * num_real)) / num_real
 
 
 def took_rare(rows: SequenceRows, num_real: int, popularity: NDArray[np.float64]) -> NDArray[np.bool_]:

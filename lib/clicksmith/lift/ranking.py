@@ -18,8 +18,9 @@ from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.lift import figures
-from clicksmith.lift.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare, role_of
+from clicksmith.lift.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare
 from clicksmith.lift.figures import Figure
+from clicksmith.lift.roles import CEILINGS, role_of
 from clicksmith.lift.segments import large_enough, segments_of
 from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
 from clicksmith.reading.examples import ExampleCoder, Examples, Splits, columns_of, read_splits
@@ -229,7 +230,7 @@ def _lacking(arm: ArmConfig, stock: Stock, num_fits: int, untuned: str) -> str:
                 f"the gate published rows of one of {num_fits} fits of generator {arm.generator!r}, which "
                 "cannot tell what another fit would give"
             )
-    if arm.kind in ("real_more", "real_all") and not len(stock.unseen):
+    if arm.kind in CEILINGS and not len(stock.unseen):
         return "there are no more real training rows than the control has"
     return ""
 

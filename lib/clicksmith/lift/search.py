@@ -16,8 +16,9 @@ from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift import figures
 from clicksmith.lift.figures import Figure
+from clicksmith.lift.roles import CEILINGS, real_arms
 from clicksmith.lift.segments import large_enough, segments_of
-from clicksmith.lift.task import TUNED, Arm, Metric, Role, Split, Training, Units
+from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
 from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
 from clicksmith.seeds import derive_seed
 from clicksmith.training import runs
@@ -29,18 +30,8 @@ logger = logging.getLogger(__name__)
 NAME = "search"
 METRICS = (f"ndcg@{K}", f"recall@{K}", "mrr")
 TITLE_WORDS = 4
-
-_ROLES: Mapping[str, Role] = {
-    "none": "control",
-    "same": "same",
-    "tuned": "cheap",
-    "shuffled": "cheap",
-    "real_more": "ceiling",
-    "real_all": "ceiling",
-    "duplicate": "cheap",
-    "titles": "free",
-}
-"""Kinds of arms that pairs have."""
+NO_MORE = "there are no more real training pairs than the control has"
+UNTUNED = "there is no validation query with a product that was taken to tune by"
 
 
 @dataclass(frozen=True)
@@ -186,7 +177,7 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
             `read_pairs`.
     """
     rules, pairs = config.lift.search, inputs["search_pairs"]
-    wants_more = any(arm.kind in ("real_more", "real_all") for arm in rules.arms.values())
+    wants_more = any(arm.kind in CEILINGS for arm in rules.arms.values())
     max_pairs = search.max_pairs if wants_more else rules.max_pairs
     rows = read_pairs(pairs, inputs["items"], inputs["vocabulary"], max_pairs)
     num_real = min(rules.max_pairs, len(rows.train))
@@ -198,7 +189,13 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
             f"{pairs.table.name} version {pairs.version} has no test query with a product that was taken.",
             "Ingest searches with impressions and clicks that share their request_id, or leave search out.",
         )
-    arms, skipped = _arms(rules.arms, rows, num_real, can_tune="validation" in kept)
+    num_more = len(rows.train) - num_real
+    lacking = {
+        **dict.fromkeys(CEILINGS, "" if num_more else NO_MORE),
+        "titles": "" if rows.titles else "no product has a title",
+        TUNED: "" if "validation" in kept else UNTUNED,
+    }
+    arms, skipped = real_arms(rules.arms, num_real, num_more, lacking)
     real, min_units = _real(rows, num_real), config.lift.min_users
     units = {
         split: _units(rows.asked[split], real.queries, queries, min_units) for split, queries in kept.items()
@@ -213,25 +210,6 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     told = f"{facts['num_trained_pairs']:,} of {len(asked):,}"
     logger.info("search: the control is trained on %s test pairs: they are asked again", told)
     return SearchTask(config, search, rows, num_real, kept, arms, skipped, units, facts=facts)
-
-
-def _arms(
-    arms: Mapping[str, ArmConfig], rows: SearchRows, num_real: int, can_tune: bool
-) -> tuple[dict[str, Arm], dict[str, str]]:
-    """What can be measured, with the ratio as it comes out, and what cannot, and why."""
-    found, skipped, unseen = {}, {}, len(rows.train) - num_real
-    for name, arm in arms.items():
-        if arm.kind in ("real_more", "real_all") and not unseen:
-            skipped[name] = "there are no more real training pairs than the control has"
-        elif arm.kind == "titles" and not rows.titles:
-            skipped[name] = "no product has a title"
-        elif arm.kind == TUNED and not can_tune:
-            skipped[name] = "there is no validation query with a product that was taken to tune by"
-        else:
-            wanted = round(arm.ratio * num_real)
-            added = {"real_all": unseen, "real_more": min(wanted, unseen)}.get(arm.kind, wanted)
-            found[name] = Arm(arm.kind, _ROLES[arm.kind], added / max(1, num_real), asked=arm.ratio)
-    return found, skipped
 
 
 def _answerable(pairs: Pairs) -> NDArray[np.int64]:
