@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.arms import Stock, is_rare
-from clicksmith.lift.intervals import POWER, Estimate
+from clicksmith.lift.kinds.arms import Stock, is_rare
+from clicksmith.lift.kinds.ranking import RankingTask, units_of, with_popularity
+from clicksmith.lift.kinds.segments import NUM_CATEGORIES
 from clicksmith.lift.measure import Measured, measure
-from clicksmith.lift.ranking import RankingTask, units_of, with_popularity
-from clicksmith.lift.segments import NUM_CATEGORIES
+from clicksmith.lift.statistics.intervals import POWER, Estimate
 from clicksmith.lift.task import ALL, Arm, Training
 from clicksmith.lift.verdict import Statement, decide
 from clicksmith.reading.examples import Examples, Splits, read_splits

@@ -13,7 +13,7 @@ from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
 from clicksmith.evaluation.bounds import as_found, judged
 from clicksmith.evaluation.compare import compare_tables
-from clicksmith.evaluation.sample import Coding, columns_of
+from clicksmith.evaluation.samples.sample import Coding, columns_of
 
 
 def shop(seed, num_rows=1200):

@@ -8,9 +8,9 @@ import pytest
 from benchmarks import lift
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.fits import Part
-from clicksmith.lift.intervals import estimate
-from clicksmith.lift.ranking import with_popularity
+from clicksmith.lift.kinds.ranking import with_popularity
+from clicksmith.lift.statistics.fits import Part
+from clicksmith.lift.statistics.intervals import estimate
 from clicksmith.reading.examples import read_splits
 from clicksmith.tables import VOCABULARY
 from training.toy_lake import write_examples, write_rows

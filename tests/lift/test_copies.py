@@ -8,9 +8,9 @@ import pytest
 
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.fits import Part
-from clicksmith.lift.intervals import Estimate
 from clicksmith.lift.measure import measure
+from clicksmith.lift.statistics.fits import Part
+from clicksmith.lift.statistics.intervals import Estimate
 from clicksmith.lift.task import Arm, Metric, Split
 from clicksmith.lift.tasks import tasks_of
 from clicksmith.lift.verdict import candidates, choose, decide, has_copies, without_copies

@@ -14,10 +14,10 @@ from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
-from clicksmith.lift.clusters import covariance
+from clicksmith.lift.kinds.ranking import RankingTask, ranking_task
 from clicksmith.lift.measure import Measured, measure
-from clicksmith.lift.ranking import RankingTask, ranking_task
 from clicksmith.lift.rows import metric_rows, verdict_rows
+from clicksmith.lift.statistics.clusters import covariance
 from clicksmith.lift.task import Training, Units, few_units
 from clicksmith.reading.examples import Examples
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY

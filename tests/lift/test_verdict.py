@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from clicksmith.config import ArmConfig
-from clicksmith.lift.fits import Part
-from clicksmith.lift.intervals import Estimate
-from clicksmith.lift.roles import role_of
+from clicksmith.lift.kinds.roles import role_of
+from clicksmith.lift.statistics.fits import Part
+from clicksmith.lift.statistics.intervals import Estimate
 from clicksmith.lift.task import Arm, Metric
 from clicksmith.lift.verdict import Gain, Verdict, choose, confirm, decide
 

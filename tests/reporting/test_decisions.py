@@ -14,8 +14,8 @@ import pytest
 import toy_report
 import write_report
 from clicksmith.config import ArmConfig, Config, load_config
+from clicksmith.lift.kinds.segments import segments_of
 from clicksmith.lift.rows import verdict_rows
-from clicksmith.lift.segments import segments_of
 from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
 from clicksmith.reporting import decisions, remedies, statements, words

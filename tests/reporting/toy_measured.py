@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.lift.clusters import Covariance
-from clicksmith.lift.comparison import Comparison
-from clicksmith.lift.figures import Figure
 from clicksmith.lift.measure import Measured
+from clicksmith.lift.statistics.clusters import Covariance
+from clicksmith.lift.statistics.comparison import Comparison
+from clicksmith.lift.statistics.figures import Figure
 from clicksmith.lift.task import Arm, Metric, Split, Training, Units
 from clicksmith.lift.verdict import Verdict, decide
 

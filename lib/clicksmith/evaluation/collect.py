@@ -15,7 +15,7 @@ from clicksmith.evaluation import compare, gate
 from clicksmith.evaluation.figures import Figures
 from clicksmith.evaluation.provenance import require_current
 from clicksmith.evaluation.rows import Metric
-from clicksmith.evaluation.sample import Coding
+from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.commit import commit, read

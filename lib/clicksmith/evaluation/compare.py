@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from clicksmith.errors import ContractError
-from clicksmith.evaluation import fidelity, figures
+from clicksmith.evaluation import figures
 from clicksmith.evaluation.figures import Figures
+from clicksmith.evaluation.quality import fidelity
 from clicksmith.evaluation.rows import Metric
-from clicksmith.evaluation.sample import Coding, Sample, columns_of
-from clicksmith.evaluation.space import Space
+from clicksmith.evaluation.samples.sample import Coding, Sample, columns_of
+from clicksmith.evaluation.samples.space import Space
 from clicksmith.seeds import hash_buckets
 from clicksmith.tables import Column
 

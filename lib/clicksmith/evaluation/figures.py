@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, two_sample, utility
-from clicksmith.evaluation.sample import Coding, Sample
-from clicksmith.evaluation.space import Space, nearest_distances, nearest_neighbours
-from clicksmith.evaluation.spread import Names, Similarity
+from clicksmith.evaluation.quality import attack, diversity, fidelity, privacy, triples, two_sample, utility
+from clicksmith.evaluation.samples.sample import Coding, Sample
+from clicksmith.evaluation.samples.space import Space, nearest_distances, nearest_neighbours
+from clicksmith.evaluation.samples.spread import Names, Similarity
 from clicksmith.seeds import derive_seed
 
 NUM_QUERIES = 2_000

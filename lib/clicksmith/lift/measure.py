@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 
 from clicksmith.config import Config, RayConfig
 from clicksmith.lakehouse import storage
-from clicksmith.lift.comparison import Comparison, compare
-from clicksmith.lift.intervals import Estimate
+from clicksmith.lift.statistics.comparison import Comparison, compare
+from clicksmith.lift.statistics.intervals import Estimate
 from clicksmith.lift.task import ALL, Split, Task, Training, few_units
 from clicksmith.lift.verdict import Verdict, candidates, choose, decide
 from clicksmith.training.engine.cluster import connect

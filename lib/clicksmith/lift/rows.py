@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.lift.inputs import JOB
-from clicksmith.lift.intervals import Estimate, holm, told_apart
 from clicksmith.lift.measure import Measured
+from clicksmith.lift.statistics.intervals import Estimate, holm, told_apart
 from clicksmith.lift.task import ALL, control_of, kind_of
 from clicksmith.lift.verdict import Verdict
 from clicksmith.reporting.words import join_words

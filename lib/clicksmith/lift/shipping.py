@@ -11,12 +11,12 @@ import pyarrow as pa
 from clicksmith.config import Config, SearchConfig, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lift.arms import Stock, added_rows, chosen_rows, is_rare
 from clicksmith.lift.decided import Decided, decided
 from clicksmith.lift.inputs import inputs_of
-from clicksmith.lift.next_item import settings_of, took_rare, training_rows
-from clicksmith.lift.ranking import generated_rows, with_popularity
-from clicksmith.lift.search import training_pairs
+from clicksmith.lift.kinds.arms import Stock, added_rows, chosen_rows, is_rare
+from clicksmith.lift.kinds.next_item import settings_of, took_rare, training_rows
+from clicksmith.lift.kinds.ranking import generated_rows, with_popularity
+from clicksmith.lift.kinds.search import training_pairs
 from clicksmith.reading.examples import Examples, Splits
 from clicksmith.reading.next_items import popularity_scores
 from clicksmith.reading.pairs import Pairs, SearchRows

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.lift.figures import Figure
+from clicksmith.lift.statistics.figures import Figure
 
 Split = Literal["validation", "test"]
 Role = Literal["control", "same", "ceiling", "cheap", "free", "generator"]

@@ -7,9 +7,9 @@ from dataclasses import replace
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift.inputs import published
-from clicksmith.lift.next_item import next_item_task
-from clicksmith.lift.ranking import ranking_task
-from clicksmith.lift.search import search_task
+from clicksmith.lift.kinds.next_item import next_item_task
+from clicksmith.lift.kinds.ranking import ranking_task
+from clicksmith.lift.kinds.search import search_task
 from clicksmith.lift.task import Task
 from clicksmith.lift.verdict import without_copies
 from clicksmith.reading.pairs import why_no_search

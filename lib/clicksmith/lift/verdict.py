@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from clicksmith.lift.intervals import LEVEL, Estimate, estimate, holm, simultaneous
+from clicksmith.lift.statistics.intervals import LEVEL, Estimate, estimate, holm, simultaneous
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
 from clicksmith.reporting.statements import COPIES, reason_words, unmet
 

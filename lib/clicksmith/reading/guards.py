@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.errors import TrainingError
-from clicksmith.evaluation import ranking
+from clicksmith.evaluation.metrics import ranking
 from clicksmith.lakehouse.catalog import Snapshot
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.evaluation import relevance
+from clicksmith.evaluation.metrics import relevance
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.reading.guards import require_same_run
 from clicksmith.reading.snapshot import data_files, load_table, read_file
