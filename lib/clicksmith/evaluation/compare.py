@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import figures
-from clicksmith.evaluation.figures import Figures
-from clicksmith.evaluation.quality import fidelity
+from clicksmith.evaluation.figures import Figures, Taught
+from clicksmith.evaluation.quality import fidelity, utility
 from clicksmith.evaluation.rows import Metric
 from clicksmith.evaluation.samples.sample import Coding, Sample, columns_of
 from clicksmith.evaluation.samples.space import Space
-from clicksmith.seeds import hash_buckets
+from clicksmith.seeds import derive_seed, hash_buckets
 from clicksmith.tables import Column
 
 MIN_ROWS = 50
@@ -95,13 +95,30 @@ class Measure:
         """Rates of labels in all rows that there are: a rare label is in few rows of a smaller sample."""
         return figures.label_figures(self.coding, sides.train, rows, self.rates or self.labels)
 
-    def utility(self, sides: Sides, sample: Sample) -> Figures:
+    def taught(self, sides: Sides, sample: Sample) -> Taught:
         """What a sample teaches about the labels of the holdout rows."""
-        grouped = self.coding.grouped(sample), self.coding.grouped(sides.holdout)
-        return figures.utility_figures(self.coding, *grouped, self.labels, self.left_out, self.seed)
+        grouped, seed = self.coding.grouped(sample), derive_seed(self.seed, "utility")
+        test = self.coding.grouped(sides.holdout)
+        return {
+            label: utility.trained_auc(self.coding, grouped, test, label, self.left_out, seed)
+            for label in self.labels
+        }
 
 
-def real_figures(measure: Measure, sides: Sides) -> Figures:
+@dataclass(frozen=True)
+class Ceilings:
+    """What real rows reach in the place of synthetic ones.
+
+    Attributes:
+        figures: of them.
+        taught: by training rows.
+    """
+
+    figures: Figures
+    taught: Taught
+
+
+def real_figures(measure: Measure, sides: Sides) -> Ceilings:
     """The ceilings: holdout rows in the place of synthetic ones.
 
     For distances and attacks one half of the holdout users is judged against the other. Where holdout rows
@@ -109,15 +126,17 @@ def real_figures(measure: Measure, sides: Sides) -> Figures:
     """
     standing_in, others_held_out = sides.holdout.halves()
     others = Space.fit(sides.train), standing_in, sides.train, others_held_out
-    return {
+    taught = measure.taught(sides, sides.train.head(sides.size))
+    found = {
         **measure.similarity(sides, sides.holdout.head(sides.size)),
         **measure.told_apart(sides.holdout.head(sides.size), sides.train.head(sides.size)),
         **measure.label_rates(sides, sides.holdout),
         **figures.distance_figures(*others, measure.seed),
         **figures.attack_figures(*others),
         **figures.user_attack_figures(*others),
-        **measure.utility(sides, sides.train.head(sides.size)),
+        **figures.utility_figures(taught, sides.holdout),
     }
+    return Ceilings(found, taught)
 
 
 def compare(
@@ -125,7 +144,7 @@ def compare(
     measure: Measure,
     sides: Sides,
     synthetic: Sample,
-    ceilings: Figures,
+    ceilings: Ceilings,
     card_metrics: Mapping[str, float] | None = None,
 ) -> list[Metric]:
     """The rows of gold.evaluation_metrics of one generator.
@@ -140,6 +159,7 @@ def compare(
     """
     sample = synthetic.head(sides.size)
     everything = Space.fit(sides.train), synthetic, sides.train, sides.holdout
+    taught = measure.taught(sides, sample)
     found = {
         **measure.similarity(sides, sample),
         **measure.told_apart(sides.holdout.head(sides.size), sample),
@@ -147,7 +167,8 @@ def compare(
         **figures.distance_figures(*everything, measure.seed),
         **figures.attack_figures(*everything),
         **figures.user_attack_figures(*everything),
-        **measure.utility(sides, sample),
+        **figures.utility_figures(taught, sides.holdout),
+        **figures.loss_figures(ceilings.taught, taught, sides.holdout),
         **figures.likelihood_figures(card_metrics or {}),
     }
     metrics = []
@@ -156,7 +177,7 @@ def compare(
         metrics.append(Metric("holdout.users", "all", generator, held_out.num_users, held_out.num_rows))
     for (metric, slice_name), figure in found.items():
         # An entropy ratio of a column that is constant in the training sample has none, for instance.
-        real = ceilings.get((metric, slice_name))
+        real = ceilings.figures.get((metric, slice_name))
         ceiling = None if real is None or math.isnan(real.value) else real.value
         low, high = figure.ci_low, figure.ci_high
         metrics.append(Metric(metric, slice_name, generator, figure.value, sides.size, low, high, ceiling))

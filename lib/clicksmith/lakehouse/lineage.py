@@ -27,7 +27,7 @@ REVISIONS: Mapping[str, int] = {
     "build_training_set": 4,
     "train_generator": 2,
     "synthesize_samples": 1,
-    "evaluate_synthetic": 6,
+    "evaluate_synthetic": 7,
     "publish_samples": 1,
     "train_recommender": 3,
     "score_candidates": 1,

@@ -14,7 +14,7 @@ from clicksmith.evaluation.samples.space import Space
 
 def test_plain_attack_by_hand():
     # Members at 0 and 2, others at 1 and 2: of 4 pairs the member is nearer in 2 and ties in 1.
-    assert attack.membership_auc(np.array([0, 2]), np.array([1, 2])) == 2.5 / 4
+    assert attack.attack_area(np.array([0, -2]), np.array([-1, -2]))[0] == 2.5 / 4
 
 
 def test_density_scores_by_hand():
@@ -26,19 +26,21 @@ def test_the_reference_corrects_for_dense_regions():
     # Two members in a sparse region, two others in a dense one, where any row has a near neighbour.
     to_synthetic, to_reference = np.array([2, 2, 1, 1]), np.array([10, 9, 1, 1])
     scores = attack.density_scores(to_synthetic, to_reference)
-    assert attack.membership_auc(to_synthetic[:2], to_synthetic[2:]) == 0.0
-    assert attack.attack_auc(scores[:2], scores[2:]) == 1.0
+    assert attack.attack_area(-to_synthetic[:2], -to_synthetic[2:])[0] == 0.0
+    assert attack.attack_area(scores[:2], scores[2:])[0] == 1.0
 
 
-def test_true_positive_rate_by_hand():
+def test_found_members_by_hand():
     others = np.arange(100.0)
     # One of 100 may be accused, 99: the threshold is 98, which 99 and 100 exceed.
-    assert attack.true_positive_rate(np.array([97.0, 98.0, 99.0, 100.0]), others) == 2 / 4
+    found = attack.found_members(np.array([97.0, 98.0, 99.0, 100.0]), others)
+    assert found.tolist() == [False, False, True, True]
     # A tenth: 90 to 99; the threshold is 89.
-    assert attack.true_positive_rate(np.array([89.0, 90.0]), others, 0.1) == 1 / 2
+    assert attack.found_members(np.array([89.0, 90.0]), others, 0.1).tolist() == [False, True]
     # With fewer than 100 others nobody may be accused wrongly, and ties accuse nobody.
-    assert attack.true_positive_rate(np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0])) == 1 / 3
-    assert attack.true_positive_rate(np.array([5.0, 5.0]), np.full(500, 5.0)) == 0.0
+    found = attack.found_members(np.array([1.0, 2.0, 3.0]), np.array([2.0, 0.0]))
+    assert found.tolist() == [False, False, True]
+    assert not attack.found_members(np.array([5.0, 5.0]), np.full(500, 5.0)).any()
 
 
 scores = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=300).map(np.array)
@@ -47,8 +49,9 @@ scores = st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=300).map(n
 @settings(max_examples=60, deadline=None)
 @given(scores, scores, st.floats(0.001, 0.9))
 def test_no_more_of_the_others_are_accused_than_allowed(members, others, rate):
-    assert attack.true_positive_rate(others, others, rate) <= rate
-    assert attack.attack_auc(members, others) == pytest.approx(1 - attack.attack_auc(others, members))
+    assert attack.found_members(others, others, rate).mean() <= rate
+    area, low, high = attack.attack_area(members, others)
+    assert (1 - area, 1 - high, 1 - low) == pytest.approx(attack.attack_area(others, members))
 
 
 def population(seed, num_rows=2000):
@@ -200,3 +203,28 @@ def test_too_few_users_and_unknown_ones_are_not_attacked():
     found = figures.user_attack_figures(Space.fit(train), train, train, holdout)
     assert math.isnan(found["privacy.user_auc", "all"].value)
     assert figures.user_attack_figures(Space.fit(train), train, sample_of(shown), holdout) == {}
+
+
+def test_an_attack_s_interval_knows_that_rows_of_a_user_come_together():
+    """Each row twice: as of one user, the interval is that of half as many rows; as of two, too narrow."""
+    rng = np.random.default_rng(1)
+    members, others = rng.normal(size=400), rng.normal(0.2, 1, size=400)
+    once = attack.attack_area(members, others)
+    both = members.repeat(2), others.repeat(2)
+    users = np.arange(400).repeat(2), 400 + np.arange(400).repeat(2)
+    assert attack.attack_area(*both, users) == pytest.approx(once)
+    _, low, high = attack.attack_area(*both)
+    assert high - low == pytest.approx((once[2] - once[1]) / 2**0.5, rel=0.01)
+
+
+def test_rows_found_of_few_users_tell_little(sides):
+    """All copies are of three users: of other users it might be none, or many."""
+    train, holdout, fresh = sides
+    users = np.arange(train.num_rows) // 20
+    shown = Sample(train.names, train.is_categorical, train.values, users)
+    unseen = Sample(holdout.names, holdout.is_categorical, holdout.values, 1000 + users)
+    planted = Sample(
+        train.names, train.is_categorical, np.concatenate([train.values[:60], fresh.values[60:]])
+    )
+    alone, together = (attacked(planted, *pair)["domias_tpr"] for pair in ((train, holdout), (shown, unseen)))
+    assert together.ci_low < alone.ci_low < alone.ci_high < together.ci_high

@@ -199,11 +199,6 @@ def test_the_interval_of_the_ratio_by_hand():
     assert privacy.nndr_interval(*copies, seed=1) == (0.0, 0.0)
 
 
-def test_wilson_interval_by_hand():
-    # 0 of 10 at z = 1.96: from 0 to z^2 / (n + z^2).
-    assert privacy.share_interval(0.0, 10) == (0.0, pytest.approx(1.96**2 / (10 + 1.96**2)))
-
-
 def test_items_of_a_large_catalogue_differ():
     """A row that keeps all of a training row but its item is no copy, and lies one column away."""
     items = [f"i{number}" for number in range(600)]

@@ -1,23 +1,11 @@
-"""The two-sample test: areas by hand, users in one fold, intervals of users."""
+"""The two-sample test: users in one fold, intervals of users."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from clicksmith.evaluation.metrics.ranking import auc
-from clicksmith.evaluation.quality.two_sample import c2st_auc, placements, user_folds
+from clicksmith.evaluation.quality.two_sample import c2st_auc, user_folds
 from clicksmith.evaluation.samples.sample import Coding, Sample, columns_of
-
-
-def test_placements_by_hand_and_their_mean_is_the_auc() -> None:
-    scores = np.array([0.1, 0.5, 0.5, 0.9, 0.3])
-    is_other = np.array([False, False, True, True, True])
-    # Real .1 lies below all three others; real .5 below one and beside one: (1 + 1/2) / 3. Other .5 lies
-    # above one of two and beside one: 3/4; .9 above both; .3 above one.
-    placed = placements(scores, is_other)
-    assert placed.tolist() == pytest.approx([1.0, 1.5 / 3, 3 / 4, 1.0, 1 / 2])
-    area = auc(scores, is_other)
-    assert placed[is_other].mean() == pytest.approx(area) == pytest.approx(placed[~is_other].mean())
 
 
 def rows_of(values: np.ndarray, users: np.ndarray | None = None) -> Sample:

@@ -33,7 +33,11 @@ def coded(real, *others):
 
 
 def area(coding, rows, test, label="label_purchase", left_out=("label_click",)):
-    return utility.trained_auc(coding, rows, test, label, left_out, seed=1)
+    return utility.trained_auc(coding, rows, test, label, left_out, seed=1)[0]
+
+
+def taught(coding, rows, test, labels):
+    return {label: utility.trained_auc(coding, rows, test, label, labels, seed=1) for label in labels}
 
 
 def test_labels_are_true_for_the_rarer_value():
@@ -89,17 +93,34 @@ def test_one_class_teaches_nothing_and_without_both_in_the_test_there_is_no_figu
 def test_figures_come_by_label_with_their_mean():
     coding, train, test = coded(shop(1, 300), shop(2, 300))
     labels = ("label_click", "label_purchase")
-    found = figures.utility_figures(coding, train, test, labels, labels, seed=1)
+    known = taught(coding, train, test, labels)
+    found = figures.utility_figures(known, test)
     assert set(found) == {("utility.trained_auc", name) for name in (*labels, "all")}
     values = [found["utility.trained_auc", name].value for name in labels]
     whole = found["utility.trained_auc", "all"]
     assert whole.value == pytest.approx(sum(values) / 2)
-    ends = [
-        (found["utility.trained_auc", name].ci_low, found["utility.trained_auc", name].ci_high)
-        for name in labels
-    ]
-    assert (whole.ci_low, whole.ci_high) == pytest.approx(np.mean(ends, axis=0)), "the gate judges its end"
-    assert figures.utility_figures(coding, train, test, (), (), seed=1) == {}
+    # Both labels are one: so are their areas, and the mean strays as far as either.
+    alone = found["utility.trained_auc", "label_click"]
+    assert (whole.ci_low, whole.ci_high) == pytest.approx((alone.ci_low, alone.ci_high))
+    assert figures.utility_figures({}, test) == figures.loss_figures({}, {}, test) == {}
+
+
+def test_what_is_lost_is_judged_on_the_same_rows():
+    """Trees of other real rows rank the test rows nearly alike: their difference strays less than either."""
+    coding, train, again, shuffled, test = coded(shop(1), shop(4), shop(3, learnable=False), shop(2, 500))
+    name = "label_purchase"
+    by_real, by_again, by_shuffled = (
+        {name: utility.trained_auc(coding, rows, test, name, ("label_click",), seed=1)}
+        for rows in (train, again, shuffled)
+    )
+    own = figures.utility_figures(by_again, test)["utility.trained_auc", "all"]
+    lost = figures.loss_figures(by_real, by_again, test)["utility.auc_loss", "all"]
+    assert lost.value == pytest.approx(by_real[name][0] - by_again[name][0])
+    assert lost.ci_low < 0 < lost.ci_high and lost.ci_high - lost.ci_low < 0.7 * (own.ci_high - own.ci_low)
+    nothing = figures.loss_figures(by_real, by_real, test)["utility.auc_loss", "all"]
+    assert (nothing.value, nothing.ci_low, nothing.ci_high) == (0.0, 0.0, 0.0)
+    much = figures.loss_figures(by_real, by_shuffled, test)["utility.auc_loss", "all"]
+    assert much.ci_low > 0.2 and much.value == pytest.approx(by_real[name][0] - 0.5, abs=0.06)
 
 
 def test_the_mean_of_no_known_figure_is_unknown_and_has_no_interval():
@@ -107,6 +128,7 @@ def test_the_mean_of_no_known_figure_is_unknown_and_has_no_interval():
     never = pa.array([False] * 200)
     test = train.set_column(2, "label_click", never).set_column(3, "label_purchase", never)
     coding, train, test = coded(train, test)
-    labels = ("label_click", "label_purchase")
-    whole = figures.utility_figures(coding, train, test, labels, labels, seed=1)["utility.trained_auc", "all"]
-    assert math.isnan(whole.value) and whole.ci_low is None
+    known = taught(coding, train, test, ("label_click", "label_purchase"))
+    for found in (figures.utility_figures(known, test), figures.loss_figures(known, known, test)):
+        whole = next(figure for (_, name), figure in found.items() if name == "all")
+        assert math.isnan(whole.value) and whole.ci_low is None

@@ -57,7 +57,7 @@ def test_the_ceilings_of_four_unequal_held_out_users_are_measured() -> None:
     holdout, train = rows_of([5, 30, 25, 40], 1), rows_of([10] * 40, 2)
     edges = {name: np.array([1.0, 2.0]) for name in "xyz"}
     sides = Sides.of("gan", train, holdout, 100, 100)
-    found = real_figures(Measure(Coding(tuple(columns), {}, edges), seed=0), sides)
+    found = real_figures(Measure(Coding(tuple(columns), {}, edges), seed=0), sides).figures
     assert 0 <= found["privacy.domias_auc", "all"].value <= 1
     with pytest.raises(ContractError, match="rows of 3 held-out users: at least 4"):
         Sides.of("gan", train, rows_of([30, 30, 40]), 100, 100)

@@ -1,5 +1,6 @@
 """Intervals of figures of two samples: pulls by hand and by leaving rows out, and how often they cover."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from clicksmith.evaluation.quality import diversity, fidelity, privacy, triples
+from clicksmith.evaluation.samples import spread
 from clicksmith.evaluation.samples.sample import Coding, Sample, columns_of
 from clicksmith.evaluation.samples.space import Space, nearest_neighbours
 from clicksmith.evaluation.samples.spread import MeanPull, Pull, Similarity, mean_variance, tables
@@ -166,3 +168,31 @@ def test_intervals_cover_the_distance_ratio_of_other_generated_rows() -> None:
         ends = privacy.nndr_interval(to_train, to_holdout, seed=6)
         found.append((privacy.nndr_ratio(to_train, to_holdout), *ends))
     assert 0.90 < coverage(found) < 0.99
+
+
+def test_wilson_interval_by_hand():
+    # 0 of 10 at z = 1.96: from 0 to z^2 / (n + z^2).
+    assert spread.wilson(0.0, 10) == (0.0, pytest.approx(1.96**2 / (10 + 1.96**2)))
+
+
+def test_a_share_of_users_by_hand():
+    """Of 100 rows 30 hit: as of 99, each of its own. Ten users whose ten rows are alike: as of 9."""
+    hits = np.arange(100) < 30
+    assert spread.share(hits, None)[1:] == pytest.approx(spread.wilson(0.3, 99))
+    assert spread.share(hits, np.arange(100) // 10) == pytest.approx((0.3, *spread.wilson(0.3, 9)))
+    # Users who are alike in all tell no more than their rows do.
+    assert spread.share(hits, np.arange(100) % 10)[1:] == spread.wilson(0.3, 100)
+    assert spread.share(hits[50:], np.arange(50) // 10)[1:] == spread.wilson(0.0, 5), (
+        "none hits: of five users"
+    )
+    assert spread.share(hits[20:40], np.zeros(20, np.int64))[1:] == spread.wilson(0.5, 1.0)
+
+
+def test_an_area_by_hand():
+    """Positives .9 and .3 beat both negatives and one; negatives .5 and .1 are beaten by one and by both."""
+    scores, labels = np.array([0.9, 0.3, 0.5, 0.1]), np.array([True, True, False, False])
+    # Influences of 1/8 to either side: 4/3 x 4 x 1/64.
+    assert spread.area(scores, labels, None) == pytest.approx((0.75, 0.75 - 1.96 * (1 / 12) ** 0.5, 1.0))
+    # The users' influences add up to nothing: neither moves it.
+    assert spread.area(scores, labels, np.array([0, 0, 1, 1]))[1:] == pytest.approx((0.75, 0.75))
+    assert math.isnan(spread.area(scores, np.ones(4, bool), None)[0])

@@ -13,7 +13,7 @@ do not see single rows.
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.evaluation.metrics.ranking import auc
+from clicksmith.evaluation.samples import spread
 
 FALSE_POSITIVE_RATE = 0.01
 ENOUGH_USERS = 100
@@ -22,16 +22,6 @@ CHANCE = 0.01
 """How often the rows of an honest generator exceed `chance_rate`."""
 REFERENCE_NEIGHBOUR = 5
 """Which of the nearest reference rows tells the population's density."""
-
-
-def membership_auc(of_members: NDArray[np.int64], of_others: NDArray[np.int64]) -> float:
-    """AUC of the plain attack; .5 is ideal.
-
-    Args:
-        of_members: distance of each training row to its nearest synthetic row, shape (N,).
-        of_others: the same of real rows that were not trained on, shape (M,).
-    """
-    return attack_auc(-of_members.astype(np.float64), -of_others.astype(np.float64))
 
 
 def density_scores(to_synthetic: NDArray[np.int64], to_reference: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -49,21 +39,33 @@ def density_scores(to_synthetic: NDArray[np.int64], to_reference: NDArray[np.int
     return np.asarray(np.log(to_reference + 1.0) - np.log(to_synthetic + 1.0))
 
 
-def attack_auc(members: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """P(a member's score > another's) + ½ P(equal), over scores of shapes (N,) and (M,)."""
+def attack_area(
+    members: NDArray[np.floating],
+    others: NDArray[np.floating],
+    users: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None] = (None, None),
+) -> tuple[float, float, float]:
+    """P(a member's score > another's) + ½ P(equal), and its 95 % interval, of other users; .5 is ideal.
+
+    Args:
+        members: scores of training rows, shape (N,): of the plain attack, how near a synthetic row lies.
+        others: the same of real rows that were not trained on, shape (M,).
+        users: of either side whose each row is; None: each row stands for itself.
+    """
     is_member = np.repeat([True, False], [len(members), len(others)])
-    return auc(np.concatenate([members, others]), is_member)
+    of_members, of_others = users
+    owners = None if of_members is None or of_others is None else np.concatenate([of_members, of_others])
+    return spread.area(np.concatenate([members, others]), is_member, owners)
 
 
-def true_positive_rate(
+def found_members(
     members: NDArray[np.float64],
     others: NDArray[np.float64],
     false_positive_rate: float = FALSE_POSITIVE_RATE,
-) -> float:
-    """Share of members found by an attack that accuses at most so large a share of the others.
+) -> NDArray[np.bool_]:
+    """Which members are found, shape (N,), by an attack that accuses at most so large a share of the others.
 
     An AUC hides a generator that copies a few rows; this does not (Carlini et al. 2022, arXiv 2112.03570).
-    Without any leak it equals the false-positive rate.
+    Without any leak their share equals the false-positive rate.
 
     Args:
         members: scores of training rows, shape (N,).
@@ -72,7 +74,7 @@ def true_positive_rate(
     """
     allowed = int(false_positive_rate * len(others))
     threshold = np.sort(others)[::-1][allowed]
-    return float((members > threshold).mean())
+    return np.asarray(members > threshold)
 
 
 def chance_rate(num_users: int) -> float:

@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.evaluation.quality.privacy import share_interval
 from clicksmith.evaluation.samples import spread
 from clicksmith.evaluation.samples.sample import Coding, Sample
 
@@ -112,16 +111,6 @@ def correlation(a: Floats, b: Floats) -> tuple[float, Floats]:
     return rho, pull
 
 
-def auc_interval(area: float, num_positive: int, num_negative: int) -> tuple[float, float]:
-    """A 95 % interval of an AUC (Hanley and McNeil 1982)."""
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = (
-        area * (1 - area) + (num_positive - 1) * (q1 - area**2) + (num_negative - 1) * (q2 - area**2)
-    ) / (num_positive * num_negative)
-    half = 1.96 * float(np.sqrt(max(variance, 0.0)))
-    return max(area - half, 0.0), min(area + half, 1.0)
-
-
 def label_ratio(
     real: NDArray[np.bool_],
     other: NDArray[np.bool_],
@@ -157,7 +146,7 @@ def label_ratio(
         lacking = shares.index(0.0)
         owners = users[lacking]
         size = len(sides[lacking]) if owners is None else len(np.unique(owners))
-        return 0.0, 0.0, min(1.0, share_interval(0.0, size)[1] / max(shares) * reach)
+        return 0.0, 0.0, min(1.0, spread.wilson(0.0, size)[1] / max(shares) * reach)
     ratio = min(shares) / max(shares)
     return ratio, ratio / reach, min(1.0, ratio * reach)
 

@@ -84,11 +84,3 @@ def _ratio_of_quantiles(
 def identical_share(rows: Sample, train: Sample) -> float:
     """Share of rows that equal a training row in every column."""
     return float(np.isin(row_keys(rows), row_keys(train)).mean())
-
-
-def share_interval(share: float, num_rows: int) -> tuple[float, float]:
-    """A 95 % interval of a share (Wilson 1927)."""
-    z, n = 1.96, num_rows
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return max(centre - half, 0.0), min(centre + half, 1.0)

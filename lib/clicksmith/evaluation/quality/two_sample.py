@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from clicksmith.evaluation.metrics.ranking import auc_influence
 from clicksmith.evaluation.samples.sample import Sample
 from clicksmith.evaluation.samples.spread import Pull
 from clicksmith.evaluation.samples.trees import tree_inputs, tree_scores
@@ -33,27 +34,17 @@ def c2st_auc(real: Sample, other: Sample, seed: int) -> tuple[float, Pull]:
         shown = fold != held_out
         return tree_scores(rows[shown], is_other[shown], rows[~shown], real.is_categorical, seed)
 
-    placed = np.empty(len(rows))
+    areas, influence = np.empty(num_folds), np.empty(len(rows))
     with ThreadPoolExecutor(_NUM_THREADS) as threads:  # folds side by side, one thread each
         for held_out, found in enumerate(threads.map(scores, range(num_folds))):
             tested = fold == held_out
-            placed[tested] = placements(found, is_other[tested])
-    return _mean_area(placed, fold, is_other)
-
-
-def placements(scores: NDArray[np.float64], is_other: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Of each row the share of the other side's rows that it is on the right side of, ties counting half.
-
-    Their mean over either side is the AUC (DeLong et al. 1988).
-    """
-    placed = np.empty(len(scores))
-    for side in (False, True):
-        rivals = np.sort(scores[is_other != side])
-        own = scores[is_other == side]
-        twice = np.searchsorted(rivals, own, "left") + np.searchsorted(rivals, own, "right")
-        below = twice / (2 * len(rivals))
-        placed[is_other == side] = below if side else 1.0 - below
-    return placed
+            areas[held_out], influence[tested] = auc_influence(found, is_other[tested])
+    # Trees of other rows would be others, and all folds' trees share most of theirs: beside 1/K of the
+    # variance of a fold's area, for its tested rows, stands 1/(K - 1), its tested over its training rows, for
+    # the trees (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003).
+    trees = np.sqrt(1 + num_folds / max(num_folds - 1, 1)) / num_folds
+    of_sides = (trees * influence[side] * side.sum() for side in (~is_other, is_other))
+    return float(areas.mean()), Pull(*of_sides)
 
 
 def user_folds(sample: Sample, random: np.random.Generator, num_folds: int = NUM_FOLDS) -> NDArray[np.int64]:
@@ -65,23 +56,3 @@ def user_folds(sample: Sample, random: np.random.Generator, num_folds: int = NUM
     middle[order] = np.cumsum(sizes[order]) - sizes[order] / 2
     fold = (middle * num_folds / sample.num_rows).astype(np.int64)
     return np.asarray(np.unique(fold, return_inverse=True)[1][user], dtype=np.int64)
-
-
-def _mean_area(
-    placed: NDArray[np.float64], fold: NDArray[np.int64], is_other: NDArray[np.bool_]
-) -> tuple[float, Pull]:
-    """The mean of the folds' areas, and the pulls of the real and the other rows.
-
-    Trees of other rows would be others, and all folds' trees share most of theirs: beside 1/K of the variance
-    of a fold's area, for its tested rows, stands 1/(K - 1), its tested over its training rows, for the trees
-    (Nadeau and Bengio, "Inference for the generalization error", Machine Learning 52, 2003).
-    """
-    areas = np.bincount(fold[is_other], placed[is_other]) / np.bincount(fold[is_other])
-    num_folds = len(areas)
-    trees = np.sqrt(1 + num_folds / max(num_folds - 1, 1))
-    pulls = []
-    for side in (~is_other, is_other):
-        num_rows = np.bincount(fold[side])
-        weight = trees * num_rows.sum() / (num_folds * num_rows)
-        pulls.append(weight[fold[side]] * (placed[side] - areas[fold[side]]))
-    return float(areas.mean()), Pull(*pulls)

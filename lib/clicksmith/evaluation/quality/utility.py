@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.errors import ContractError
-from clicksmith.evaluation.metrics.ranking import auc
+from clicksmith.evaluation.metrics.ranking import auc_influence
 from clicksmith.evaluation.samples.sample import MISSING, Coding, Sample
 from clicksmith.evaluation.samples.trees import tree_inputs, tree_scores
 
@@ -34,7 +34,7 @@ def label_values(coding: Coding, sample: Sample, label: str) -> NDArray[np.bool_
 
 def trained_auc(
     coding: Coding, rows: Sample, test: Sample, label: str, left_out: Collection[str], seed: int
-) -> float:
+) -> tuple[float, NDArray[np.float64]]:
     """AUC on `test` of boosted trees that learnt to predict a label from `rows`.
 
     Args:
@@ -46,7 +46,8 @@ def trained_auc(
         seed: of the trees.
 
     Returns:
-        The AUC; .5 where `rows` hold one class only, NaN where `test` does.
+        The AUC, .5 where `rows` hold one class only, NaN where `test` does; and by how much each row of
+        `test` moves it, shape (N,).
     """
     features = np.array([name != label and name not in left_out for name in rows.names])
     matrix, queries = tree_inputs(rows, test)
@@ -57,4 +58,4 @@ def trained_auc(
         rows.is_categorical[features],
         seed,
     )
-    return auc(scores, label_values(coding, test, label))
+    return auc_influence(scores, label_values(coding, test, label))

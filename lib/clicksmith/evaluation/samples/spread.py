@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from clicksmith.evaluation.metrics.ranking import auc_influence
 from clicksmith.evaluation.samples.sample import Sample
 
 Z = 1.96
@@ -71,6 +72,55 @@ def mean_variance(pulls: Floats, users: NDArray[np.int64] | None) -> float:
     if len(sums) < 2:
         return float("inf")
     return float(len(sums) / (len(sums) - 1) * (sums**2).sum() / len(pulls) ** 2)
+
+
+def area(
+    scores: Floats, labels: NDArray[np.bool_], users: NDArray[np.int64] | None
+) -> tuple[float, float, float]:
+    """The area under the ROC curve and its 95 % interval, where whole users are drawn (Obuchowski 1997).
+
+    Args:
+        scores: shape (N,).
+        labels: shape (N,).
+        users: whose each row is, shape (N,); None: each row stands for itself.
+
+    Returns:
+        NaN where a class is missing.
+    """
+    value, influence = auc_influence(scores, labels)
+    return value, *around(value, influence, users)
+
+
+def around(
+    value: float,
+    influence: Floats,
+    users: NDArray[np.int64] | None,
+    lowest: float = 0.0,
+) -> tuple[float, float]:
+    """The 95 % interval of a figure of at most 1, from by how much each row moves it, shape (N,)."""
+    half = Z * float(np.sqrt(mean_variance(influence * len(influence), users)))
+    return max(value - half, lowest), min(value + half, 1.0)
+
+
+def share(hits: NDArray[np.bool_], users: NDArray[np.int64] | None) -> tuple[float, float, float]:
+    """The share of rows that hit, shape (N,), and its 95 % interval, where whole users are drawn.
+
+    That of Wilson (1927) for as many rows of their own as would tell as much; where all rows are alike, that
+    says nothing of how alike a user's are, and users are counted.
+    """
+    value = float(hits.mean())
+    alone, together = value * (1 - value) / len(hits), mean_variance(hits - value, users)
+    num_users = len(hits) if users is None else len(np.unique(users))
+    size = len(hits) * alone / max(alone, together) if alone > 0 else num_users
+    return value, *wilson(value, max(size, 1.0))
+
+
+def wilson(share: float, num_rows: float) -> tuple[float, float]:
+    """A 95 % interval of a share of independent rows (Wilson 1927)."""
+    n = num_rows
+    centre = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * float(np.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)))
+    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 class MeanPull:

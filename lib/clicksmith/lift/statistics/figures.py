@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clicksmith.evaluation.metrics import ranking
+
 Floats = NDArray[np.floating]
 
 
@@ -54,17 +56,7 @@ def auc(scores: Floats, labels: NDArray[np.bool_]) -> Figure:
     Returns:
         The area; NaN where a class is missing.
     """
-    labels = np.asarray(labels, bool)
-    num_positive = int(labels.sum())
-    num_negative = len(labels) - num_positive
-    if num_positive == 0 or num_negative == 0:
-        return Figure(float("nan"), np.zeros(len(labels)))
-    _, level = np.unique(scores, return_inverse=True)
-    beaten = _below(level, ~labels) / num_negative  # of a positive: the share of negatives below it
-    beating = 1.0 - _below(level, labels) / num_positive  # of a negative: the share of positives above it
-    value = float(beaten[labels].mean())
-    influence = np.where(labels, (beaten - value) / num_positive, (beating - value) / num_negative)
-    return Figure(value, influence)
+    return Figure(*ranking.auc_influence(scores, labels))
 
 
 def average(figures: Iterable[Figure]) -> Figure:
@@ -77,9 +69,3 @@ def average(figures: Iterable[Figure]) -> Figure:
         value += figure.value
         influence = influence + figure.influence if number > 1 else figure.influence
     return Figure(value / number, influence / number)
-
-
-def _below(level: NDArray[np.integer], of: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """For each observation, how many of a class have a lower score, and half of those with an equal one."""
-    counts = np.bincount(level[of], minlength=int(level.max()) + 1).astype(np.float64)
-    return np.asarray((np.cumsum(counts) - counts / 2)[level])
