@@ -116,6 +116,6 @@ def judge(data: Dataset, rows: pa.Table) -> dict[str, float]:
     return {
         "quality": (mean(shapes.values()) + mean(pairs.values())) / 2,
         "c2st_auc": mean(two_sample.c2st_auc(test, part, SEED)[0] for part in parts),
-        "tstr_auc": trained_auc(coding, sample, test, data.label, (), SEED),
+        "tstr_auc": trained_auc(coding, sample, test, data.label, (), SEED)[0],
         **{name: found[metric] for metric, name in FIGURES.items()},
     }

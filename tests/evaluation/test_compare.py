@@ -247,3 +247,18 @@ def test_a_rare_label_s_rate_is_that_of_all_rows():
     assert ratio.value == 1.0 and ratio.ci_low == pytest.approx(
         np.exp(-1.96 * np.sqrt(2 * 0.98 / 0.02 / 14_999))
     )
+
+
+def with_users(rows, first, none=False):
+    users = [f"u{first + row // 4}" for row in range(rows.num_rows)]
+    return rows.append_column("who", pa.array([None, *users[1:]] if none else users))
+
+
+def test_users_have_to_be_known_and_on_one_side():
+    train, holdout = with_users(shop(1), 0), with_users(shop(2), 1000)
+    found = compare_tables(train, holdout, shop(3), user_column="who")
+    assert overall(found)["holdout.users"].value == 300
+    with pytest.raises(ContractError, match="1 rows have no user in column 'who'"):
+        compare_tables(with_users(shop(1), 0, none=True), holdout, shop(3), user_column="who")
+    with pytest.raises(ContractError, match="100 users of the holdout, by column 'who', are in the training"):
+        compare_tables(train, with_users(shop(2), 200), shop(3), user_column="who")

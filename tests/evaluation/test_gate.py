@@ -110,6 +110,14 @@ def test_a_failure_says_what_was_found_and_what_is_judged(metric, ceiling, bound
     (broken,) = [one for one in decision.bounds if not one.passed]
     assert broken.name == bound and f"gate.{bound}) {told} (95 %), where at " in broken.figures()
     assert worse_end(bound, figure) == end
+    assert broken.describe().endswith(f"({RULES[bound].reason})")
+
+
+def test_what_the_end_of_an_interval_breaks_is_no_fault_of_the_figure():
+    figure = Metric("privacy.domias_auc", "all", "gan", 0.52, 100, ci_low=0.42, ci_high=0.62)
+    (broken,) = gate.decide("gan", [*without("privacy.domias_auc"), figure], LIMITS).failures
+    assert "0.5200, at worst 0.6200 (95 %), where at most 0.6 is allowed" in broken
+    assert broken.endswith(f"({gate.UNSHOWN})") and RULES["max_domias_auc"].reason not in broken
 
 
 def test_counts_and_undefined_figures_are_told_as_such():
@@ -213,7 +221,7 @@ def test_memorisation_is_stopped_however_good_the_rows_look():
         fidelity__pairs=0.975,
         fidelity__triples=0.95,
         fidelity__c2st_auc=0.538,
-        utility__trained_auc=0.924,
+        utility__auc_loss=0.003,
         privacy__nndr_ratio=0.05,
         privacy__domias_auc=0.72,
         privacy__domias_tpr=0.21,

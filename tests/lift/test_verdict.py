@@ -290,3 +290,13 @@ def test_several_tasks_are_corrected_together() -> None:
     assert found["next_item"] is nothing
     both = confirm({"ranking": weak, "next_item": strong})
     assert [v.decision for v in both.values()] == ["augment", "augment"], "Holm: the second needs less"
+
+
+def test_a_refutation_beside_the_gain_is_corrected_for_all_that_could_refute() -> None:
+    """Four statements stand beside the gain: 98.75 % intervals, which reach 2.498 errors, not 1.96."""
+    worse = ("auc", "all", "gan", "duplicate")
+    hardly, surely = (judged(gains({worse: estimate(value)})) for value in (-0.0022, -0.0026))
+    assert (hardly.decision, surely.decision) == ("inconclusive", "no_gain")
+    assert [one.state for one in surely.statements].count("fails") == 1
+    # What is to hold is not corrected: all of it has to.
+    assert judged(gains({worse: estimate(0.0022)})).decision == "augment"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import figures
@@ -52,7 +53,7 @@ class Sides:
         if holdout.num_users < MIN_USERS:
             raise ContractError(
                 f"Generator {generator!r} cannot be judged by rows of {holdout.num_users} held-out users: at "
-                f"least {MIN_USERS} are needed, which is a tenth of them.",
+                f"least {MIN_USERS} are needed, and a tenth of all users is held out.",
                 "Take in data of more users.",
             )
         return cls(shown, holdout, size)
@@ -134,7 +135,7 @@ def real_figures(measure: Measure, sides: Sides) -> Ceilings:
         **figures.distance_figures(*others, measure.seed),
         **figures.attack_figures(*others),
         **figures.user_attack_figures(*others),
-        **figures.utility_figures(taught, sides.holdout),
+        **figures.utility_figures(taught, sides.holdout, sides.size),
     }
     return Ceilings(found, taught)
 
@@ -167,8 +168,8 @@ def compare(
         **figures.distance_figures(*everything, measure.seed),
         **figures.attack_figures(*everything),
         **figures.user_attack_figures(*everything),
-        **figures.utility_figures(taught, sides.holdout),
-        **figures.loss_figures(ceilings.taught, taught, sides.holdout),
+        **figures.utility_figures(taught, sides.holdout, sides.size),
+        **figures.loss_figures(ceilings.taught, taught, sides.holdout, sides.size),
         **figures.likelihood_figures(card_metrics or {}),
     }
     metrics = []
@@ -219,7 +220,8 @@ def compare_tables(
         seed: of folds, trees, the choice of triples and rows drawn again.
 
     Raises:
-        ContractError: a column is missing, or there are too few rows.
+        ContractError: a column is missing, there are too few rows, a row has no user, or one of the holdout's
+            was trained on.
     """
     if columns is None:
         columns = [column for column in columns_of(train.schema) if column.name != user_column]
@@ -228,10 +230,26 @@ def compare_tables(
     rows = coding.encode(synthetic)
     shown, unseen = coding.encode(train), coding.encode(holdout)
     if user_column is not None:
+        _require_users(train.column(user_column), holdout.column(user_column), user_column)
         shown = replace(shown, users=hash_buckets(train.column(user_column)))
         unseen = replace(unseen, users=hash_buckets(holdout.column(user_column)))
     sides = Sides.of(generator, shown, unseen, rows.num_rows, max_rows)
     return compare(generator, measure, sides, rows, real_figures(measure, sides), card_metrics)
+
+
+def _require_users(train: pa.ChunkedArray, holdout: pa.ChunkedArray, column: str) -> None:
+    """Every row has a user, who is on one side."""
+    if without := train.null_count + holdout.null_count:
+        raise ContractError(
+            f"{without:,} rows have no user in column {column!r}.",
+            "Give each of them a user of its own, or leave user_column out.",
+        )
+    if both := pc.sum(pc.is_in(pc.unique(holdout), value_set=pc.unique(train))).as_py():
+        raise ContractError(
+            f"{both:,} users of the holdout, by column {column!r}, are in the training rows as well: a "
+            "generator that gives its users away would look as good as any.",
+            "Hold out whole users.",
+        )
 
 
 def distribution_metrics(coding: Coding, train: Sample, others: dict[str, Sample]) -> list[Metric]:

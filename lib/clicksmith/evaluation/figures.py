@@ -201,7 +201,8 @@ def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -
         attack.density_scores(nearest_distances(strangers, points), to_reference[1]),
     )
     found = spread.share(attack.found_members(*dense), shown.users)
-    is_chance = unseen.num_users < attack.ENOUGH_USERS and found[0] <= attack.chance_rate(unseen.num_users)
+    by_chance = attack.chance_rate(unseen.num_users)
+    is_chance = found[0] <= by_chance and by_chance > attack.MOST_BY_CHANCE
     return {
         ("privacy.membership_auc", "all"): _told(attack.attack_area(*near, (shown.users, beside.users))),
         ("privacy.domias_auc", "all"): _told(attack.attack_area(*dense, (shown.users, unseen.users))),
@@ -214,12 +215,12 @@ def identity_figures(rows: Sample, train: Sample) -> Figures:
     return {("privacy.identical_share", "all"): _share(privacy.identical_share(rows, train), rows.num_rows)}
 
 
-def utility_figures(taught: Taught, test: Sample) -> Figures:
-    """AUC on real `test` rows of the trees that were taught, by label; none where no label is named."""
-    return _by_label("utility.trained_auc", taught, test, 0.0)
+def utility_figures(taught: Taught, test: Sample, num_taught: int) -> Figures:
+    """AUC on real `test` rows of trees that learnt from so many rows, by label; none where none is named."""
+    return _by_label("utility.trained_auc", taught, test, num_taught)
 
 
-def loss_figures(by_real: Taught, taught: Taught, test: Sample) -> Figures:
+def loss_figures(by_real: Taught, taught: Taught, test: Sample, num_taught: int) -> Figures:
     """How much of that AUC trees lose by learning from other rows than real ones, by label.
 
     Of the same test rows: the interval is that of the difference. What is lost of 1, chance gives back.
@@ -228,10 +229,10 @@ def loss_figures(by_real: Taught, taught: Taught, test: Sample) -> Figures:
         label: (by_real[label][0] - area, by_real[label][1] - influence)
         for label, (area, influence) in taught.items()
     }
-    return _by_label("utility.auc_loss", lost, test, -1.0)
+    return _by_label("utility.auc_loss", lost, test, num_taught, -1.0)
 
 
-def _by_label(metric: str, found: Taught, test: Sample, lowest: float) -> Figures:
+def _by_label(metric: str, found: Taught, test: Sample, num_taught: int, lowest: float = 0.0) -> Figures:
     """A figure a label with its interval, and the mean of those that are known."""
     values, known = dict(found), [one for one in found.values() if not math.isnan(one[0])]
     if known:
@@ -241,7 +242,7 @@ def _by_label(metric: str, found: Taught, test: Sample, lowest: float) -> Figure
     return {
         (metric, label): Figure(value)
         if math.isnan(value)
-        else Figure(value, *spread.around(value, influence, test.users, lowest))
+        else Figure(value, *spread.around(value, influence, test.users, num_taught, lowest))
         for label, (value, influence) in values.items()
     }
 

@@ -2,12 +2,13 @@
 
 Each statement is an interval, wholly on one side of its border or not: that is why there are three verdicts.
 The arm was chosen on other observations, and all of its statements must hold at once, so that none of them
-needs a correction (Berger 1982); what is claimed of several tasks is corrected by Holm in `confirm`.
+needs a correction (Berger 1982); what is claimed of several tasks is corrected by Holm in `confirm`. One that
+is refuted is enough against the arm: those beside its gain are refuted at a level corrected for all of them.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from clicksmith.lift.statistics.intervals import LEVEL, Estimate, estimate, holm, simultaneous
@@ -19,6 +20,9 @@ State = Literal["holds", "fails", "open"]
 
 SAME_RATIO = 0.1
 """Ratios that differ by no more than this part are the same."""
+
+ALIKE = "nothing that was tested tells the two apart"
+"""Why a difference of 0 has no interval."""
 
 Gain = Callable[[str, str, str, str], Estimate]
 """(metric, segment, arm, against) to how much better the arm is on the observations that decide."""
@@ -35,6 +39,7 @@ class Statement:
         estimate: the gain.
         few: why there is no interval; empty where there is.
         level: of the interval.
+        rivals: statements of which each one, refuted, would be enough: a refutation is corrected for them.
     """
 
     what: Literal["gain", "cheap", "safe", "same"]
@@ -43,17 +48,19 @@ class Statement:
     estimate: Estimate
     few: str = ""
     level: float = LEVEL
+    rivals: int = 1
 
     @property
     def state(self) -> State:
         """Whether it is shown, refuted, or neither."""
-        low, high = self.estimate.interval(self.level)
+        low, _ = self.estimate.interval(self.level)
         if self.few or math.isnan(low):
             return "open"
         if self.what == "same":
             return "fails" if low > self.border else "holds"
         if low > self.border:
             return "holds"
+        _, high = self.estimate.interval(simultaneous(self.level, self.rivals))
         return "fails" if high < self.border else "open"
 
     @property
@@ -95,7 +102,6 @@ class Verdict:
     statements: tuple[Statement, ...] = ()
     reasons: tuple[str, ...] = ()
     needed_units: float | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def p_value(self) -> float:
@@ -164,10 +170,10 @@ def decide(
         return Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
     first = next(iter(metrics))
     alarms = _alarms(arms, gain, first, few)
-    statements = [
-        *_better(chosen, arms, gain, first, worthwhile, few),
-        *_safe(chosen, control_of(arms), gain, metrics, segments, few),
-    ]
+    its_gain, *better = _better(chosen, arms, gain, first, worthwhile, few)
+    beside = [*better, *_safe(chosen, control_of(arms), gain, metrics, segments, few)]
+    statements = [its_gain, *(replace(one, rivals=len(beside)) for one in beside)]
+    statements = [one if one.estimate.parts else replace(one, few=one.few or ALIKE) for one in statements]
     states = {statement.state for statement in statements}
     decision: Decision = "augment"
     if alarms:

@@ -119,6 +119,27 @@ def test_chance_by_hand():
     assert attack.chance_rate(1) == pytest.approx(0.99)
     assert attack.chance_rate(2) == pytest.approx(0.9)
     assert attack.chance_rate(15) == pytest.approx(0.2644, abs=1e-4)
+    # Of two, the least of whom may be passed by: beyond the larger and the smaller, 1 - s^2 = .01.
+    assert attack.chance_rate(2, 0.5) == pytest.approx(0.99**0.5)
+
+
+def test_chance_is_as_it_is_drawn():
+    """150 others, of whom one may be accused, and 300 members like them: found beyond the rate 1 in 100."""
+    rng = np.random.default_rng(3)
+    found = [attack.found_members(rng.normal(size=300), rng.normal(size=150)).mean() for _ in range(2000)]
+    assert (np.array(found) > attack.chance_rate(150)).mean() == pytest.approx(0.01, abs=0.01)
+    assert attack.chance_rate(150) > attack.MOST_BY_CHANCE > attack.chance_rate(600)
+
+
+def test_honest_rows_are_hardly_refused_by_what_chance_finds(sides):
+    """150 users are attacked: a twentieth of the members is found by chance as often as not."""
+    train, holdout, fresh = sides
+    order = np.random.default_rng(5)
+    for _ in range(10):
+        few = holdout.take(np.isin(np.arange(holdout.num_rows), order.permutation(holdout.num_rows)[:300]))
+        found = attacked(fresh, train, few)["domias_tpr"]
+        assert math.isnan(found.value) or found.value > attack.chance_rate(150)
+    assert attacked(train, train, few)["domias_tpr"].ci_low > 0.05, "a leak is found all the same"
 
 
 def by_few_users(rows, train, holdout, seed):
@@ -228,3 +249,12 @@ def test_rows_found_of_few_users_tell_little(sides):
     )
     alone, together = (attacked(planted, *pair)["domias_tpr"] for pair in ((train, holdout), (shown, unseen)))
     assert together.ci_low < alone.ci_low < alone.ci_high < together.ci_high
+
+
+def test_a_single_user_of_a_side_tells_nothing_of_others():
+    rng = np.random.default_rng(1)
+    members, others = rng.normal(size=100), rng.normal(size=1000)
+    _, *ends = attack.attack_area(members, others, (np.arange(100), np.zeros(1000, np.int64)))
+    assert ends == [0.0, 1.0]
+    _, low, high = attack.attack_area(members, others, (np.arange(100), np.arange(1000)))
+    assert high - low < 0.2

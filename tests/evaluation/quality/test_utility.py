@@ -94,7 +94,7 @@ def test_figures_come_by_label_with_their_mean():
     coding, train, test = coded(shop(1, 300), shop(2, 300))
     labels = ("label_click", "label_purchase")
     known = taught(coding, train, test, labels)
-    found = figures.utility_figures(known, test)
+    found = figures.utility_figures(known, test, 300)
     assert set(found) == {("utility.trained_auc", name) for name in (*labels, "all")}
     values = [found["utility.trained_auc", name].value for name in labels]
     whole = found["utility.trained_auc", "all"]
@@ -102,7 +102,7 @@ def test_figures_come_by_label_with_their_mean():
     # Both labels are one: so are their areas, and the mean strays as far as either.
     alone = found["utility.trained_auc", "label_click"]
     assert (whole.ci_low, whole.ci_high) == pytest.approx((alone.ci_low, alone.ci_high))
-    assert figures.utility_figures({}, test) == figures.loss_figures({}, {}, test) == {}
+    assert figures.utility_figures({}, test, 1) == figures.loss_figures({}, {}, test, 1) == {}
 
 
 def test_what_is_lost_is_judged_on_the_same_rows():
@@ -113,13 +113,13 @@ def test_what_is_lost_is_judged_on_the_same_rows():
         {name: utility.trained_auc(coding, rows, test, name, ("label_click",), seed=1)}
         for rows in (train, again, shuffled)
     )
-    own = figures.utility_figures(by_again, test)["utility.trained_auc", "all"]
-    lost = figures.loss_figures(by_real, by_again, test)["utility.auc_loss", "all"]
+    own = figures.utility_figures(by_again, test, 1500)["utility.trained_auc", "all"]
+    lost = figures.loss_figures(by_real, by_again, test, 1500)["utility.auc_loss", "all"]
     assert lost.value == pytest.approx(by_real[name][0] - by_again[name][0])
     assert lost.ci_low < 0 < lost.ci_high and lost.ci_high - lost.ci_low < 0.7 * (own.ci_high - own.ci_low)
-    nothing = figures.loss_figures(by_real, by_real, test)["utility.auc_loss", "all"]
+    nothing = figures.loss_figures(by_real, by_real, test, 1500)["utility.auc_loss", "all"]
     assert (nothing.value, nothing.ci_low, nothing.ci_high) == (0.0, 0.0, 0.0)
-    much = figures.loss_figures(by_real, by_shuffled, test)["utility.auc_loss", "all"]
+    much = figures.loss_figures(by_real, by_shuffled, test, 1500)["utility.auc_loss", "all"]
     assert much.ci_low > 0.2 and much.value == pytest.approx(by_real[name][0] - 0.5, abs=0.06)
 
 
@@ -129,6 +129,22 @@ def test_the_mean_of_no_known_figure_is_unknown_and_has_no_interval():
     test = train.set_column(2, "label_click", never).set_column(3, "label_purchase", never)
     coding, train, test = coded(train, test)
     known = taught(coding, train, test, ("label_click", "label_purchase"))
-    for found in (figures.utility_figures(known, test), figures.loss_figures(known, known, test)):
+    for found in (figures.utility_figures(known, test, 300), figures.loss_figures(known, known, test, 300)):
         whole = next(figure for (_, name), figure in found.items() if name == "all")
         assert math.isnan(whole.value) and whole.ci_low is None
+
+
+def test_the_interval_of_a_loss_knows_that_other_rows_teach_other_trees():
+    """Both sides are honest: nothing is lost, whichever rows are drawn."""
+    name, covered, narrow = "label_purchase", [], []
+    for seed in range(25):
+        coding, train, again, test = coded(*(shop(100 + 3 * seed + part, 400) for part in range(3)))
+        by_real, by_again = (
+            {name: utility.trained_auc(coding, rows, test, name, ("label_click",), seed)}
+            for rows in (train, again)
+        )
+        lost = figures.loss_figures(by_real, by_again, test, 400)["utility.auc_loss", "all"]
+        alone = figures.loss_figures(by_real, by_again, test, 10**9)["utility.auc_loss", "all"]
+        covered.append(lost.ci_low <= 0 <= lost.ci_high)
+        narrow.append(alone.ci_low <= 0 <= alone.ci_high)
+    assert np.mean(covered) >= 0.88 and np.mean(covered) >= np.mean(narrow)

@@ -1,6 +1,5 @@
 """Intervals of figures of two samples: pulls by hand and by leaving rows out, and how often they cover."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -188,11 +187,11 @@ def test_a_share_of_users_by_hand():
     assert spread.share(hits[20:40], np.zeros(20, np.int64))[1:] == spread.wilson(0.5, 1.0)
 
 
-def test_an_area_by_hand():
-    """Positives .9 and .3 beat both negatives and one; negatives .5 and .1 are beaten by one and by both."""
-    scores, labels = np.array([0.9, 0.3, 0.5, 0.1]), np.array([True, True, False, False])
-    # Influences of 1/8 to either side: 4/3 x 4 x 1/64.
-    assert spread.area(scores, labels, None) == pytest.approx((0.75, 0.75 - 1.96 * (1 / 12) ** 0.5, 1.0))
-    # The users' influences add up to nothing: neither moves it.
-    assert spread.area(scores, labels, np.array([0, 0, 1, 1]))[1:] == pytest.approx((0.75, 0.75))
-    assert math.isnan(spread.area(scores, np.ones(4, bool), None)[0])
+def test_the_interval_of_trees_by_hand():
+    """Influences of 1/4 and -1/4 of two rows: 2 (1/16 + 1/16) = 1/4, and as much for two rows learnt from."""
+    influence, half = np.array([0.25, -0.25]), 1.96 * 0.5
+    assert spread.around(0.5, influence, None, 10**9, -1.0) == pytest.approx((0.5 - half, 1.0))
+    assert spread.around(0.0, influence, None, 2, -2.0) == pytest.approx((-half * 2**0.5, 1.0))
+    assert spread.around(0.5, influence, None, 2)[0] == 0.0
+    # One user in both rows: he tells nothing of others.
+    assert spread.around(0.5, influence, np.array([7, 7]), 2) == (0.0, 1.0)

@@ -12,14 +12,17 @@ do not see single rows.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from clicksmith.evaluation.samples import spread
+from clicksmith.evaluation.metrics.ranking import auc_influence
+from clicksmith.evaluation.samples.spread import Pull
 
 FALSE_POSITIVE_RATE = 0.01
-ENOUGH_USERS = 100
-"""Others, each of them one user, of whom one may be accused: above them chance finds hardly any member."""
 CHANCE = 0.01
 """How often the rows of an honest generator exceed `chance_rate`."""
+MOST_BY_CHANCE = 0.025
+"""Of the members, half of what the gate allows by default: where chance may find more, what it explains says
+nothing of the generator. From some 570 others on, each of them one user, it finds less."""
 REFERENCE_NEIGHBOUR = 5
 """Which of the nearest reference rows tells the population's density."""
 
@@ -52,9 +55,10 @@ def attack_area(
         users: of either side whose each row is; None: each row stands for itself.
     """
     is_member = np.repeat([True, False], [len(members), len(others)])
-    of_members, of_others = users
-    owners = None if of_members is None or of_others is None else np.concatenate([of_members, of_others])
-    return spread.area(np.concatenate([members, others]), is_member, owners)
+    area, influence = auc_influence(np.concatenate([members, others]), is_member)
+    # Side by side: a single user of either tells nothing of others.
+    pull = Pull(influence[is_member] * len(members), influence[~is_member] * len(others))
+    return area, *pull.reach(area, users)
 
 
 def found_members(
@@ -77,10 +81,12 @@ def found_members(
     return np.asarray(members > threshold)
 
 
-def chance_rate(num_users: int) -> float:
+def chance_rate(num_users: int, false_positive_rate: float = FALSE_POSITIVE_RATE) -> float:
     """The share of members that an attack of no worth finds at most, but for `CHANCE` of the times.
 
-    Of members like the others, a share s or more exceeds all of K others with probability (1 - s)^K. Rows of
-    one user may score as one, so that K counts users: of 15 they are .26, of 100 .045.
+    Of members like K others, the share above the a + 1st of these, who are allowed to be accused a times, has
+    the distribution Beta(a + 1, K - a). Rows of one user may score as one, so that K counts users: of 15 the
+    share is .26, of 100 .065, of 1,000 .02.
     """
-    return float(1 - CHANCE ** (1 / num_users))
+    allowed = int(false_positive_rate * num_users)
+    return float(stats.beta.ppf(1 - CHANCE, allowed + 1, num_users - allowed))

@@ -17,7 +17,6 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.evaluation.metrics.ranking import auc_influence
 from clicksmith.evaluation.samples.sample import Sample
 
 Z = 1.96
@@ -43,7 +42,17 @@ class Pull:
         self, value: float, real: Sample, other: Sample, highest: float = 1.0
     ) -> tuple[float, float]:
         """A 95 % interval of a figure between 0 and `highest`, of the rows that it was measured on."""
-        variance = mean_variance(self.real, real.users) + mean_variance(self.other, other.users)
+        return self.reach(value, (real.users, other.users), highest)
+
+    def reach(
+        self,
+        value: float,
+        users: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None],
+        highest: float = 1.0,
+    ) -> tuple[float, float]:
+        """The same by either side's users: whose each row is; None: each row stands for itself."""
+        of_real, of_other = users
+        variance = mean_variance(self.real, of_real) + mean_variance(self.other, of_other)
         half = Z * float(np.sqrt(variance))
         return max(value - half, 0.0), min(value + half, highest)
 
@@ -74,31 +83,29 @@ def mean_variance(pulls: Floats, users: NDArray[np.int64] | None) -> float:
     return float(len(sums) / (len(sums) - 1) * (sums**2).sum() / len(pulls) ** 2)
 
 
-def area(
-    scores: Floats, labels: NDArray[np.bool_], users: NDArray[np.int64] | None
-) -> tuple[float, float, float]:
-    """The area under the ROC curve and its 95 % interval, where whole users are drawn (Obuchowski 1997).
-
-    Args:
-        scores: shape (N,).
-        labels: shape (N,).
-        users: whose each row is, shape (N,); None: each row stands for itself.
-
-    Returns:
-        NaN where a class is missing.
-    """
-    value, influence = auc_influence(scores, labels)
-    return value, *around(value, influence, users)
-
-
 def around(
     value: float,
     influence: Floats,
     users: NDArray[np.int64] | None,
+    num_taught: int,
     lowest: float = 0.0,
 ) -> tuple[float, float]:
-    """The 95 % interval of a figure of at most 1, from by how much each row moves it, shape (N,)."""
-    half = Z * float(np.sqrt(mean_variance(influence * len(influence), users)))
+    """A 95 % interval of a figure, at most 1, of trees on rows that they did not learn from.
+
+    Trees of other rows would be others: beside the variance for the tested rows stands as much for these, as
+    there are tested rows for one that was learnt from (Nadeau and Bengio, "Inference for the generalization
+    error", Machine Learning 52, 2003).
+
+    Args:
+        value: the figure.
+        influence: by how much each tested row moves it, shape (N,), of sum 0.
+        users: whose each tested row is, shape (N,); None: each row stands for itself.
+        num_taught: rows that the trees learnt from.
+        lowest: that the figure can be.
+    """
+    num_tested = len(influence)
+    variance = mean_variance(influence * num_tested, users) * (1 + num_tested / num_taught)
+    half = Z * float(np.sqrt(variance))
     return max(value - half, lowest), min(value + half, 1.0)
 
 

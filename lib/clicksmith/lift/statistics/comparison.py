@@ -25,6 +25,8 @@ class Comparison:
         covariance: of the arms' means over fits and seeds.
         num_units: e.g. users.
         num_rows: observations.
+        num_moved: observations that any arm's figure tells from the most: of next items, who was given what
+            they took. The others are alike to all arms.
     """
 
     sign: int
@@ -33,6 +35,7 @@ class Comparison:
     covariance: Covariance
     num_units: int
     num_rows: int
+    num_moved: int
 
     def gain(self, arm: str, against: str) -> Estimate:
         """How much better an arm is than another: above 0 is better, whatever the metric."""
@@ -88,7 +91,14 @@ def compare(
         covariance=covariance(influence_AN, clusters),
         num_units=len(np.unique(clusters[0])),
         num_rows=influence_AN.shape[1],
+        num_moved=int(np.any([_moved(row) for row in influence_AN], axis=0).sum()),
     )
+
+
+def _moved(influence: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which observations differ from the most frequent influence, shape (N,)."""
+    values, counts = np.unique(influence, return_counts=True)
+    return np.asarray(influence != values[counts.argmax()]) if len(values) else np.zeros(0, bool)
 
 
 def _table(found: Mapping[Training, float]) -> NDArray[np.float64]:

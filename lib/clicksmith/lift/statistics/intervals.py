@@ -128,6 +128,10 @@ def _quantile(probability: float, freedom: float) -> float:
 def estimate(
     value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0
 ) -> Estimate:
-    """An estimate; without a defined value or variance it has no interval."""
+    """An estimate; without a defined value or variance it has no interval.
+
+    Nor has it one where no unit tells two arms apart: others might, and nothing says how many.
+    """
     known = not math.isnan(value) and all(not math.isnan(part.variance) for part in parts)
+    known = known and bool(parts) and parts[0].variance > 0
     return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting)
