@@ -31,7 +31,7 @@ REVISIONS: Mapping[str, int] = {
     "publish_samples": 1,
     "train_recommender": 3,
     "score_candidates": 1,
-    "measure_lift": 6,
+    "measure_lift": 7,
     "simulate_events": 1,
 }
 """Of each job's code: raise one whenever the same inputs and settings give other rows or another model. Jobs
