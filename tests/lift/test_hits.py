@@ -35,7 +35,7 @@ class Hits(ToyTask):
 
 def found(make_config: Callable[..., Config], tmp_path: Path, **hits: int) -> Measured:
     task = Hits(ARMS, {"test": {}}, NUM_USERS, hits=hits)
-    settings = ("ray.num_workers=0", "lift.num_seeds=2", "lift.min_users=100", "lift.min_positives=50")
+    settings = ("ray.num_workers=0", "lift.num_seeds=3", "lift.min_users=100", "lift.min_positives=50")
     return measure(task, make_config(*settings), str(tmp_path))
 
 
@@ -49,9 +49,9 @@ def test_nothing_is_concluded_where_nobody_is_hit(make_config: Callable[..., Con
 def test_users_are_counted_that_any_arm_of_any_seed_hits(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
-    # With the second seed one more than with the first: 49 users in all, and 50.
-    assert found(make_config, tmp_path / "a", gan=48, none=10).few != {}
-    enough = found(make_config, tmp_path / "b", gan=49, none=10)
+    # With the third seed two more than with the first: 49 users in all, and 50.
+    assert found(make_config, tmp_path / "a", gan=47, none=10).few != {}
+    enough = found(make_config, tmp_path / "b", gan=48, none=10)
     assert enough.few == {} and enough.comparisons["test", "score", "all"].num_moved == 50
 
 

@@ -70,7 +70,7 @@ RULES = {
         "rate of the worst label beside the real one (label ratio)",
         "a label is far more or far less frequent than in real rows",
         optional=True,
-        beside="utility.trained_auc",  # that of labels: of rows without any there is neither
+        beside="utility.auc_loss",  # that of labels: of rows without any there is neither
         undecided="too few have it to tell its rate from chance",
     ),
     "max_c2st_auc": Rule(

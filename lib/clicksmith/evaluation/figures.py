@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,13 +223,20 @@ def utility_figures(taught: Taught, test: Sample, num_taught: int) -> Figures:
 def loss_figures(by_real: Taught, taught: Taught, test: Sample, num_taught: int) -> Figures:
     """How much of that AUC trees lose by learning from other rows than real ones, by label.
 
-    Of the same test rows: the interval is that of the difference. What is lost of 1, chance gives back.
+    Of the same test rows: the interval is that of the difference. No more can be lost than real rows teach:
+    of a label that nothing foretells, their trees do no better than chance.
     """
     lost = {
         label: (by_real[label][0] - area, by_real[label][1] - influence)
         for label, (area, influence) in taught.items()
     }
-    return _by_label("utility.auc_loss", lost, test, num_taught, -1.0)
+    most = {label: figure.value - 0.5 for (_, label), figure in utility_figures(by_real, test, 1).items()}
+    found = _by_label("utility.auc_loss", lost, test, num_taught, -1.0)
+    return {(metric, label): _at_most(loss, most[label]) for (metric, label), loss in found.items()}
+
+
+def _at_most(loss: Figure, most: float) -> Figure:
+    return loss if loss.ci_high is None else replace(loss, ci_high=min(loss.ci_high, max(loss.value, most)))
 
 
 def _by_label(metric: str, found: Taught, test: Sample, num_taught: int, lowest: float = 0.0) -> Figures:

@@ -128,17 +128,17 @@ def test_chance_is_as_it_is_drawn():
     rng = np.random.default_rng(3)
     found = [attack.found_members(rng.normal(size=300), rng.normal(size=150)).mean() for _ in range(2000)]
     assert (np.array(found) > attack.chance_rate(150)).mean() == pytest.approx(0.01, abs=0.01)
-    assert attack.chance_rate(150) > attack.MOST_BY_CHANCE > attack.chance_rate(600)
+    assert attack.chance_rate(120) > attack.MOST_BY_CHANCE > attack.chance_rate(140)
 
 
 def test_honest_rows_are_hardly_refused_by_what_chance_finds(sides):
-    """150 users are attacked: a twentieth of the members is found by chance as often as not."""
+    """110 users are attacked, of whom one may be accused: chance may find a twentieth of the members."""
     train, holdout, fresh = sides
     order = np.random.default_rng(5)
     for _ in range(10):
-        few = holdout.take(np.isin(np.arange(holdout.num_rows), order.permutation(holdout.num_rows)[:300]))
+        few = holdout.take(np.isin(np.arange(holdout.num_rows), order.permutation(holdout.num_rows)[:220]))
         found = attacked(fresh, train, few)["domias_tpr"]
-        assert math.isnan(found.value) or found.value > attack.chance_rate(150)
+        assert math.isnan(found.value) or found.value > attack.chance_rate(110)
     assert attacked(train, train, few)["domias_tpr"].ci_low > 0.05, "a leak is found all the same"
 
 
@@ -239,13 +239,13 @@ def test_an_attack_s_interval_knows_that_rows_of_a_user_come_together():
 
 
 def test_rows_found_of_few_users_tell_little(sides):
-    """All copies are of three users: of other users it might be none, or many."""
+    """All copies are of twenty users of twenty rows: of others it might be fewer, or more."""
     train, holdout, fresh = sides
     users = np.arange(train.num_rows) // 20
     shown = Sample(train.names, train.is_categorical, train.values, users)
     unseen = Sample(holdout.names, holdout.is_categorical, holdout.values, 1000 + users)
     planted = Sample(
-        train.names, train.is_categorical, np.concatenate([train.values[:60], fresh.values[60:]])
+        train.names, train.is_categorical, np.concatenate([train.values[:400], fresh.values[400:]])
     )
     alone, together = (attacked(planted, *pair)["domias_tpr"] for pair in ((train, holdout), (shown, unseen)))
     assert together.ci_low < alone.ci_low < alone.ci_high < together.ci_high

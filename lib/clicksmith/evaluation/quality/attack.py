@@ -20,9 +20,9 @@ from clicksmith.evaluation.samples.spread import Pull
 FALSE_POSITIVE_RATE = 0.01
 CHANCE = 0.01
 """How often the rows of an honest generator exceed `chance_rate`."""
-MOST_BY_CHANCE = 0.025
-"""Of the members, half of what the gate allows by default: where chance may find more, what it explains says
-nothing of the generator. From some 570 others on, each of them one user, it finds less."""
+MOST_BY_CHANCE = 0.05
+"""Of the members, what the gate allows by default: where chance may find more, what it explains says nothing
+of the generator. From some 130 others on, each of them one user, it finds less."""
 REFERENCE_NEIGHBOUR = 5
 """Which of the nearest reference rows tells the population's density."""
 
