@@ -120,7 +120,7 @@ def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Samp
         by_row = attack.density_scores(nearest_distances(placed, points), to_reference)
         user = np.unique(chosen.users, return_inverse=True)[1]
         scores.append(np.bincount(user, by_row) / np.bincount(user))
-    return {("privacy.user_auc", "all"): _told(attack.attack_area(*scores))}
+    return {("privacy.user_auc", "all"): _told(attack.attack_area(scores[0], scores[1]))}
 
 
 def _like_limits(train: Sample, others: Sample) -> list[NDArray[np.int64]]:

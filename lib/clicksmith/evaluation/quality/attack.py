@@ -43,8 +43,8 @@ def density_scores(to_synthetic: NDArray[np.int64], to_reference: NDArray[np.int
 
 
 def attack_area(
-    members: NDArray[np.floating],
-    others: NDArray[np.floating],
+    members: NDArray[np.number],
+    others: NDArray[np.number],
     users: tuple[NDArray[np.int64] | None, NDArray[np.int64] | None] = (None, None),
 ) -> tuple[float, float, float]:
     """P(a member's score > another's) + ½ P(equal), and its 95 % interval, of other users; .5 is ideal.

@@ -116,7 +116,7 @@ def share(hits: NDArray[np.bool_], users: NDArray[np.int64] | None) -> tuple[flo
     says nothing of how alike a user's are, and users are counted.
     """
     value = float(hits.mean())
-    alone, together = value * (1 - value) / len(hits), mean_variance(hits - value, users)
+    alone, together = value * (1 - value) / len(hits), mean_variance(hits.astype(np.float64) - value, users)
     num_users = len(hits) if users is None else len(np.unique(users))
     size = len(hits) * alone / max(alone, together) if alone > 0 else num_users
     return value, *wilson(value, max(size, 1.0))
