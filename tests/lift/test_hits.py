@@ -41,24 +41,30 @@ def found(make_config: Callable[..., Config], tmp_path: Path, **hits: int) -> Me
 
 def test_nothing_is_concluded_where_nobody_is_hit(make_config: Callable[..., Config], tmp_path: Path) -> None:
     measured = found(make_config, tmp_path)
-    assert measured.few == {"all": "0 users were told apart by any arm, where an interval needs 50"}
+    assert measured.few == {"all": "arms differ on 0 users, where an interval needs 50"}
     assert measured.verdict.decision == "inconclusive"
     assert {statement.state for statement in measured.verdict.statements} == {"open"}
 
 
-def test_users_are_counted_that_any_arm_of_any_seed_hits(
+def test_users_are_counted_on_whom_any_seed_of_two_arms_differs(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
-    # With the third seed two more than with the first: 49 users in all, and 50.
-    assert found(make_config, tmp_path / "a", gan=47, none=10).few != {}
-    enough = found(make_config, tmp_path / "b", gan=48, none=10)
+    # Ten are hit by all arms; with the third seed the generator hits two more than with the first.
+    assert found(make_config, tmp_path / "a", gan=57, none=10, copies=10).few != {}
+    enough = found(make_config, tmp_path / "b", gan=58, none=10, copies=10)
     assert enough.few == {} and enough.comparisons["test", "score", "all"].num_moved == 50
 
 
 def test_arms_that_hit_the_same_users_are_not_told_apart(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
-    """Of 200 users not one differs: up to three in 200 others might, more than is worthwhile."""
-    measured = found(make_config, tmp_path, gan=80, none=80, copies=80)
+    """Copies hit others, the generator whom the control does: of 200 users not one differs between these."""
+    measured = found(make_config, tmp_path, gan=80, none=80, copies=10)
     assert measured.few == {} and measured.verdict.decision == "inconclusive"
     assert "nothing that was tested tells the two apart" in measured.verdict.reasons[0]
+
+
+def test_a_gain_of_all_users_alike_is_one(make_config: Callable[..., Config], tmp_path: Path) -> None:
+    measured = found(make_config, tmp_path, gan=NUM_USERS)
+    assert measured.few == {} and measured.verdict.decision == "augment"
+    assert measured.gain("score", "all", "gan", "none").interval() == (1.0, 1.0)

@@ -116,7 +116,7 @@ def _compare(key: tuple[Split, str, str], task: Task, places: Mapping[Training, 
 def _few_moved(
     task: Task, comparisons: Mapping[tuple[Split, str, str], Comparison], min_moved: int
 ) -> dict[str, str]:
-    """Segments in which too few are told from the others by any arm, and why that is no interval.
+    """Segments in which arms differ on too few for an interval, and why.
 
     Where no next-item model names what anybody took, all differences are 0, and nothing is known. Rankers
     have two outcomes instead: see `few_units`.
@@ -126,7 +126,7 @@ def _few_moved(
         name: comparisons["test", first, name].num_moved for name in units.segments if name not in units.rarer
     }
     return {
-        name: f"{number:,} {task.unit} were told apart by any arm, where an interval needs {min_moved:,}"
+        name: f"arms differ on {number:,} {task.unit}, where an interval needs {min_moved:,}"
         for name, number in moved.items()
         if number < min_moved
     }

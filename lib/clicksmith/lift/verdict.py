@@ -173,7 +173,6 @@ def decide(
     its_gain, *better = _better(chosen, arms, gain, first, worthwhile, few)
     beside = [*better, *_safe(chosen, control_of(arms), gain, metrics, segments, few)]
     statements = [its_gain, *(replace(one, rivals=len(beside)) for one in beside)]
-    statements = [one if one.estimate.parts else replace(one, few=one.few or ALIKE) for one in statements]
     states = {statement.state for statement in statements}
     decision: Decision = "augment"
     if alarms:
@@ -205,8 +204,8 @@ def _better(
     generated = mine.role == "generator"
     cheap = [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
     found = [
-        Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why),
-        *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why) for name in cheap),
+        _told_apart(Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why)),
+        *(_told_apart(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why)) for name in cheap),
     ]
     if generated and not has_copies(mine, arms):
         none = f"none were measured: add an arm {{kind: duplicate, ratio: {mine.asked or mine.ratio:.3g}}}"
@@ -231,8 +230,15 @@ def _safe(
             if (name, segment) != (first, ALL):
                 subject = segment if name == first else f"{segment} by {name}"
                 one = gain(name, segment, chosen, control)
-                found.append(Statement("safe", subject, -metric.margin, one, few.get(segment, "")))
+                told = Statement("safe", subject, -metric.margin, one, few.get(segment, ""))
+                # Other metrics may be alike by nature: recall of lists that are shorter than it looks.
+                found.append(_told_apart(told) if name == first else told)
     return found
+
+
+def _told_apart(statement: Statement) -> Statement:
+    """The statement, which is open where nothing tells the two apart."""
+    return replace(statement, few=statement.few or ALIKE) if statement.estimate.is_alike else statement
 
 
 def _needed(gain: Estimate, worthwhile: float) -> float:

@@ -13,6 +13,8 @@ from clicksmith.lift.statistics.fits import Part, fit_parts
 from clicksmith.lift.statistics.intervals import Estimate, estimate
 from clicksmith.lift.task import Split, Task, Training
 
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -25,8 +27,8 @@ class Comparison:
         covariance: of the arms' means over fits and seeds.
         num_units: e.g. users.
         num_rows: observations.
-        num_moved: observations that any arm's figure tells from the most: of next items, who was given what
-            they took. The others are alike to all arms.
+        num_moved: observations on which arms differ at all, of a metric that is a mean over them: of next
+            items, whom any arm gave what they took and another did not.
     """
 
     sign: int
@@ -91,14 +93,16 @@ def compare(
         covariance=covariance(influence_AN, clusters),
         num_units=len(np.unique(clusters[0])),
         num_rows=influence_AN.shape[1],
-        num_moved=int(np.any([_moved(row) for row in influence_AN], axis=0).sum()),
+        num_moved=int(
+            _moved(influence_AN, np.array([np.mean(list(found.values())) for found in values.values()])).sum()
+        ),
     )
 
 
-def _moved(influence: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which observations differ from the most frequent influence, shape (N,)."""
-    values, counts = np.unique(influence, return_counts=True)
-    return np.asarray(influence != values[counts.argmax()]) if len(values) else np.zeros(0, bool)
+def _moved(influence_AN: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """On which observations arms differ, shape (N,): what each adds to a mean is told by its influence."""
+    own_AN = values[:, None] + influence_AN * influence_AN.shape[1]
+    return np.asarray(np.ptp(own_AN, axis=0) > ROUNDING)
 
 
 def _table(found: Mapping[Training, float]) -> NDArray[np.float64]:

@@ -41,6 +41,11 @@ class Estimate:
         return {**figures, "noise": self.noise}
 
     @property
+    def is_alike(self) -> bool:
+        """Whether no unit that was tested tells the two apart: others might, and nothing says how many."""
+        return bool(self.parts) and self.parts[0].variance == 0 and self.value == 0
+
+    @property
     def noise(self) -> dict[str, float]:
         """The variance by what more of would bring it down; empty where there is none.
 
@@ -128,10 +133,6 @@ def _quantile(probability: float, freedom: float) -> float:
 def estimate(
     value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0
 ) -> Estimate:
-    """An estimate; without a defined value or variance it has no interval.
-
-    Nor has it one where no unit tells two arms apart: others might, and nothing says how many.
-    """
+    """An estimate; without a defined value or variance it has no interval."""
     known = not math.isnan(value) and all(not math.isnan(part.variance) for part in parts)
-    known = known and bool(parts) and parts[0].variance > 0
     return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting)
