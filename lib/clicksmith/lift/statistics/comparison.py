@@ -101,8 +101,13 @@ def compare(
 
 def _moved(influence_AN: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """On which observations arms differ, shape (N,): what each adds to a mean is told by its influence."""
-    own_AN = values[:, None] + influence_AN * influence_AN.shape[1]
-    return np.asarray(np.ptp(own_AN, axis=0) > ROUNDING)
+    num_rows = influence_AN.shape[1]
+    lowest, highest = np.full(num_rows, np.inf), np.full(num_rows, -np.inf)
+    for value, influence in zip(values, influence_AN, strict=True):  # one arm at a time: N may be millions
+        own = value + influence * num_rows
+        np.minimum(lowest, own, out=lowest)
+        np.maximum(highest, own, out=highest)
+    return np.asarray(highest - lowest > ROUNDING)
 
 
 def _table(found: Mapping[Training, float]) -> NDArray[np.float64]:
