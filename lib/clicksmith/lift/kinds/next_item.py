@@ -228,9 +228,9 @@ def units_of(asked: NextItems, popularity: NDArray[np.float64], min_users: int) 
         "popularity": np.array([np.median(popularity[items]) for items in asked.targets]).astype(np.int64),
         "cold_item": np.array([bool((items == 0).any()) for items in asked.targets]),
     }
-    users = np.arange(len(asked))
-    segments, small = large_enough(segments_of(facts), users, min_users)
-    return Units((users, items_asked_for(asked, popularity)), segments, {}, small)
+    clusters = (np.arange(len(asked)), items_asked_for(asked, popularity))
+    segments, small = large_enough(segments_of(facts), clusters, min_users, "users")
+    return Units(clusters, segments, {}, small)
 
 
 def items_asked_for(asked: NextItems, popularity: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -265,11 +265,12 @@ def units_of(rows: Examples, min_users: int) -> Units:
         "cold_item": facts["is_cold_item"],
         "category": facts["item_category"],
     }
-    segments, small = large_enough(segments_of(told_by), rows.users, min_users)
+    clusters = (rows.users, rows.items)
+    segments, small = large_enough(segments_of(told_by), clusters, min_users, "users", rows.labels)
     rarer = {
         name: int(min(rows.labels[mask].sum(), (~rows.labels[mask]).sum())) for name, mask in segments.items()
     }
-    return Units((rows.users, rows.items), segments, rarer, small)
+    return Units(clusters, segments, rarer, small)
 
 
 def with_popularity(splits: Splits) -> Splits:

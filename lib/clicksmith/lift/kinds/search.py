@@ -224,5 +224,5 @@ def _units(pairs: Pairs, trained: Sequence[str], queries: NDArray[np.int64], min
     asked = np.array([known[pairs.queries[first[int(number)]]] for number in queries])
     numbers = np.arange(len(queries))
     facts = {"frequency": asked, "new_query": asked == 0}
-    segments, small = large_enough(segments_of(facts), numbers, min_units)
+    segments, small = large_enough(segments_of(facts), (numbers,), min_units, "queries")
     return Units((numbers,), segments, {}, small)
