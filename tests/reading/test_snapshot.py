@@ -36,6 +36,16 @@ def test_the_smallest_hashes_come_first(lake: Lake, max_rows: int) -> None:
     assert found["item_price"].to_pylist() == [prices[i] for i in found["example_id"].to_pylist()]
 
 
+def test_rows_of_some_ids_come_in_the_same_order(lake: Lake) -> None:
+    rows = toy_examples(3000)
+    snapshot = write_examples(lake, rows)
+    wanted = ["e7", "e2999", "nobody", *(f"e{number}" for number in range(100, 200))]
+    found = load_table(snapshot, ["example_id"], {"split": "train"}, among=pa.array(wanted))
+    everyone = [row["example_id"] for row in expected(rows, 10_000)]
+    assert found["example_id"].to_pylist() == [name for name in everyone if name in wanted]
+    assert load_table(snapshot, ["example_id"], among=pa.array([], pa.string())).num_rows == 0
+
+
 @pytest.mark.parametrize("held_out", [True, False])
 @pytest.mark.parametrize("max_rows", [370, 10_000])
 def test_a_tenth_of_the_users_is_kept_from_generators(lake: Lake, held_out: bool, max_rows: int) -> None:

@@ -206,7 +206,7 @@ def test_every_kind_of_arm_and_of_segment_has_words():
     assert [kind for kind in kinds if words.arm_words(kind, None) == kind] == []
     number, flag = np.arange(40), np.ones(40, bool)
     facts = dict.fromkeys(("history", "popularity", "frequency"), number)
-    facts |= dict.fromkeys(("cold_user", "cold_item", "new_query"), flag)
+    facts |= dict.fromkeys(("cold_user", "cold_item", "unknown_item", "new_query"), flag)
     names = segments_of({**facts, "category": np.array(["food"] * 40, object)})
     assert "frequency=0-9" in names and "new_query=yes" in names
     assert [name for name in names if words.segment(name).words == name] == []

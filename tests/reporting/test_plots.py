@@ -128,6 +128,7 @@ def test_curves_are_grouped_by_kind():
         ("popularity=5-9", TAKEN, "items taken 5 to 9 times before", "5–9 times"),
         ("cold_user=yes", "New since the cut", "new users", "users"),
         ("cold_item=yes", "New since the cut", "new items", "items"),
+        ("unknown_item=yes", "New or too rare to be known", "items new or too rare to be known", "items"),
         ("category=FRZN=VEG-DSH+", "Items by category", "items of category FRZN=VEG-DSH+", "FRZN=VEG-DSH+"),
         ("other=1", "", "other=1", "other=1"),
     ],

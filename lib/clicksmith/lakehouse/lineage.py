@@ -29,9 +29,9 @@ REVISIONS: Mapping[str, int] = {
     "synthesize_samples": 1,
     "evaluate_synthetic": 7,
     "publish_samples": 1,
-    "train_recommender": 3,
+    "train_recommender": 4,
     "score_candidates": 1,
-    "measure_lift": 6,
+    "measure_lift": 7,
     "simulate_events": 1,
 }
 """Of each job's code: raise one whenever the same inputs and settings give other rows or another model. Jobs

@@ -75,6 +75,7 @@ def load_table(
     columns: Sequence[str],
     where: Mapping[str, str | int | bool] | None = None,
     max_rows: int | None = None,
+    among: pa.Array | None = None,
 ) -> pa.Table:
     """Rows whose columns equal the values in `where`, ordered by (hash of the first key column, key).
 
@@ -83,6 +84,7 @@ def load_table(
         columns: what to return, in order.
         where: column to value; partition columns prune files.
         max_rows: the first so many rows in that order; None returns all: the caller knows that they fit.
+        among: ids; only rows whose first key column is one of them.
 
     Raises:
         LakeError: the snapshot is gone or cannot be read in this way.
@@ -99,6 +101,8 @@ def load_table(
     num_kept, limit = 0, 1 << 32
     files = data_files(snapshot, where)
     for _, batch in (found for file in files for found in read_file(snapshot, file, names, where)):
+        if among is not None:
+            batch = batch.filter(pc.is_in(batch.column(table.key[0]), value_set=among))
         hashes = hash_buckets(batch.column(table.key[0]))
         mask = hashes <= limit
         if not mask.any():

@@ -51,6 +51,7 @@ _SEGMENTS = {
     "cold_user": ("New since the cut", "new users", "users"),
     "cold_item": ("New since the cut", "new items", "items"),
     "category": ("Items by category", "items of category {}", "{}"),
+    "unknown_item": ("New or too rare to be known", "items new or too rare to be known", "items"),
     "frequency": ("Queries by how often they were asked", "queries asked {} times in training", "{} times"),
     "new_query": ("Never asked in training", "queries never asked in training", "queries"),
 }

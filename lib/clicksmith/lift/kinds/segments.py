@@ -42,14 +42,15 @@ def segments_of(facts: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[n
 
     Args:
         facts: by name, shape (N,) each: history, popularity and frequency as whole numbers, cold_user,
-            cold_item and new_query as flags, category as text or None; those that are missing tell nothing.
+            cold_item, unknown_item and new_query as flags, category as text or None; those that are missing
+            tell nothing.
     """
     num_rows = len(next(iter(facts.values())))
     found = {ALL: np.ones(num_rows, bool)}
     for name in ("history", "popularity", "frequency"):
         if name in facts:
             found |= quantile_buckets(np.asarray(facts[name], np.int64), name)
-    for name in ("cold_user", "cold_item", "new_query"):
+    for name in ("cold_user", "cold_item", "unknown_item", "new_query"):
         if name in facts and np.asarray(facts[name], bool).any():
             found[f"{name}=yes"] = np.asarray(facts[name], bool)
     if "category" in facts:
