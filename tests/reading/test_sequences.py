@@ -1,16 +1,19 @@
 """Sequences as they are read: whoever is asked has all that they took before, and items keep their counts."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from builders import rows_of
 from clicksmith.config import Config
+from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.kinds.next_item import took_rare
 from clicksmith.reading.sequences import SequenceRows, read_sequences
-from clicksmith.tables import SEQUENCES, USER_PROFILES, VOCABULARY
+from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 from training.test_sequential import profiles_of
 from training.toy_lake import write_rows
 from training.toy_lift import START, cycle_sequences, vocabulary_of
@@ -108,3 +111,39 @@ def test_items_without_a_vector_are_counted_too(make_config: Callable[..., Confi
     # A quarter of the ten events are of items that were taken at most twice: all of u2's, no half of others'.
     rare = dict(zip(found.train["user_id"].to_pylist(), took_rare(found, 3).tolist(), strict=True))
     assert rare == {"u0": False, "u1": False, "u2": True}
+
+
+@pytest.mark.parametrize("table", [USER_PROFILES, ITEM_PROFILES])
+def test_profiles_of_a_later_cut_know_what_is_asked(
+    make_config: Callable[..., Config], lake: Lake, table: object
+) -> None:
+    """Six days of training: what is asked begins with the seventh."""
+    config = make_config("sequential.user_features=[gender]", "sequential.item_attributes=[price_band]")
+    rows = cycle_sequences(20, 10, 6)
+    inputs = inputs_of(lake, rows)
+    first = START + timedelta(days=6)
+
+    def read(user_as_of: datetime, item_as_of: datetime, asked: pa.Table = rows) -> SequenceRows:
+        users = profiles_of({"u0000": ("f",)}, ("gender",)).to_pylist()
+        users = rows_of(USER_PROFILES, [{**row, "as_of_ts": user_as_of} for row in users])
+        items = rows_of(ITEM_PROFILES, [{"item_id": "i000", "as_of_ts": item_as_of, "mean_price": 1.0}])
+        own = {
+            "sequences": write_rows(lake, SEQUENCES, asked, "f" * 32, mode="overwrite"),
+            "user_profiles": write_rows(lake, USER_PROFILES, users, "f" * 32, mode="overwrite"),
+            "item_profiles": write_rows(lake, ITEM_PROFILES, items, "f" * 32, mode="overwrite"),
+        }
+        return read_sequences(config.sequential, {**inputs, **own})
+
+    late = first + timedelta(minutes=1)
+    moments = (late, first) if table is USER_PROFILES else (first, late)
+    assert len(read(first, first).evaluation["test"]) == 20, "at the cut itself nothing of it is counted"
+    with pytest.raises(
+        TrainingError, match=rf"gold\.{table.name[5:]} version \d is as of 2017-01-08 00:01, and what"
+    ):
+        read(*moments)
+    is_validation = pc.equal(rows["split"], "validation")
+    assert len(read(*moments, rows.filter(pc.invert(is_validation))).evaluation["test"]) == 20, (
+        "without validation rows the eighth day is the first that is asked"
+    )
+    trained = rows.filter(pc.equal(rows["split"], "train"))
+    assert len(read(*moments, trained).evaluation["test"]) == 0, "nothing is asked"

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading import snapshot as snapshot_module
-from clicksmith.reading.snapshot import load_examples, load_shown, load_table
+from clicksmith.reading.snapshot import latest, load_examples, load_shown, load_table
 from clicksmith.seeds import Holdout
 from training.toy_lake import toy_examples, write_examples
 
@@ -44,6 +44,13 @@ def test_rows_of_some_ids_come_in_the_same_order(lake: Lake) -> None:
     everyone = [row["example_id"] for row in expected(rows, 10_000)]
     assert found["example_id"].to_pylist() == [name for name in everyone if name in wanted]
     assert load_table(snapshot, ["example_id"], among=pa.array([], pa.string())).num_rows == 0
+
+
+def test_the_latest_of_a_column(lake: Lake) -> None:
+    rows = toy_examples(300)
+    snapshot = write_examples(lake, rows)
+    assert latest(snapshot, "event_ts") == max(rows["event_ts"].to_pylist())
+    assert latest(write_examples(lake, rows.slice(0, 0)), "event_ts") is None
 
 
 @pytest.mark.parametrize("held_out", [True, False])

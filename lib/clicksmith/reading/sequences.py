@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from clicksmith.config import SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.reading.guards import require_same_run
+from clicksmith.reading.guards import require_known_by_then, require_same_run
 from clicksmith.reading.inputs import (
     USER,
     Items,
@@ -96,8 +96,8 @@ def read_sequences(
             they are among the users of training.
 
     Raises:
-        TrainingError: there are no users, no items, or not what the configuration asks of them; or the
-            vocabulary is of another run.
+        TrainingError: there are no users, no items, or not what the configuration asks of them; the
+            vocabulary is of another run, or profiles know what is asked.
     """
     sequences = inputs["sequences"]
     require_same_run(inputs["vocabulary"], sequences)
@@ -108,6 +108,9 @@ def read_sequences(
         load_table(sequences, COLUMNS, {"split": split}, max_asked) for split in ("validation", "test")
     ]
     require_rows(train, "train", sequences)
+    for name in ("user_profiles", "item_profiles"):
+        if name in inputs:
+            require_known_by_then(inputs[name], asked)
     earlier = _with_rows_of(train, sequences, "train", max_users, asked)
     between = _with_rows_of(validation, sequences, "validation", max_asked, [test])
     context = EventContext(config.event_features)

@@ -126,6 +126,15 @@ def _first(parts: list[pa.Table], table: Table, max_rows: int | None) -> pa.Tabl
     return rows.take(order if max_rows is None else order[:max_rows])
 
 
+def latest(snapshot: Snapshot, column: str) -> Any:
+    """The largest value of a column; None of an empty table."""
+    batches = (
+        rows for file in data_files(snapshot, {}) for _, rows in read_file(snapshot, file, [column], {})
+    )
+    found = [pc.max(rows.column(column)).as_py() for rows in batches]
+    return max((value for value in found if value is not None), default=None)
+
+
 @dataclass(frozen=True)
 class DataFile:
     """A Parquet file of a snapshot.
