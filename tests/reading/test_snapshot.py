@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading import snapshot as snapshot_module
-from clicksmith.reading.snapshot import latest, load_examples, load_shown, load_table
+from clicksmith.reading.snapshot import latest, load_examples, load_shown, load_table, not_after
 from clicksmith.seeds import Holdout
 from training.toy_lake import toy_examples, write_examples
 
@@ -44,6 +44,17 @@ def test_rows_of_some_ids_come_in_the_same_order(lake: Lake) -> None:
     everyone = [row["example_id"] for row in expected(rows, 10_000)]
     assert found["example_id"].to_pylist() == [name for name in everyone if name in wanted]
     assert load_table(snapshot, ["example_id"], among=pa.array([], pa.string())).num_rows == 0
+
+
+def test_what_comes_after_an_id_by_hand() -> None:
+    """CRC-32 is the same of both: the id itself breaks the tie."""
+    alike, other = ("plumless", "buckeroo"), "a"
+    assert len({zlib.crc32(name.encode()) for name in alike}) == 1 < len({*alike})
+    assert zlib.crc32(other.encode()) > zlib.crc32(alike[0].encode())
+    ids = pa.chunked_array([[*alike, other]])
+    assert not_after(ids, "buckeroo").tolist() == [False, True, False]
+    assert not_after(ids, "plumless").tolist() == [True, True, False]
+    assert not_after(ids, other).tolist() == [True, True, True]
 
 
 def test_the_latest_of_a_column(lake: Lake) -> None:

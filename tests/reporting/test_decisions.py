@@ -195,7 +195,8 @@ def test_search_has_words_of_its_own():
     )
     assert decisions.scope(verdict).endswith("tested by NDCG@10 on 812 later queries.")
     assert decisions.segments_sentence(verdict).startswith(
-        "A gain is shown for queries asked 1 to 4 times in training and queries never asked in training, "
+        "A gain is shown for queries shown with 1 to 4 products in training and queries never asked in "
+        "training, "
     )
     assert "no single segment of queries is" in decisions.segments_sentence({**verdict, "segments": []})
 

@@ -107,10 +107,11 @@ class AugmentSequences:
 
 @dataclass(frozen=True)
 class AugmentPairs:
-    """See `training.search.Augment`."""
+    """See `training.search.Augment`; `model` is the network's name."""
 
     decided: Decided
     seed: int
+    model: str
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -120,7 +121,7 @@ class AugmentPairs:
     def __call__(self, rows: SearchRows) -> Pairs:
         """The training pairs."""
         seed = derive_seed(self.seed, "train_recommender", "search", "augment")
-        return training_pairs(self.decided.arm, rows, len(rows.train), seed)
+        return training_pairs(self.decided.arm, rows, len(rows.train), seed, self.model)
 
 
 def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) -> Run:
@@ -152,6 +153,6 @@ def search_as_decided(
 ) -> Run:
     """The shipped search model's run; arguments and errors as of `ranker_as_decided`."""
     found = decided(config, lake, "search", inputs_of(config, lake, sequential))
-    augment = None if found is None else AugmentPairs(found, config.seed)
+    augment = None if found is None else AugmentPairs(found, config.seed, search.model)
     pairs, items = lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS)
     return search_run(config, search, pairs, items, sequential["vocabulary"], augment)

@@ -58,8 +58,8 @@ class Units:
     """What the models of a task are asked in one split.
 
     Attributes:
-        clusters: what observations share: a number of each one's user and of its item, or of its query,
-            shape (N,) each; the first is what is counted as units.
+        clusters: what observations share: a number of each one's user, or query, and of its item, shape (N,)
+            each; the first is what is counted as units.
         segments: masks by name, shape (N,) each; `ALL` among them.
         rarer: observations of the rarer outcome by segment, where there are two; a segment of too few
             cannot be told of.

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from numpy.typing import NDArray
 
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse import storage
@@ -124,6 +126,12 @@ def _first(parts: list[pa.Table], table: Table, max_rows: int | None) -> pa.Tabl
         rows, sort_keys=[(_HASH, "ascending"), *((name, "ascending") for name in table.key)]
     )
     return rows.take(order if max_rows is None else order[:max_rows])
+
+
+def not_after(ids: pa.ChunkedArray, last: str) -> NDArray[np.bool_]:
+    """Which ids come no later than one of them in the order of `load_table`, shape (N,)."""
+    hashes, border = hash_buckets(ids), int(hash_buckets(pa.array([last]))[0])
+    return np.asarray((hashes < border) | ((hashes == border) & pc.less_equal(ids, last).to_numpy()))
 
 
 def latest(snapshot: Snapshot, column: str) -> Any:
