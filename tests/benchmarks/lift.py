@@ -33,7 +33,7 @@ from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lift.kinds.arms import Stock, is_rare
-from clicksmith.lift.kinds.ranking import RankingTask, units_of, with_popularity
+from clicksmith.lift.kinds.ranking import RankingTask, units_of
 from clicksmith.lift.kinds.segments import NUM_CATEGORIES
 from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.statistics.intervals import POWER, Estimate
@@ -82,8 +82,7 @@ def world(folder: Path) -> tuple[Config, Splits]:
         subprocess.run(command, check=True, stdout=sys.stderr)
     config = load_config(str(conf), overrides)
     lake = Lake.of(config)
-    splits = read_splits(config.ranker, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY))
-    return config, with_popularity(splits)
+    return config, read_splits(config.ranker, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY))
 
 
 @dataclass(frozen=True)

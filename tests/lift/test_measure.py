@@ -302,7 +302,9 @@ def test_segments_too_small_to_tell_are_said(make_config: Callable[..., Config],
     config = make_config(ARMS, *SMALL, "ranker.num_steps=3", "lift.min_users=300")
     found = measured(config, prepare(config, lake, "interaction"))
     small = found.task.units["test"].small
-    assert small and all(0 < size < 300 for size in small.values())
+    told = re.compile(r"(\d+) users were tested, where lift\.min_users asks for 300")
+    counts = [words[1] for why in small.values() if (words := told.fullmatch(why))]
+    assert 0 < len(small) == len(counts) and all(0 < int(count) < 300 for count in counts)
     assert not set(small) & set(found.task.units["test"].segments)
     (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
     assert json.loads(row["evidence"])["small"] == small

@@ -195,7 +195,8 @@ def test_search_has_words_of_its_own():
     )
     assert decisions.scope(verdict).endswith("tested by NDCG@10 on 812 later queries.")
     assert decisions.segments_sentence(verdict).startswith(
-        "A gain is shown for queries asked 1 to 4 times in training and queries never asked in training, "
+        "A gain is shown for queries shown with 1 to 4 products in training and queries never asked in "
+        "training, "
     )
     assert "no single segment of queries is" in decisions.segments_sentence({**verdict, "segments": []})
 
@@ -206,7 +207,7 @@ def test_every_kind_of_arm_and_of_segment_has_words():
     assert [kind for kind in kinds if words.arm_words(kind, None) == kind] == []
     number, flag = np.arange(40), np.ones(40, bool)
     facts = dict.fromkeys(("history", "popularity", "frequency"), number)
-    facts |= dict.fromkeys(("cold_user", "cold_item", "new_query"), flag)
+    facts |= dict.fromkeys(("cold_user", "cold_item", "unknown_item", "new_query"), flag)
     names = segments_of({**facts, "category": np.array(["food"] * 40, object)})
     assert "frequency=0-9" in names and "new_query=yes" in names
     assert [name for name in names if words.segment(name).words == name] == []

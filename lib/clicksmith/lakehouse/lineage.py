@@ -29,7 +29,7 @@ REVISIONS: Mapping[str, int] = {
     "synthesize_samples": 1,
     "evaluate_synthetic": 7,
     "publish_samples": 1,
-    "train_recommender": 3,
+    "train_recommender": 4,
     "score_candidates": 1,
     "measure_lift": 7,
     "simulate_events": 1,

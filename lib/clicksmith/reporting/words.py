@@ -51,7 +51,12 @@ _SEGMENTS = {
     "cold_user": ("New since the cut", "new users", "users"),
     "cold_item": ("New since the cut", "new items", "items"),
     "category": ("Items by category", "items of category {}", "{}"),
-    "frequency": ("Queries by how often they were asked", "queries asked {} times in training", "{} times"),
+    "unknown_item": ("New or too rare to be known", "items new or too rare to be known", "items"),
+    "frequency": (
+        "Queries by how many products were shown with them",
+        "queries shown with {} products in training",
+        "{} products",
+    ),
     "new_query": ("Never asked in training", "queries never asked in training", "queries"),
 }
 """By kind: the group in a plot, in a sentence, in short."""

@@ -22,7 +22,7 @@ from clicksmith.lift.kinds.next_item import (
 )
 from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.statistics.comparison import compare
-from clicksmith.lift.task import Arm, Training
+from clicksmith.lift.task import Arm, Training, few_units
 from clicksmith.reading.next_items import NextItems
 from clicksmith.tables import SEQUENCES, VOCABULARY
 from training.toy_lake import write_rows
@@ -100,9 +100,28 @@ def asked_for(*targets: list[int]) -> NextItems:
 
 
 def test_the_item_asked_for_is_the_most_popular_known_one() -> None:
-    popularity = np.array([0.0, 9.0, 5.0, 7.0, 0.0])
-    asked = asked_for([2, 3], [1, 2, 3], [0, 2], [0], [0], [0, 4])
-    assert items_asked_for(asked, popularity).tolist() == [3, 1, 2, -4, -5, 4], "unknown items are not one"
+    taken = [np.array(items) for items in ([2, 3], [1, 2, 3], [0, 2], [0], [0], [0, 4])]
+    found = items_asked_for(taken, np.array([0, 9, 5, 7, 0]))
+    assert found.tolist() == [3, 1, 2, -4, -5, 4], "unknown items are not one"
+
+
+def test_segments_of_items_are_by_the_whole_vocabulary() -> None:
+    """The model has a vector of the first item alone; the last two users take what is in no vocabulary."""
+    taken = [np.array([number]) for number in (1, 2, 3, 4, 0, 0)]
+    units = units_of(asked_for([1], *[[0]] * 5), taken, np.array([0, 9, 9, 3, 3]), 2)
+    assert {name: np.flatnonzero(mask).tolist() for name, mask in units.segments.items()} == {
+        "all": [0, 1, 2, 3, 4, 5], "popularity=0-2": [4, 5], "popularity=3-8": [2, 3],
+        "popularity=9+": [0, 1], "unknown_item=yes": [4, 5],
+    }  # fmt: skip
+    assert units.clusters[1].tolist() == [1, 2, 3, 4, -5, -6] and units.small == {}
+
+
+def test_the_bucket_of_the_best_seller_is_put_aside() -> None:
+    taken = [np.array([number]) for number in (1, 1, 1, 1, 2, 3)]
+    units = units_of(asked_for(*[[1]] * 6), taken, np.array([0, 9, 3, 2]), 2)
+    assert list(units.segments) == ["all", "popularity=0-8"]
+    alone = "all 4 users were tested on a single item, where an interval needs several"
+    assert units.small == {"popularity=9+": alone} and few_units(units, 2, 2) == {}
 
 
 def test_what_items_share_widens(make_config: Callable[..., Config]) -> None:
@@ -115,7 +134,8 @@ def test_what_items_share_widens(make_config: Callable[..., Config]) -> None:
 
     def error(*targets: list[int]) -> tuple[float, float]:
         """Squared, of recall; and of what is told without an interval."""
-        units = units_of(asked_for(*targets), np.array([0.0, 4.0, 3.0, 2.0, 1.0]), 2)
+        taken = [np.array(one) for one in targets]
+        units = units_of(asked_for(*targets), taken, np.array([0, 4, 3, 2, 1]), 2)
         arms = {"none": Arm("none", "control", 0.0), "crop": Arm("augmentation", "free", 0.0)}
         rows = SimpleNamespace(items=range(5))  # all that a figure asks of them is how many items there are
         tail = np.zeros(0, bool)

@@ -1,6 +1,8 @@
 """Ranking as a task of a measurement: it trains the configured ranker, on rows that belong together."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +12,10 @@ import pytest
 from clicksmith.config import Config
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.kinds.arms import POPULARITY
-from clicksmith.lift.kinds.ranking import RankingTask, ranking_task
-from clicksmith.lift.task import Training
+from clicksmith.lift.kinds.ranking import RankingTask, ranking_task, units_of
+from clicksmith.lift.task import Training, few_units
+from clicksmith.reading.examples import POPULARITY, read_splits
+from clicksmith.reading.inputs import RankerCodec
 from clicksmith.tables import SYNTHETIC_EXAMPLES, VOCABULARY
 from training.toy_lake import write_examples, write_rows
 from training.toy_lift import examples_with, synthetic_from, vocabulary_of
@@ -99,6 +102,37 @@ def test_an_item_that_became_popular_is_not_rare(make_config: Callable[..., Conf
     rare = task.stock.rare["rare_items"]
     assert rare.any() and not (rare & is_new).any()
     assert (real.facts[POPULARITY][is_new] == early.sum()).all(), "counted at the cut, in every row"
+
+
+def test_popularity_is_of_all_items_not_of_those_with_a_code(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """Three items have a code of their own; the others share one, and keep how often they were taken."""
+    rows = examples_with(2000, 100, "noise")
+    ids = rows["item_id"].to_pylist()
+    vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(ids[:1500]), "f" * 32)
+    splits = read_splits(make_config(*SMALL).ranker, write_examples(lake, rows), vocabulary)
+    coder = splits.coder
+    few = replace(coder, codec=RankerCodec(coder.codec.table, coder.vocabulary.items(3)))
+    taken = few(rows)
+    counts = Counter(ids[:1500])
+    assert taken.facts[POPULARITY].tolist() == [counts[name] for name in ids]
+    assert (taken.codes[:, -1] == 0).mean() > 0.9 > 0.1 > (taken.facts[POPULARITY] == 0).mean()
+
+
+def test_new_items_that_all_were_taken_are_put_aside(make_config: Callable[..., Config], lake: Lake) -> None:
+    """As of a log without impressions, whose negatives are items that were there before the cut."""
+    rows = examples_with(4000, 200, "noise")
+    is_new = np.arange(rows.num_rows) % 10 == 0
+    labels = is_new | np.array(rows["label_purchase"].to_pylist())
+    rows = replaced(replaced(rows, "is_cold_item", is_new), "label_purchase", labels)
+    task = task_of(make_config(*SMALL, "lift.min_users=20", "lift.min_positives=2"), lake, rows)
+    units = task.units["test"]
+    assert units.small["cold_item=yes"] == "all rows have the same outcome, so that nothing can be ranked"
+    assert "cold_item=yes" not in units.segments and few_units(units, 20, 2) == {}
+    rows = task.splits.test
+    mixed = replace(rows, labels=np.arange(len(rows)) % 2 == 0)
+    assert "cold_item=yes" in units_of(mixed, 20).segments
 
 
 def test_rows_of_a_generator_with_another_vocabulary_are_refused(

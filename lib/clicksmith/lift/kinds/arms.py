@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.config import ArmConfig, RankerConfig
-from clicksmith.reading.examples import Examples, Splits
+from clicksmith.reading.examples import POPULARITY, Examples, Splits
 from clicksmith.seeds import derive_seed
 from clicksmith.training.engine.supervised import rows_of_step
 from clicksmith.training.ranker import Added, ranker_task
 from clicksmith.training.runs import fit_here
 
-POPULARITY, HISTORY = "popularity", "user_num_events"
+HISTORY = "user_num_events"
 RARE_QUANTILE = 0.25
 
 
@@ -83,7 +83,8 @@ def chosen_rows(arm: ArmConfig, rows: Examples, real: Examples) -> Examples:
 def is_rare(rows: Examples, real: Examples) -> dict[str, NDArray[np.bool_]]:
     """Which rows are of what real ones lack, shape (N,) each.
 
-    ``cold_items``: of items that nobody took before the cut;
+    ``cold_items``: of items that nobody is known to have taken before the cut: new ones, those that were only
+    shown, and those too rare for the vocabulary (`features.min_item_events`);
     ``rare_items``: of items no more popular, as of the cut, than those of the lowest quarter of real rows;
     ``short_histories``: likewise by events of the user before; ``rare_outcome``: of the rarer label.
     """

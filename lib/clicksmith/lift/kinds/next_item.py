@@ -1,6 +1,6 @@
 """The task of the next item: the configured sequence model, ranking all items for each user."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,12 +183,10 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
     """
     rules = config.lift.next_item
     wants_more = any(arm.kind in CEILINGS for arm in rules.arms.values())
-    # Users that are asked need their histories, whether or not the control trains on them.
-    users = max(rules.max_users, rules.max_asked) if not wants_more else rules.max_all_users
+    users = rules.max_all_users if wants_more else rules.max_users
     rows = read_sequences(config.sequential, inputs, users, rules.max_asked)
     num_real = min(rules.max_users, rows.train.num_rows)
-    popularity = popularity_scores(rows.items)
-    tail = took_rare(rows, num_real, popularity)
+    tail = took_rare(rows, num_real)
     num_more = rows.train.num_rows - num_real
     lacking = {
         **dict.fromkeys(CEILINGS, "" if num_more else NO_MORE),
@@ -198,7 +196,9 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
     arms, skipped = real_arms(rules.arms, num_real, num_more, lacking)
     splits: tuple[Split, Split] = ("test", "validation")
     units = {
-        split: units_of(rows.evaluation[split], popularity, config.lift.min_users)
+        split: units_of(
+            rows.evaluation[split], rows.taken[split], rows.vocabulary.num_outcomes, config.lift.min_users
+        )
         for split in splits
         if len(rows.evaluation[split])
     }
@@ -211,37 +211,53 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
     return NextItemTask(config, rows, num_real, tail, arms, skipped, units, facts=facts)
 
 
-def took_rare(rows: SequenceRows, num_real: int, popularity: NDArray[np.float64]) -> NDArray[np.bool_]:
+def took_rare(rows: SequenceRows, num_real: int) -> NDArray[np.bool_]:
     """Whether half of what a user took is among the least popular quarter of all that was taken."""
-    taken = rows.items.events(rows.train.slice(0, num_real))
-    lengths = pc.list_value_length(rows.train.column("item_ids").slice(0, num_real)).to_numpy()
+    lists = rows.train.column("item_ids").slice(0, num_real)
+    lengths = pc.list_value_length(lists).to_numpy()
     user = np.repeat(np.arange(num_real), lengths)
-    counts = popularity[taken]
+    counts = rows.vocabulary.num_outcomes[rows.vocabulary.numbers(pc.list_flatten(lists))]
     rare = counts <= np.quantile(counts, TAIL_QUANTILE)
     return np.asarray(np.bincount(user, rare, num_real) * 2 >= np.maximum(lengths, 1))
 
 
-def units_of(asked: NextItems, popularity: NDArray[np.float64], min_users: int) -> Units:
-    """Users who are asked, each with the item asked for, and their segments."""
+def units_of(
+    asked: NextItems,
+    taken: Sequence[NDArray[np.int64]],
+    num_outcomes: NDArray[np.int64],
+    min_users: int,
+) -> Units:
+    """Users who are asked, each with the item asked for, and their segments.
+
+    Args:
+        asked: the U users.
+        taken: of each, the items that are asked for, by number; see `SequenceRows.taken`.
+        num_outcomes: training outcomes of each number, with or without a vector of the model, shape (W + 1,).
+        min_users: see `large_enough`.
+    """
     facts = {
         "history": np.array([len(prefix) for prefix in asked.prefixes]),
-        "popularity": np.array([np.median(popularity[items]) for items in asked.targets]).astype(np.int64),
-        "cold_item": np.array([bool((items == 0).any()) for items in asked.targets]),
+        "popularity": np.array([np.median(num_outcomes[items]) for items in taken]).astype(np.int64),
+        "unknown_item": np.array([bool((items == 0).any()) for items in taken]),
     }
-    users = np.arange(len(asked))
-    segments, small = large_enough(segments_of(facts), users, min_users)
-    return Units((users, items_asked_for(asked, popularity)), segments, {}, small)
+    clusters = (np.arange(len(asked)), items_asked_for(taken, num_outcomes))
+    segments, small = large_enough(segments_of(facts), clusters, min_users, "users")
+    return Units(clusters, segments, {}, small)
 
 
-def items_asked_for(asked: NextItems, popularity: NDArray[np.float64]) -> NDArray[np.int64]:
+def items_asked_for(taken: Sequence[NDArray[np.int64]], num_outcomes: NDArray[np.int64]) -> NDArray[np.int64]:
     """A number of the item that each user is asked for, shape (U,), for what users of one item share.
 
     Of several items the most popular one: it is asked of the most other users, and an interval that is too
-    wide says less, one that is too narrow what is not so. Items that are not known are not known to be the
-    same: a user who took no other shares theirs with nobody.
+    wide says less, one that is too narrow what is not so. Items that are in no vocabulary are not known to be
+    the same: a user who took no other shares theirs with nobody.
+
+    Args:
+        taken: see `units_of`.
+        num_outcomes: likewise.
     """
-    known = [items[items > 0] for items in asked.targets]
+    known = [items[items > 0] for items in taken]
     numbers = [
-        items[np.argmax(popularity[items])] if len(items) else -1 - user for user, items in enumerate(known)
+        items[np.argmax(num_outcomes[items])] if len(items) else -1 - user for user, items in enumerate(known)
     ]
     return np.array(numbers, np.int64)

@@ -1,7 +1,7 @@
 """The task of ranking: the configured ranker, on the outcome of impressions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,20 @@ from clicksmith.evaluation.provenance import require_current
 from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.steps import trace_generator
-from clicksmith.lift.kinds.arms import HISTORY, POPULARITY, Stock, added_rows, chosen_rows, is_rare
+from clicksmith.lift.kinds.arms import HISTORY, Stock, added_rows, chosen_rows, is_rare
 from clicksmith.lift.kinds.roles import CEILINGS, role_of
 from clicksmith.lift.kinds.segments import large_enough, segments_of
 from clicksmith.lift.statistics import figures
 from clicksmith.lift.statistics.figures import Figure
 from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
-from clicksmith.reading.examples import ExampleCoder, Examples, Splits, columns_of, read_splits
+from clicksmith.reading.examples import (
+    POPULARITY,
+    ExampleCoder,
+    Examples,
+    Splits,
+    columns_of,
+    read_splits,
+)
 from clicksmith.reading.guards import require_train_split
 from clicksmith.reading.snapshot import load_examples, load_table
 from clicksmith.seeds import derive_seed
@@ -136,7 +143,6 @@ def ranking_task(
         )
     lift = config.lift
     splits = read_splits(config.ranker, examples, vocabulary, max_rows=lift.max_rows)
-    splits = with_popularity(splits)
     generated = {
         name: tuple(
             generated_rows(config, fit, rows, examples, splits.coder, _most(config, name))
@@ -179,7 +185,7 @@ def generated_rows(
     require_train_split(rows, snapshot)
     current = generator_id(fit, trace_generator(config, fit, examples))
     require_current(pc.unique(rows.column("generator_id")).to_pylist(), current, snapshot, examples)
-    return _popular(coder(rows), coder)
+    return coder(rows)
 
 
 def _unseen(config: Config, splits: Splits, examples: Snapshot) -> Examples:
@@ -190,7 +196,7 @@ def _unseen(config: Config, splits: Splits, examples: Snapshot) -> Examples:
     if any(arm.kind == "real_all" for arm in lift.arms.values()):
         wanted = max(wanted, config.ranker.max_rows - seen)
     rows = load_examples(examples, columns_of(config.ranker), "train", seen + max(0, wanted))
-    return _popular(splits.coder(rows.slice(seen)), splits.coder)
+    return splits.coder(rows.slice(seen))
 
 
 def _no_validation(rows: Examples | None) -> str:
@@ -265,23 +271,9 @@ def units_of(rows: Examples, min_users: int) -> Units:
         "cold_item": facts["is_cold_item"],
         "category": facts["item_category"],
     }
-    segments, small = large_enough(segments_of(told_by), rows.users, min_users)
+    clusters = (rows.users, rows.items)
+    segments, small = large_enough(segments_of(told_by), clusters, min_users, "users", rows.labels)
     rarer = {
         name: int(min(rows.labels[mask].sum(), (~rows.labels[mask]).sum())) for name, mask in segments.items()
     }
-    return Units((rows.users, rows.items), segments, rarer, small)
-
-
-def with_popularity(splits: Splits) -> Splits:
-    """With how often each row's item was taken before the cut as a fact."""
-    validation = None if splits.validation is None else _popular(splits.validation, splits.coder)
-    train, test = (_popular(rows, splits.coder) for rows in (splits.train, splits.test))
-    return replace(splits, train=train, validation=validation, test=test)
-
-
-def _popular(rows: Examples, coder: ExampleCoder) -> Examples:
-    """With how often each row's item was taken before the cut: the same for early rows and for late ones."""
-    taken = np.concatenate([[0], coder.codec.items.num_outcomes])
-    index = rows.codes[:, len(coder.codec.cardinalities) - 1]
-    known = np.where(index < len(taken), index, 0)
-    return replace(rows, facts={**rows.facts, POPULARITY: taken[known]})
+    return Units(clusters, segments, rarer, small)

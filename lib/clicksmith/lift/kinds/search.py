@@ -23,7 +23,7 @@ from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
 from clicksmith.seeds import derive_seed
 from clicksmith.training import runs
 from clicksmith.training.engine.supervised import rows_of_step
-from clicksmith.training.search import make_task
+from clicksmith.training.search import learnt_from, make_task
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class SearchTask:
         arm = self.config.lift.search.arms[training.arm]
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
-        train = training_pairs(arm, self.rows, self.num_real, derive_seed(seed, "rows"))
+        train = training_pairs(arm, self.rows, self.num_real, derive_seed(seed, "rows"), self.search.model)
         settings = self.settings if arm.kind == TUNED else {}
         config = self.search.model_copy(update=dict(settings))
         task = make_task(config, train, self.rows.asked, seed, first)
@@ -115,27 +115,31 @@ class SearchTask:
         return figures.mean(said[METRICS.index(metric)][self.units[split].segments[segment]])
 
 
-def training_pairs(arm: ArmConfig, rows: SearchRows, num_real: int, seed: int) -> Pairs:
-    """What an arm trains on.
+def training_pairs(arm: ArmConfig, rows: SearchRows, num_real: int, seed: int, model: str) -> Pairs:
+    """What an arm trains on: the control's pairs, and as many others as its ratio says of those learnt from.
 
     Args:
         arm: the arm.
         rows: all pairs, the control's first, and the products.
         num_real: of the control.
         seed: of the draw.
+        model: the network's name, see `learnt_from`: were pairs counted that it leaves out, added ones, which
+            it does not, would be more than the ratio says.
     """
-    train, wanted = rows.train, round(arm.ratio * num_real)
+    train, real = rows.train, _real(rows, num_real)
     if arm.kind == "real_all":
         return train
+    learnt = learnt_from(model, train)
+    own, more = learnt[learnt < num_real], learnt[learnt >= num_real]
+    wanted = round(arm.ratio * len(own))
     if arm.kind == "real_more":
-        return train.take(np.arange(min(len(train), num_real + wanted)))
-    real = _real(rows, num_real)
-    if arm.kind not in ("duplicate", "shuffled", "titles"):
-        return real
+        return train.take(np.concatenate([np.arange(num_real), more[:wanted]]))
     random = np.random.default_rng(seed)
     if arm.kind == "titles":
         return _with(real, _titles(rows, wanted, random))
-    copies = train.take(rows_of_step(num_real, wanted, 0, seed))
+    if arm.kind not in ("duplicate", "shuffled") or not wanted:
+        return real
+    copies = train.take(own[rows_of_step(len(own), wanted, 0, seed)])
     if arm.kind == "shuffled":
         order = random.permutation(len(copies))
         texts = [copies.texts[row] for row in order]
@@ -179,7 +183,7 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     rules, pairs = config.lift.search, inputs["search_pairs"]
     wants_more = any(arm.kind in CEILINGS for arm in rules.arms.values())
     max_pairs = search.max_pairs if wants_more else rules.max_pairs
-    rows = read_pairs(pairs, inputs["items"], inputs["vocabulary"], max_pairs)
+    rows = read_pairs(pairs, inputs["items"], inputs["vocabulary"], max_pairs, rules.max_pairs)
     num_real = min(rules.max_pairs, len(rows.train))
     splits: tuple[Split, Split] = ("test", "validation")
     kept = {split: _answerable(rows.asked[split]) for split in splits}
@@ -189,13 +193,15 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
             f"{pairs.table.name} version {pairs.version} has no test query with a product that was taken.",
             "Ingest searches with impressions and clicks that share their request_id, or leave search out.",
         )
-    num_more = len(rows.train) - num_real
+    learnt = learnt_from(search.model, rows.train)
+    num_learnt = int((learnt < num_real).sum())
+    num_more = len(learnt) - num_learnt
     lacking = {
         **dict.fromkeys(CEILINGS, "" if num_more else NO_MORE),
-        "titles": "" if rows.titles else "no product has a title",
+        "titles": "" if rows.titles else "no product that was there before the cut has a title",
         TUNED: "" if "validation" in kept else UNTUNED,
     }
-    arms, skipped = real_arms(rules.arms, num_real, num_more, lacking)
+    arms, skipped = real_arms(rules.arms, num_learnt, num_more, lacking)
     real, min_units = _real(rows, num_real), config.lift.min_users
     units = {
         split: _units(rows.asked[split], real.queries, queries, min_units) for split, queries in kept.items()
@@ -203,9 +209,9 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     asked = rows.asked["test"]
     facts = {
         "num_steps": search.num_steps,
-        "num_real_rows": num_real,
+        "num_real_rows": num_learnt,
         "num_test_pairs": len(asked),
-        "num_trained_pairs": asked.num_in(real),
+        "num_trained_pairs": asked.num_in(rows.train.take(learnt[:num_learnt])),
     }
     told = f"{facts['num_trained_pairs']:,} of {len(asked):,}"
     logger.info("search: the control is trained on %s test pairs: they are asked again", told)
@@ -218,11 +224,23 @@ def _answerable(pairs: Pairs) -> NDArray[np.int64]:
 
 
 def _units(pairs: Pairs, trained: Sequence[str], queries: NDArray[np.int64], min_units: int) -> Units:
-    """Segments by how often the control was trained on a query: rare and new ones are what search lacks."""
+    """Segments by how many products the control saw beside a query: search lacks the rare and the new."""
     known = Counter(trained)
     first = {int(number): row for row, number in reversed(list(enumerate(pairs.query)))}
-    asked = np.array([known[pairs.queries[first[int(number)]]] for number in queries])
-    numbers = np.arange(len(queries))
-    facts = {"frequency": asked, "new_query": asked == 0}
-    segments, small = large_enough(segments_of(facts), numbers, min_units)
-    return Units((numbers,), segments, {}, small)
+    shown = np.array([known[pairs.queries[first[int(number)]]] for number in queries])
+    clusters = (np.arange(len(queries)), items_asked_for(pairs))
+    facts = {"frequency": shown, "new_query": shown == 0}
+    segments, small = large_enough(segments_of(facts), clusters, min_units, "queries")
+    return Units(clusters, segments, {}, small)
+
+
+def items_asked_for(pairs: Pairs) -> NDArray[np.int64]:
+    """A number of the product that each answerable query asks for, shape (Q,), for what queries of one share.
+
+    Of several relevant products the one that is relevant to the most queries: an interval that is too wide
+    says less, one that is too narrow what is not so. Products of the same text are the same to a model.
+    """
+    relevant = pairs.grades > 0
+    query, item = np.unique(np.stack([pairs.query[relevant], pairs.item[relevant]]), axis=1)
+    order = np.lexsort((item, -np.bincount(item)[item], query))
+    return np.asarray(item[order][np.unique(query[order], return_index=True)[1]])

@@ -1,6 +1,6 @@
 """For whom and for what a gain is told apart: masks over what is tested, blind to its outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,14 +42,15 @@ def segments_of(facts: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[n
 
     Args:
         facts: by name, shape (N,) each: history, popularity and frequency as whole numbers, cold_user,
-            cold_item and new_query as flags, category as text or None; those that are missing tell nothing.
+            cold_item, unknown_item and new_query as flags, category as text or None; those that are missing
+            tell nothing.
     """
     num_rows = len(next(iter(facts.values())))
     found = {ALL: np.ones(num_rows, bool)}
     for name in ("history", "popularity", "frequency"):
         if name in facts:
             found |= quantile_buckets(np.asarray(facts[name], np.int64), name)
-    for name in ("cold_user", "cold_item", "new_query"):
+    for name in ("cold_user", "cold_item", "unknown_item", "new_query"):
         if name in facts and np.asarray(facts[name], bool).any():
             found[f"{name}=yes"] = np.asarray(facts[name], bool)
     if "category" in facts:
@@ -61,15 +62,41 @@ def segments_of(facts: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[n
 
 
 def large_enough(
-    segments: Mapping[str, NDArray[np.bool_]], units: NDArray[np.integer], min_units: int
-) -> tuple[dict[str, NDArray[np.bool_]], dict[str, int]]:
-    """The segments that can be told apart, all rows together always; and the units of each other one.
+    segments: Mapping[str, NDArray[np.bool_]],
+    clusters: Sequence[NDArray[np.integer]],
+    min_units: int,
+    unit: str,
+    labels: NDArray[np.bool_] | None = None,
+) -> tuple[dict[str, NDArray[np.bool_]], dict[str, str]]:
+    """The segments that can be told apart, all rows together always; and why each other one cannot.
 
     Args:
         segments: masks of shape (N,).
-        units: each row's user, shape (N,).
-        min_units: users that a segment needs: no safety could be shown of fewer, whatever was measured.
+        clusters: what rows share, see `Units`; shape (N,) each.
+        min_units: units that a segment needs: no safety could be shown of fewer, whatever was measured.
+        unit: what is counted as one of them, in the plural.
+        labels: outcomes, where rows have one of two, shape (N,).
     """
-    sizes = {name: len(np.unique(units[mask])) for name, mask in segments.items()}
-    large = {name: mask for name, mask in segments.items() if name == ALL or sizes[name] >= min_units}
-    return large, {name: size for name, size in sizes.items() if name not in large}
+    reasons = {}
+    for name, mask in segments.items():
+        own = None if labels is None else labels[mask]
+        if name != ALL and (why := _why_not([cluster[mask] for cluster in clusters], min_units, unit, own)):
+            reasons[name] = why
+    return {name: mask for name, mask in segments.items() if name not in reasons}, reasons
+
+
+def _why_not(
+    clusters: Sequence[NDArray[np.integer]], min_units: int, unit: str, labels: NDArray[np.bool_] | None
+) -> str:
+    """Why nothing can be shown of a segment; empty where it can.
+
+    Of a single outcome, or over a single item, there would be no interval however many units were tested.
+    """
+    num_units, *others = (len(np.unique(cluster)) for cluster in clusters)
+    if num_units < min_units:
+        return f"{num_units:,} {unit} were tested, where lift.min_users asks for {min_units:,}"
+    if labels is not None and (labels.all() or not labels.any()):
+        return "all rows have the same outcome, so that nothing can be ranked"
+    if 1 in others:
+        return f"all {num_units:,} {unit} were tested on a single item, where an interval needs several"
+    return ""
