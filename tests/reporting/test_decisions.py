@@ -20,6 +20,7 @@ from clicksmith.lift.rows import verdict_rows
 from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
 from clicksmith.reporting import decisions, remedies, statements, words
+from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.html import render
 from clicksmith.tables import TRAINING_EXAMPLES
 from reporting import toy_measured
@@ -96,6 +97,36 @@ def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     assert "Ranking, logistic The control is arm none" in rest
     assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25.")
     assert "logistic" not in decisions.verdict_line(data.verdicts)
+    assert decisions.unmeasured(data.verdicts) == [] and decisions.UNMEASURED not in head
+
+
+@pytest.mark.parametrize("kept", [("ranking/logistic", "next_item"), ("ranking/logistic",)])
+def test_a_ranker_that_cannot_be_measured_is_told_with_its_families(config, kept):
+    """As of ranker.model din beside lift.ranking.models: the only verdicts on rankers are of others."""
+    toy_report.fill(config, "augment", toy_measured.measured(LOGISTIC, PLANS["no_gain"]))
+    data = gathered(config)
+    data = replace(data, verdicts=[one for one in data.verdicts if one["evidence"]["name"] in kept])
+    head = Checker.of(render(data)).words.partition("What each arm gives")[0]
+    assert f"No verdict on the shipped ranker {decisions.UNMEASURED}" in head
+    assert "With logistic in its place no gain was found: autoregressive_25 gives +0.0001 (-0.000" in head
+    assert "There is no verdict yet" not in head and ("Next item" in head) == ("next_item" in kept)
+    told = as_json(data)["unmeasured"]
+    assert told[0] == decisions.UNMEASURED and len(told) == 2
+    assert decisions.verdict_line(data.verdicts).startswith(" ".join(told))
+    stale = [{**one, "stale": "Of other rows."} for one in data.verdicts]
+    assert decisions.unmeasured(stale)[1].startswith("Of other rows. Until then train_recommender stops")
+
+
+def test_a_ranker_that_was_alone_and_cannot_be_measured_is_told(config):
+    """gold.verdicts is there then, without a row."""
+    assert as_json(gathered(config))["unmeasured"] == [], "an empty lake"
+    toy_report.fill(config)
+    data = replace(gathered(config), verdicts=[])
+    page = Checker.of(render(data)).words
+    assert decisions.NO_VERDICT in page and decisions.UNMEASURED not in page
+    ranker = {**data.config["ranker"], "model": "din"}
+    page = Checker.of(render(replace(data, config={**data.config, "ranker": ranker}))).words
+    assert decisions.UNMEASURED in page and decisions.NO_VERDICT not in page
 
 
 DOUBTFUL = Planned(0.0043, 0.00002, seeds=0.00001)

@@ -9,6 +9,10 @@ from clicksmith.reporting.remedies import change
 from clicksmith.reporting.statements import Verdict, alarms, failing, gain_of, shows_gain, unmet
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
+UNMEASURED = (
+    "The shipped ranker was not measured: one that reads histories of users (din) cannot be, since generated "
+    "rows have none."
+)
 _UNTIL_THEN = (
     "Until then train_recommender stops with an error and trains nothing, unless no model is to follow a "
     "verdict."
@@ -60,6 +64,15 @@ def shipped(verdicts: Sequence[Verdict]) -> list[Verdict]:
 def families(verdict: Verdict, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """What was decided on other families of the same task."""
     return [one for one in verdicts if one["task"] == verdict["task"] and not is_shipped(one)]
+
+
+def unmeasured(verdicts: Sequence[Verdict]) -> list[str]:
+    """That the shipped ranker was not measured, and what the families say that were; empty elsewhere."""
+    found = [one for one in verdicts if one["task"] == "ranking"]
+    if not found or shipped(found):
+        return []
+    stale = [advice(found[0])] if is_stale(found[0]) else []
+    return [UNMEASURED, *stale, *map(family_sentence, found)]
 
 
 def is_stale(verdict: Verdict) -> bool:
@@ -260,4 +273,4 @@ def segments_sentence(verdict: Verdict) -> str:
 def verdict_line(verdicts: Sequence[Verdict]) -> str:
     """All decisions, for a log."""
     lines = [f"{name_words(one)}: {headline(one)}. {advice(one)}" for one in shipped(verdicts)]
-    return " ".join(lines) or NO_VERDICT
+    return " ".join([*unmeasured(verdicts), *lines]) or NO_VERDICT

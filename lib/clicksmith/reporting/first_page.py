@@ -7,6 +7,7 @@ from typing import Any
 from clicksmith.reporting import cautions, decisions, statements
 from clicksmith.reporting.data import ReportData
 from clicksmith.reporting.statements import Verdict
+from clicksmith.tables import VERDICTS
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,14 @@ def said(verdict: Verdict, data: ReportData) -> Said:
         cautions=[sentence for sentence in beside if sentence],
         facts=dict(decisions.facts(verdict, cost, cut)),
     )
+
+
+def unmeasured(data: ReportData) -> list[str]:
+    """What is said in place of a verdict on a shipped ranker that cannot be measured; empty where it can."""
+    if found := decisions.unmeasured(data.verdicts):
+        return found
+    has_run = any(table.name == VERDICTS.name for table in data.tables)
+    return [decisions.UNMEASURED] if has_run and data.config["ranker"]["model"] == "din" else []
 
 
 def _arms(verdict: Verdict, data: ReportData) -> Mapping[str, Mapping[str, Any]]:
