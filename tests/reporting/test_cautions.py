@@ -131,6 +131,16 @@ def test_labels_that_say_nothing_and_help_are_told(changes, few, is_told):
     assert cautions.noise_sentence(nobody) == cautions.noise_sentence(doubted) == ""
 
 
+@pytest.mark.parametrize("plan", ["no_gain", "inconclusive"])
+def test_labels_that_say_nothing_help_alone_where_no_gain_is_shown(plan):
+    verdict = judged(PLANS[plan])
+    evidence = verdict["evidence"]
+    helps = {**evidence["arms"]["shuffled_25"], "value": 0.002, "ci_low": 0.0004, "ci_high": 0.0036}
+    evidence = {**evidence, "arms": {**evidence["arms"], "shuffled_25": helps}}
+    told = cautions.noise_sentence({**verdict, "evidence": evidence})
+    assert told.startswith("Labels that say nothing help: shuffled_25 gives +0.0020 (+0.0004 to +0.0036) AUC")
+
+
 def test_labels_that_say_nothing_and_help_are_told_on_the_first_page(config, monkeypatch):
     monkeypatch.setitem(toy_measured.GAINS, "shuffled_25", 0.0046)
     toy_report.fill(config)

@@ -46,7 +46,10 @@ GAINS = {
     "duplicate_25": 0.0003, "oversample_tail_25": -0.0011, "teacher_25": 0.0005, "smote_25": -0.002,
     CHOSEN: 0.0043, "gan_25": 0.0014, BAD: -0.31, "crop": 0.0014, "mask": -0.0008,
 }  # fmt: skip
-FEW = {"cold_user=yes": "5 users with 3 rows of the rarer outcome were tested, where an interval needs 100"}
+FEW = {
+    "cold_user=yes": "5 users with 3 rows of the rarer outcome were tested, where an interval needs 100 and "
+    "50"
+}
 FACTS = {"num_steps": 400, "num_real_rows": 40_000}
 
 

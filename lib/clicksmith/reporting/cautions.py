@@ -10,7 +10,7 @@ from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.decisions import is_stale
 from clicksmith.reporting.forests import control_value
-from clicksmith.reporting.statements import Verdict, alarms
+from clicksmith.reporting.statements import Verdict, alarms, shows_gain
 
 WEAK_AUC = 0.6
 """Below it a control ranks hardly better than chance."""
@@ -69,7 +69,7 @@ def weak_sentence(verdict: Verdict, figures: Sequence[Metric], cards: Sequence[M
 
 
 def noise_sentence(verdict: Verdict) -> str:
-    """That labels which say nothing help as well; empty where nothing that was measured is believed."""
+    """That labels which say nothing help; empty where nothing that was measured is believed."""
     evidence = verdict["evidence"]
     if evidence["chosen"] is None or alarms(verdict) or "all" in evidence.get("few", {}):
         return ""
@@ -81,8 +81,9 @@ def noise_sentence(verdict: Verdict) -> str:
     if not helping:
         return ""
     told, metric = words.join_words(helping), words.metric_words(evidence["metric"])
+    too = " as well" if shows_gain(verdict) else ""
     return (
-        f"Labels that say nothing help as well: {told} {metric} over real rows alone. So what helps may be "
+        f"Labels that say nothing help{too}: {told} {metric} over real rows alone. So what helps may be "
         "mere noise, which keeps a model from overfitting, or how often items are shown, not what rows say."
     )
 

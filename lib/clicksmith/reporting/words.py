@@ -166,7 +166,7 @@ def holdout_sentence(num_users: int, num_rows: int, without_user: int | None) ->
 def arm_words(kind: str, ratio: float | None) -> str:
     """What an arm adds."""
     what = _KINDS.get(kind, kind)
-    return f"{what}, {ratio:.2f} a real row" if ratio else what
+    return f"{what}, {ratio:.2f} a real row" if ratio and kind != "reweight" else what
 
 
 def generator_of(fit: str) -> str:
