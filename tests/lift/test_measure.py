@@ -143,7 +143,7 @@ def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config]
     assert len(task.splits.test) == num_test == task.units["test"].num_rows
     assert len(task.splits.train) == 400
     assert len(task.stock.generated["gan"][0]) == 1000
-    assert (task.arms["gan"].ratio, task.arms["gan"].asked) == (1000 / 400, 8.0)
+    assert task.arms["gan"].ratio == task.arms["copies_2.5"].ratio == 1000 / 400
     without = ranking_task(config, examples, vocabulary, {})
     assert np.array_equal(task.splits.test.codes, without.splits.test.codes)
     assert task.splits.coder.codec.to_json() == without.splits.coder.codec.to_json()

@@ -131,32 +131,6 @@ def test_what_has_to_be_beaten_is_told_by_its_kind() -> None:
     )
 
 
-@pytest.mark.parametrize(("ratio", "decision"), [(0.5, "augment"), (0.46, "augment"), (0.25, "inconclusive")])
-def test_generated_rows_are_held_against_as_many_copies(ratio: float, decision: str) -> None:
-    """Ratios are as they come out: a tenth more or less is the same. The generator's is 0.5."""
-    arms = {**ARMS, "duplicate": Arm("duplicate", "cheap", ratio)}
-    verdict = decide("gan", arms, gains(), METRICS, 0.002, ["all"], {})
-    assert verdict.decision == decision
-    if decision == "augment":
-        assert verdict.reasons == ()
-        return
-    assert verdict.reasons == (
-        "it is not shown to be better than copies in its ratio: none were measured: add an arm "
-        "{kind: duplicate, ratio: 0.5}",
-    )
-    assert verdict.p_value == 1.0
-    worse = gains({("auc", "all", "gan", "none"): estimate(-0.01)})
-    refuted = decide("gan", arms, worse, METRICS, 0.002, ["all"], {})
-    assert refuted.decision == "no_gain", "copies could not have made it better"
-
-
-def test_who_adds_no_generated_rows_needs_no_copies() -> None:
-    arms = {"none": ARMS["none"], "crop": Arm("augmentation", "free", 0.0)}
-    assert decide("crop", arms, gains(), METRICS, 0.002, ["all"], {}).decision == "augment"
-    tail = {**ARMS, "duplicate": Arm("oversample_tail", "cheap", 0.5)}
-    assert decide("gan", tail, gains(), METRICS, 0.002, ["all"], {}).decision == "inconclusive"
-
-
 TWICE = {**ARMS, "third": Arm("same", "same", 0.0)}
 
 

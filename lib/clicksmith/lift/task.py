@@ -30,14 +30,12 @@ class Arm:
         role: see `Role`.
         ratio: added rows a real row, as it came out.
         num_fits: independent fits of its generator, each measured with every seed; 1 where there is none.
-        asked: the ratio as it is configured; 0 where none is.
     """
 
     kind: str
     role: Role
     ratio: float
     num_fits: int = 1
-    asked: float = 0.0
 
 
 @dataclass(frozen=True)

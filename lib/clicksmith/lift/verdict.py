@@ -11,15 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from clicksmith.lift.statistics.intervals import LEVEL, Estimate, estimate, holm, simultaneous
+from clicksmith.lift.statistics.intervals import LEVEL, Estimate, holm, simultaneous
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
-from clicksmith.reporting.statements import COPIES, reason_words, unmet
+from clicksmith.reporting.statements import reason_words, unmet
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
-
-SAME_RATIO = 0.1
-"""Ratios that differ by no more than this part are the same."""
 
 ALIKE = "nothing that was tested tells the two apart"
 """Why a difference of 0 has no interval."""
@@ -109,27 +106,9 @@ class Verdict:
         return max((statement.p_value for statement in self.statements), default=1.0)
 
 
-def has_copies(arm: Arm, arms: Mapping[str, Arm]) -> bool:
-    """Whether copies are measured in an arm's ratio: in the one that was asked for, or that which came of it.
-
-    Only the former can be configured: how many rows the gate publishes, and how many of them are of what an
-    arm chooses, is not known before.
-    """
-    copies = (one.asked or one.ratio for one in arms.values() if one.kind == "duplicate")
-    mine = (arm.asked, arm.ratio)
-    return any(math.isclose(ratio, own, rel_tol=SAME_RATIO) for ratio in copies for own in mine)
-
-
-def without_copies(arms: Mapping[str, Arm]) -> list[str]:
-    """Arms of generated rows whose gain is not believed, since no copies in their ratio are measured."""
-    return [name for name, arm in arms.items() if arm.role == "generator" and not has_copies(arm, arms)]
-
-
 def candidates(arms: Mapping[str, Arm]) -> list[str]:
-    """What may be chosen: augmentations, and where there are any, those alone that may be called a gain."""
-    names = [name for name, arm in arms.items() if arm.role in ("free", "generator")]
-    unproved = set(without_copies(arms))
-    return [name for name in names if name not in unproved] or names
+    """What may be chosen: augmentations."""
+    return [name for name, arm in arms.items() if arm.role in ("free", "generator")]
 
 
 def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
@@ -153,9 +132,8 @@ def decide(
 
     ``augment``: its gain in the first metric is above `worthwhile`, it is better than every cheap arm, and on
     all observations and every segment no metric loses its margin. ``no_gain``: one of these is refuted.
-    ``inconclusive``: neither; observations are too few for the rest, or no copies in the ratio of generated
-    rows were measured, which these must beat. Also where the control again shows a gain, at a level
-    corrected for all such arms: then nothing that was measured is believed.
+    ``inconclusive``: neither; observations are too few for the rest. Also where the control again shows a
+    gain, at a level corrected for all such arms: then nothing that was measured is believed.
 
     Args:
         chosen: by `choose`, on other observations.
@@ -207,9 +185,6 @@ def _better(
         _told_apart(Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why)),
         *(_told_apart(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why)) for name in cheap),
     ]
-    if generated and not has_copies(mine, arms):
-        none = f"none were measured: add an arm {{kind: duplicate, ratio: {mine.asked or mine.ratio:.3g}}}"
-        found.append(Statement("cheap", COPIES, 0.0, estimate(math.nan, (), 0, 0), none))
     return found
 
 

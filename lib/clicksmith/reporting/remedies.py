@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clicksmith.reporting import words
-from clicksmith.reporting.statements import COPIES, Verdict, alarms, gain_of, unmet
+from clicksmith.reporting.statements import Verdict, alarms, gain_of, unmet
 
-_MISSING = "an arm of copies in the ratio of the generated rows"
 _ITEMS = "more test items (a longer test period has more)"
 _HIDING = {"trainings": "the noise between trainings", "items": "chance in which items were tested"}
 """By what no further users take away: what hides a gain."""
@@ -34,15 +33,12 @@ def change(verdict: Verdict) -> str:
         return f"Another way to augment, or another share of added rows; more test {unit} would hardly do so."
     if alarms(verdict):
         return words.sentence(f"{_seeds(evidence)}, until arms that can have no gain show none")
-    missing, others = _in_the_way(verdict)
     if gain["state"] == "open":
-        copies = f"; and {_MISSING}" if missing else ""
-        return words.sentence(f"{_of_gain(verdict, gain)}{copies}")
-    if missing and not others:
-        return words.sentence(f"{_MISSING}: the gain itself is shown")
-    if not missing and not others:
+        return words.sentence(_of_gain(verdict, gain))
+    others = [one for one in unmet(evidence["statements"]) if one["what"] != "gain"]
+    if not others:
         return words.sentence(_of_correction(evidence))
-    wanted = words.join_words([*([_MISSING] if missing else []), *_of_others(verdict, others)])
+    wanted = words.join_words(_of_others(verdict, others))
     return words.sentence(f"{wanted}: the gain itself is shown, not yet all else that is asked")
 
 
@@ -54,13 +50,6 @@ def _of_nothing(verdict: Verdict) -> str:
     if skipped:
         return "More generated rows (synthesis.ratio), or arms that take others of them (only)."
     return _ARMS[verdict["task"]]
-
-
-def _in_the_way(verdict: Verdict) -> tuple[bool, list[Verdict]]:
-    """Whether copies are missing, and the other statements beside that on the gain that do not hold."""
-    found = [one for one in unmet(verdict["evidence"]["statements"]) if one["what"] != "gain"]
-    others = [one for one in found if one["subject"] != COPIES]
-    return len(others) < len(found), others
 
 
 def _of_gain(verdict: Verdict, gain: Verdict) -> str:

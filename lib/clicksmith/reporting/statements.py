@@ -8,8 +8,6 @@ from clicksmith.reporting import words
 Verdict = Mapping[str, Any]
 """A row of gold.verdicts, its evidence parsed."""
 
-COPIES = "copies in its ratio"
-"""The subject of the statement on copies that were not measured, which generated rows would have to beat."""
 NOTHING = "no augmentation was there to judge, only what one is held against"
 """Why it is not "augment" where no arm was there to choose."""
 

@@ -183,7 +183,7 @@ CONF = sorted(p for p in FOLDER.glob("*.yaml") if not p.read_text().startswith("
 
 @pytest.mark.parametrize("path", CONF, ids=lambda path: path.stem)
 def test_generated_rows_of_every_file_meet_copies_in_their_ratio(path: Path) -> None:
-    """Without them their verdict could not be to augment."""
+    """A file says all that it measures: no copies are added by themselves."""
     arms = load_config(path).lift.arms.values()
     copies = {arm.ratio for arm in arms if arm.kind == "duplicate"}
     assert {arm.ratio for arm in arms if arm.kind == "synthetic"} <= copies

@@ -18,7 +18,7 @@ from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.lift.kinds.arms import HISTORY, Stock, added_rows, chosen_rows, is_rare
-from clicksmith.lift.kinds.roles import CEILINGS, role_of
+from clicksmith.lift.kinds.roles import CEILINGS, missing_copies, role_of
 from clicksmith.lift.kinds.segments import large_enough, segments_of
 from clicksmith.lift.statistics import figures
 from clicksmith.lift.statistics.figures import Figure
@@ -45,13 +45,15 @@ class RankingTask:
     """See `task.Task`.
 
     Attributes:
-        config: of the ranker, the arms and the seeds.
+        config: of the ranker and the seeds.
+        configured: the arms, and copies in ratios that lacked them.
         splits: real rows.
         stock: what arms take rows from.
         settings: see `tuning.Tunable`.
     """
 
     config: Config
+    configured: Mapping[str, ArmConfig]
     splits: Splits
     stock: Stock
     arms: Mapping[str, Arm]
@@ -94,7 +96,7 @@ class RankingTask:
 
     def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
         """Probabilities of each split's rows, shape (1, N)."""
-        arm = self.config.lift.arms[training.arm]
+        arm = self.configured[training.arm]
         settings = self.settings if arm.kind == TUNED else {}
         config = self.config.ranker.model_copy(update=dict(settings))
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
@@ -157,12 +159,15 @@ def ranking_task(
     if splits.validation is not None and not untuned:
         units["validation"] = units_of(splits.validation, lift.min_users)
     arms, skipped = _arms(config, stock, untuned)
+    copies = missing_copies(arms)
+    arms |= {name: Arm(arm.kind, role_of(arm), _ratio(arm, stock)) for name, arm in copies.items()}
     facts = {
         "label": config.ranker.label,
         "num_steps": config.ranker.num_steps,
         "num_real_rows": len(stock.real),
     }
-    return RankingTask(config, splits, stock, arms, skipped, units, facts=facts)
+    configured = {**lift.arms, **copies}
+    return RankingTask(config, configured, splits, stock, arms, skipped, units, facts=facts)
 
 
 def _most(config: Config, generator: str) -> int:
@@ -219,7 +224,7 @@ def _arms(config: Config, stock: Stock, untuned: str) -> tuple[dict[str, Arm], d
             continue
         preset = None if arm.generator is None else config.generators[arm.generator].preset
         fits = 1 if arm.generator is None else len(stock.generated[arm.generator])
-        arms[name] = Arm(arm.kind, role_of(arm, preset), _ratio(arm, stock), fits, asked=arm.ratio)
+        arms[name] = Arm(arm.kind, role_of(arm, preset), _ratio(arm, stock), fits)
     return arms, skipped
 
 

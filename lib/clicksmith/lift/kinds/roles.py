@@ -1,5 +1,6 @@
 """What an arm is to the verdict, by its kind; which arms of real rows can be measured."""
 
+import math
 from collections.abc import Mapping
 
 from clicksmith.config import ArmConfig
@@ -7,6 +8,8 @@ from clicksmith.lift.task import TUNED, Arm, Role
 
 LEARNING_NOTHING = ("independent", "smote")
 """Presets that are controls: what they give as well is no merit of a generator."""
+SAME_RATIO = 0.1
+"""Ratios that differ by no more than this part are the same."""
 CEILINGS = ("real_more", "real_all")
 """Kinds of arms that train on real rows which the control lacks."""
 
@@ -51,5 +54,24 @@ def real_arms(
             continue
         wanted = round(arm.ratio * num_real)
         added = {"real_all": num_more, "real_more": min(wanted, num_more)}.get(arm.kind, wanted)
-        arms[name] = Arm(arm.kind, role_of(arm), added / max(1, num_real), asked=arm.ratio)
+        arms[name] = Arm(arm.kind, role_of(arm), added / max(1, num_real))
     return arms, skipped
+
+
+def missing_copies(arms: Mapping[str, Arm]) -> dict[str, ArmConfig]:
+    """Arms of copies in each ratio of generated rows that has none, by name; a ratio as it came out.
+
+    Generated rows have to beat as many copies. How many come out of an arm is not known before the gate has
+    published them, so that nobody could name these arms beforehand.
+    """
+    found: dict[str, ArmConfig] = {}
+    known = [arm.ratio for arm in arms.values() if arm.kind == "duplicate"]
+    for arm in arms.values():
+        is_met = any(math.isclose(arm.ratio, ratio, rel_tol=SAME_RATIO) for ratio in known)
+        if arm.role == "generator" and not is_met:
+            name = f"copies_{arm.ratio:.3g}"
+            found[name if name not in arms else f"{name}_again"] = ArmConfig(
+                kind="duplicate", ratio=arm.ratio
+            )
+            known.append(arm.ratio)
+    return found
