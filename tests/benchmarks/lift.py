@@ -130,7 +130,7 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     nothing = real.take(np.zeros(0, np.int64))
     stock = Stock(real, nothing, is_rare(real, real), {"gan": (more,)})
     units = {"test": units_of(mine.test, own.lift.min_users)}
-    task = RankingTask(own, mine, stock, arms, {}, units)
+    task = RankingTask(own, own.lift.arms, mine, stock, arms, {}, units)
     truth, stopped = 0.0, False
     if kind == "harm":
         category = least_asked(splits.test)

@@ -235,7 +235,7 @@ def test_few_units_are_said() -> None:
 def test_nothing_generated_is_nothing_decided() -> None:
     verdict = judged(gains(), chosen=None)
     assert (verdict.decision, verdict.arm, verdict.p_value) == ("inconclusive", None, 1.0)
-    assert verdict.reasons == ("no generated rows were there to measure",)
+    assert verdict.reasons == ("no augmentation was there to judge, only what one is held against",)
 
 
 def test_the_largest_gain_is_chosen_among_generated_rows() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from clicksmith.lift.statistics.intervals import LEVEL, Estimate, holm, simultaneous
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
-from clicksmith.reporting.statements import reason_words, unmet
+from clicksmith.reporting.statements import NOTHING, reason_words, unmet
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
@@ -88,7 +88,7 @@ class Verdict:
 
     Attributes:
         decision: see `decide`.
-        arm: that was chosen; None where no generated rows were there.
+        arm: that was chosen; None where no augmentation was there.
         statements: about it, that on its gain first; then arms of the control again that show a gain.
         reasons: why it is not "augment", one sentence each, in the order of `unmet`.
         needed_units: that would settle it, where units would.
@@ -145,7 +145,7 @@ def decide(
         few: segments of too few units for an interval, and why.
     """
     if chosen is None:
-        return Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
+        return Verdict("inconclusive", None, reasons=(NOTHING,))
     first = next(iter(metrics))
     alarms = _alarms(arms, gain, first, few)
     its_gain, *better = _better(chosen, arms, gain, first, worthwhile, few)
