@@ -136,7 +136,7 @@ def _loudest(one: Verdict) -> str:
 def _lacking(verdict: Verdict, one: Verdict) -> str:
     """What a statement without an interval has too few of; see `_RARER`."""
     unit = str(verdict["evidence"]["unit"])
-    tested = [unit] if verdict["task"] == "search" else [unit, "items"]
+    tested = [unit, "items"]
     if told := _RARER.search(one["few"]):
         num_units, num_rarer, min_units, min_rarer = (int(n.replace(",", "")) for n in told.groups())
         few_rarer = ["rows of the rarer outcome"] if num_rarer < min_rarer else []
