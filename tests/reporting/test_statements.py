@@ -153,7 +153,9 @@ def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() ->
     )
     queries = {**_verdict(shown, few), "task": "search"}
     queries["evidence"] = {**queries["evidence"], "unit": "queries"}
-    assert remedies.change(queries).startswith("As many test queries as each interval needs: the gain itself")
+    assert remedies.change(queries).startswith(
+        "As many test queries and items as each interval needs: the gain itself"
+    )
 
 
 def test_for_whom_it_helps_is_not_said_where_nothing_is_believed() -> None:
