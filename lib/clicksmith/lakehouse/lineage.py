@@ -24,7 +24,7 @@ REVISIONS: Mapping[str, int] = {
     "replay_rejected": 1,
     "clean_events": 1,
     "build_profiles": 1,
-    "build_training_set": 4,
+    "build_training_set": 5,
     "train_generator": 2,
     "synthesize_samples": 1,
     "evaluate_synthetic": 7,
