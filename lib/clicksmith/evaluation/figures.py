@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from clicksmith.evaluation.quality import attack, diversity, fidelity, privacy, triples, two_sample, utility
 from clicksmith.evaluation.samples import spread
@@ -71,13 +72,15 @@ def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[
     """How close each label's rate in `other` is to that in `real`, and of the worst as slice ``all``.
 
     NaN for a label that too few have to tell its rate (see `LEAST_TOLD`), if chance explains how far it is
-    off: what it does not explain is told by few, too.
+    off, as far as one of so many labels may be (Bonferroni): what it does not explain is told by few, too.
     """
     found: Figures = {}
+    further = float(stats.norm.ppf(1 - 0.025 / max(1, len(labels)))) / spread.Z
     for label in labels:
         of_real, of_other = (utility.label_values(coding, side, label) for side in (real, other))
         ratio, low, high = fidelity.label_ratio(of_real, of_other, (real.users, other.users))
-        is_chance = high == 1.0 and low <= LEAST_TOLD * ratio
+        farthest = high if ratio == 0 else ratio * (ratio / low) ** further
+        is_chance = farthest >= 1.0 and low <= LEAST_TOLD * ratio
         found["fidelity.label_ratio", label] = Figure(math.nan) if is_chance else Figure(ratio, low, high)
     if found:
         found["fidelity.label_ratio", "all"] = worst(found.values())

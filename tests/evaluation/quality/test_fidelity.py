@@ -253,6 +253,16 @@ def test_the_worst_label_is_the_one_whose_interval_reaches_lowest():
     assert worst_one == purchase
 
 
+def test_of_several_rare_labels_one_may_be_further_off_by_chance():
+    """73 for 100 of 10,000: .73 exp(1.960 x .1531) = .985, but .73 exp(2.241 x .1531) = 1.03 of two."""
+    row = np.arange(10_000)
+    real, other = (pa.table({"a": (row < n).astype(float), "b": (row < n).astype(float)}) for n in (100, 73))
+    coding = Coding.fit(real, columns_of(real.schema))
+    sides = coding.encode(real), coding.encode(other)
+    assert label_figures(coding, *sides, ["a"])["fidelity.label_ratio", "a"].value == pytest.approx(0.73)
+    assert math.isnan(label_figures(coding, *sides, ["a", "b"])["fidelity.label_ratio", "a"].value)
+
+
 def test_of_what_is_told_the_worst_is_judged():
     good, low, untold = Figure(0.9, 0.8, 1.0), Figure(0.95, 0.1, 1.0), Figure(math.nan)
     assert worst([good, low]) is low and worst([good, untold, low]) is low
