@@ -24,8 +24,8 @@ def with_drawn_impressions(
 
     Ranks of items by training frequency are drawn log-uniformly, P(rank) = log(1 + 1 / rank) / log(N + 1) of
     N items, which is close to their popularity where that follows Zipf's law, and needs no table of
-    probabilities (as in TensorFlow's ``log_uniform_candidate_sampler``). Items without a training frequency
-    come after all others, and those that are new since the cut last; no training row is drawn from these. An
+    probabilities (as in TensorFlow's ``log_uniform_candidate_sampler``). Items that are too rare for the
+    vocabulary come behind it, those that are new since the cut last; no training row is drawn from these. An
     item drawn more than once is shown once; its propensity is the probability of being drawn at all. One that
     the session takes as well, then or later in the same split, gets the label that it deserves.
 
@@ -96,10 +96,10 @@ def with_drawn_impressions(
 def _ranked(events: DataFrame, words: DataFrame, cut_ts: datetime) -> DataFrame:
     """Every item with its first moment and its rank: of the vocabulary, else behind it, new ones last."""
     known = words.where(F.col("field") == "item_id").select(F.col("value").alias("item_id"), "index")
+    num_before = F.count_if(F.col("event_ts") < F.lit(cut_ts)).alias("num_events")
     seen = events.where(F.col("item_id").isNotNull()).groupBy("item_id")
-    items = seen.agg(F.min("event_ts").alias("first_ts"))
-    others = items.join(known, "item_id", "left_anti")
-    was_there = (F.col("first_ts") < F.lit(cut_ts)).cast("int")
-    behind = rank_by_count(others.withColumn("was_there", was_there), "item_id", "was_there", "place")
+    items = seen.agg(F.min("event_ts").alias("first_ts"), num_before)
+    behind = rank_by_count(items.join(known, "item_id", "left_anti"), "item_id", "num_events", "place")
     place = (F.col("place") + F.lit(known.count())).cast("int").alias("index")
-    return items.join(known, "item_id").unionByName(behind.select("item_id", "first_ts", place))
+    ranked = items.join(known, "item_id").select("item_id", "first_ts", "index")
+    return ranked.unionByName(behind.select("item_id", "first_ts", place))
