@@ -51,7 +51,7 @@ def run(config: Config) -> None:
     shown = events
     if settings.num_negatives:
         seed = derive_seed(config.seed, "negatives")
-        shown = with_drawn_impressions(events, read(spark, words), settings.num_negatives, seed)
+        shown = with_drawn_impressions(events, read(spark, words), cut.cut_ts, settings.num_negatives, seed)
     examples = training_examples(
         shown,
         items,

@@ -166,6 +166,7 @@ def synthetic_metrics(config: Config) -> list[Metric]:
             "privacy.domias_tpr": (0.71 if leaking else 0.011, 0.01),
             "privacy.identical_share": (0.4 if leaking else 0.0, 0.001),
             "utility.trained_auc": (0.76, 0.79),
+            "utility.auc_loss": (0.03, None),
             "diversity.coverage": (0.9, 0.97),
             "diversity.entropy_ratio": (0.98, 1.0),
             "diversity.mode_share": (0.95, 1.0),

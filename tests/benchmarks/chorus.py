@@ -11,7 +11,7 @@ from benchmarks.intervals import print_interval
 from benchmarks.lines import print_line
 from benchmarks.public_logs import DATA
 from clicksmith.config import SearchConfig
-from clicksmith.evaluation import relevance
+from clicksmith.evaluation.metrics import relevance
 from clicksmith.recommenders.search.text import build_search
 from clicksmith.training.engine.supervised import fit
 from clicksmith.training.search import K, Pairs, make_task

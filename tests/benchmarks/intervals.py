@@ -3,10 +3,10 @@
 import numpy as np
 
 from benchmarks.lines import print_line
-from clicksmith.lift.clusters import covariance
-from clicksmith.lift.figures import Figure
-from clicksmith.lift.fits import Part
-from clicksmith.lift.intervals import Estimate
+from clicksmith.lift.statistics.clusters import covariance
+from clicksmith.lift.statistics.figures import Figure
+from clicksmith.lift.statistics.fits import Part
+from clicksmith.lift.statistics.intervals import Estimate
 
 
 def print_interval(metric: str, figure: Figure) -> None:

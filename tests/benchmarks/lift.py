@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from benchmarks.lines import print_line
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.arms import Stock, is_rare
-from clicksmith.lift.intervals import POWER, Estimate
+from clicksmith.lift.kinds.arms import Stock, is_rare
+from clicksmith.lift.kinds.ranking import RankingTask, units_of
+from clicksmith.lift.kinds.segments import NUM_CATEGORIES
 from clicksmith.lift.measure import Measured, measure
-from clicksmith.lift.ranking import RankingTask, units_of, with_popularity
-from clicksmith.lift.segments import NUM_CATEGORIES
+from clicksmith.lift.statistics.intervals import POWER, Estimate
 from clicksmith.lift.task import ALL, Arm, Training
 from clicksmith.lift.verdict import Statement, decide
 from clicksmith.reading.examples import Examples, Splits, read_splits
@@ -82,8 +82,7 @@ def world(folder: Path) -> tuple[Config, Splits]:
         subprocess.run(command, check=True, stdout=sys.stderr)
     config = load_config(str(conf), overrides)
     lake = Lake.of(config)
-    splits = read_splits(config.ranker, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY))
-    return config, with_popularity(splits)
+    return config, read_splits(config.ranker, lake.get(TRAINING_EXAMPLES), lake.get(VOCABULARY))
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def measure_case(config: Config, splits: Splits, kind: str, number: int) -> Case
     nothing = real.take(np.zeros(0, np.int64))
     stock = Stock(real, nothing, is_rare(real, real), {"gan": (more,)})
     units = {"test": units_of(mine.test, own.lift.min_users)}
-    task = RankingTask(own, mine, stock, arms, {}, units)
+    task = RankingTask(own, own.lift.arms, mine, stock, arms, {}, units)
     truth, stopped = 0.0, False
     if kind == "harm":
         category = least_asked(splits.test)

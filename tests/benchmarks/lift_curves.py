@@ -10,9 +10,9 @@ from benchmarks.lines import print_line
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.steps import sequential_inputs
+from clicksmith.lift.kinds.next_item import NextItemTask, next_item_task
+from clicksmith.lift.kinds.ranking import RankingTask, ranking_task
 from clicksmith.lift.measure import measure
-from clicksmith.lift.next_item import NextItemTask, next_item_task
-from clicksmith.lift.ranking import RankingTask, ranking_task
 from clicksmith.lift.task import ALL, Task, control_of
 from clicksmith.tables import TRAINING_EXAMPLES, VOCABULARY
 

@@ -30,7 +30,7 @@ from benchmarks.public_logs import (
     yoochoose,
 )
 from clicksmith.config import Augmentation, RayConfig, SequentialConfig
-from clicksmith.lift import figures
+from clicksmith.lift.statistics import figures
 from clicksmith.reading.next_items import NextItems
 from clicksmith.reading.windows import Windows
 from clicksmith.recommenders.artefact import build_network

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from benchmarks.intervals import print_interval
 from benchmarks.lines import print_line
 from benchmarks.policy import policy_value
-from clicksmith.evaluation import ranking
-from clicksmith.lift import figures
+from clicksmith.evaluation.metrics import ranking
+from clicksmith.lift.statistics import figures
 from clicksmith.recommenders.losses import RankerObjective
 from clicksmith.recommenders.ranking.ranker import Kind, build_ranker, score
 from clicksmith.sources.open_bandit import WHEEL

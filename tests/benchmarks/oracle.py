@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.lines import print_line
 from clicksmith.config import Config, RankerConfig, RayConfig, SequentialConfig, load_config
-from clicksmith.evaluation import ranking
+from clicksmith.evaluation.metrics import ranking
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.steps import sequential_inputs
 from clicksmith.reading.inputs import ID, ITEM, USER

@@ -14,10 +14,10 @@ from benchmarks.lines import peak_mb, print_line
 from benchmarks.real_data import Dataset
 from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.evaluation import fidelity, two_sample
 from clicksmith.evaluation.compare import compare_tables
-from clicksmith.evaluation.sample import Coding
-from clicksmith.evaluation.utility import trained_auc
+from clicksmith.evaluation.quality import fidelity, two_sample
+from clicksmith.evaluation.quality.utility import trained_auc
+from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import BLOCK_ROWS, Shard
 
@@ -116,6 +116,6 @@ def judge(data: Dataset, rows: pa.Table) -> dict[str, float]:
     return {
         "quality": (mean(shapes.values()) + mean(pairs.values())) / 2,
         "c2st_auc": mean(two_sample.c2st_auc(test, part, SEED)[0] for part in parts),
-        "tstr_auc": trained_auc(coding, sample, test, data.label, (), SEED),
+        "tstr_auc": trained_auc(coding, sample, test, data.label, (), SEED)[0],
         **{name: found[metric] for metric, name in FIGURES.items()},
     }

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from clicksmith.evaluation.sample import columns_of
+from clicksmith.evaluation.samples.sample import columns_of
 from clicksmith.generators.tabular.example_codec import GENERATED_COLUMNS, MAX_BINS
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading.snapshot import load_shown

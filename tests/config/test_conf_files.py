@@ -22,6 +22,9 @@ from clicksmith.config import Config, GateConfig, SimulationConfig, load_config
 from clicksmith.generators.presets import check_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading.snapshot import load_table
+from clicksmith.sources.draft import draft
+from clicksmith.sources.proposal import propose
+from clicksmith.sources.sample import read_sample
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES, VERDICTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +60,36 @@ def test_every_arm_gets_the_rows_that_it_asks_for(path: Path) -> None:
         if arm.generator is not None:
             shown = SHOWN * config.generators[arm.generator].max_rows
             assert shown * config.synthesis.ratio >= arm.ratio * config.lift.max_rows, name
+
+
+@pytest.mark.parametrize("path", CONF, ids=lambda path: path.stem)
+def test_what_is_generated_can_be_called_a_gain(path: Path) -> None:
+    """Something of it is measured, and beside it copies in each ratio: a verdict may be to augment.
+
+    But for a file that has no generator of its own: its road ends before one is trained.
+    """
+    config, has_own = load_config(path), "generators" in yaml.safe_load(path.read_text())
+    ratios = {arm.ratio for arm in config.lift.arms.values() if arm.kind == "synthetic"}
+    assert bool(ratios) == has_own
+    assert ratios <= {arm.ratio for arm in config.lift.arms.values() if arm.kind == "duplicate"}
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("retailrocket", "retailrocket_multi_behavior"),
+        ("yoochoose", "yoochoose_clicks_100k"),
+        ("diginetica", "diginetica_raw"),
+    ],
+)
+def test_public_logs_are_measured_as_is_drafted_for_them(shared_data: Path, name: str, folder: str) -> None:
+    """A label that such a log has, and arms that may end in a verdict."""
+    sample = read_sample(str(shared_data / folder))
+    drafted = Config.model_validate(yaml.safe_load(draft(sample, propose(sample), folder, name)))
+    config = load_config(ROOT / "conf" / f"{name}.yaml")
+    assert config.ranker == drafted.ranker
+    assert config.generators == drafted.generators
+    assert config.lift == drafted.lift
 
 
 def test_every_file_is_run_somewhere() -> None:

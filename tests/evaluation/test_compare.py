@@ -13,7 +13,7 @@ from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
 from clicksmith.evaluation.bounds import as_found, judged
 from clicksmith.evaluation.compare import compare_tables
-from clicksmith.evaluation.sample import Coding, columns_of
+from clicksmith.evaluation.samples.sample import Coding, columns_of
 
 
 def shop(seed, num_rows=1200):
@@ -47,8 +47,9 @@ def test_every_figure_stands_beside_its_ceiling(fresh):
         *(f"privacy.{name}" for name in ("dcr_share", "nndr_ratio", "membership_auc", "identical_share")),
         *(f"privacy.{name}" for name in ("domias_auc", "domias_tpr")),
         "utility.trained_auc",
+        "utility.auc_loss",
     }
-    assert all(m.ceiling is not None for m in fresh)
+    assert all((m.ceiling is None) == (m.metric == "utility.auc_loss") for m in fresh)
     assert {m.num_rows for m in fresh} == {1200} and {m.arm for m in fresh} == {"synthetic"}
 
 
@@ -175,7 +176,7 @@ def test_the_slices_are_columns_pairs_triples_and_labels(fresh):
 def test_without_labels_there_is_no_utility_and_numbers_alone_have_no_categories():
     numbers = [shop(seed, 200).select(["count", "price"]) for seed in (1, 2, 3)]
     found = overall(compare_tables(*numbers))
-    assert "utility.trained_auc" not in found
+    assert "utility.trained_auc" not in found and "utility.auc_loss" not in found
     assert math.isnan(found["diversity.entropy_ratio"].value)
     assert found["diversity.entropy_ratio"].ceiling is None
     assert math.isnan(found["fidelity.triples"].value)  # two columns have none
@@ -246,3 +247,18 @@ def test_a_rare_label_s_rate_is_that_of_all_rows():
     assert ratio.value == 1.0 and ratio.ci_low == pytest.approx(
         np.exp(-1.96 * np.sqrt(2 * 0.98 / 0.02 / 14_999))
     )
+
+
+def with_users(rows, first, none=False):
+    users = [f"u{first + row // 4}" for row in range(rows.num_rows)]
+    return rows.append_column("who", pa.array([None, *users[1:]] if none else users))
+
+
+def test_users_have_to_be_known_and_on_one_side():
+    train, holdout = with_users(shop(1), 0), with_users(shop(2), 1000)
+    found = compare_tables(train, holdout, shop(3), user_column="who")
+    assert overall(found)["holdout.users"].value == 300
+    with pytest.raises(ContractError, match="1 rows have no user in column 'who'"):
+        compare_tables(with_users(shop(1), 0, none=True), holdout, shop(3), user_column="who")
+    with pytest.raises(ContractError, match="100 users of the holdout, by column 'who', are in the training"):
+        compare_tables(train, with_users(shop(2), 200), shop(3), user_column="who")

@@ -104,7 +104,7 @@ def test_plans_of_the_features(spark: SparkSession, tmp_path: Path) -> None:
         "sequences": sequences(events, cut, settings),
         "search_pairs": search_pairs(events, cut),
         "vocabulary": vocabulary(events, cut, settings),
-        "drawn": with_drawn_impressions(events, words, 2, seed=1),
+        "drawn": with_drawn_impressions(events, words, at(40), 2, seed=1),
         "examples": training_examples(
             events, items, users, cut, settings, num_partitions=2, max_rows=100
         ),

@@ -43,15 +43,21 @@ QUICK = (
     "lift.min_users=10", "lift.min_positives=2", "ranker.label=label_click", "ranker.num_steps=2",
     "ranker.num_validations=1", "ranker.batch_size=16", "sequential.num_steps=2", "sequential.batch_size=8",
     "sequential.num_validations=1", "lift.search.models=[cross_encoder]",
-    "lift.search.arms={none: {kind: none}, again: {kind: same}, duplicate: {kind: duplicate, ratio: 1.0}, "
-    "titles: {kind: titles, ratio: 1.0}}",
+    "lift.search.arms={none: {kind: none}, again: {kind: same}, duplicate: {kind: duplicate, ratio: 2.0}, "
+    "titles: {kind: titles, ratio: 2.0}}",
     "search={model: two_tower, num_steps: 20, batch_size: 16, dim: 16, num_blocks: 1, num_pieces: 100, "
     "num_validations: 1, learning_rate: 0.003, max_query_tokens: 6, max_text_tokens: 8}",
 )  # fmt: skip
 
 
 def searches() -> Iterator[dict[str, Any]]:
-    """Ten users ask for a product by its words, are shown it beside another one, and click it."""
+    """Ten users ask for a product by its words, are shown it beside another one, and click it.
+
+    The new products are shown before the cut as well, to who asks for nothing: their titles are known then.
+    """
+    for row, words in enumerate(NEW):
+        user, name = f"u{row % 10}", f"seen{row}"
+        yield event(name, "impression", at(row % 10, row), user, "-".join(words), session_id=f"{user}/{name}")
     for first, (products, number) in ASKED.items():
         for row in range(number):
             words, other = products[row % len(products)], products[(row + 1) % len(products)]
@@ -115,9 +121,7 @@ def test_search_from_clicks_to_the_model_that_follows_its_verdict(
     assert (augmented["arm"], augmented["verdict"]) == ("titles", verdicts["search"]["run_id"])
     real, plain = trained(make_config(*QUICK, "search.augment=none"))
     assert plain != weights and "augmented" not in real["settings"]
-    assert (real["num_rows"], card["num_rows"]) == (25, 75), (
-        "pairs that were clicked, and a title to each pair"
-    )
+    assert (real["num_rows"], card["num_rows"]) == (25, 75), "pairs that were clicked, and two titles to each"
     assert card["metrics"]["test_ndcg@10"] > real["metrics"]["test_ndcg@10"] + 0.05
 
     with pytest.raises(TrainingError, match=r"run measure_lift again.*or set search\.augment to none"):

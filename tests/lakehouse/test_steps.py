@@ -148,6 +148,26 @@ def test_a_changed_setting_names_the_job_to_begin_with(configured, lake: Lake, c
     assert found(changed, lake) == [] and (not expected or found(configured(), lake) == expected)
 
 
+def test_profiles_are_read_where_the_next_item_model_is_told_of_them(configured, lake: Lake):
+    """The training set was built anew with another cut, the profiles were not."""
+    told = ("sequential.user_features=[gender]", "sequential.item_attributes=[brand]")
+    old, new = configured(*told), configured("features.cut_fraction=0.6", *told)
+    fill(lake, old)
+    inputs = {
+        "events": lake.get(SILVER_EVENTS),
+        "items": lake.get(BRONZE_ITEMS),
+        "users": lake.get(BRONZE_USERS),
+    }
+    for table in (SEQUENCES, SEARCH_PAIRS, VOCABULARY, TRAINING_EXAMPLES):
+        commit(lake, table, trace_training_set(new, inputs))
+    for job in ("measure_lift", "train_recommender", "score_candidates", "export_recommender"):
+        assert ("gold.item_profiles", "build_profiles") in found(new, lake, job)
+        blind = configured("features.cut_fraction=0.6")
+        assert "build_profiles" not in dict(map(reversed, found(blind, lake, job)))
+    users = configured("features.cut_fraction=0.6", told[0])
+    assert ("gold.user_profiles", "build_profiles") in found(users, lake)
+
+
 def test_a_road_that_was_left_half_way(configured, lake: Lake):
     """What was made before a step was run again is of the settings that it had then."""
     old, new = configured(), configured("cleaning.session_gap_minutes=29")

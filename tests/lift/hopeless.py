@@ -9,7 +9,7 @@ import sys
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
-from clicksmith.lift.ranking import RankingTask, ranking_task
+from clicksmith.lift.kinds.ranking import RankingTask, ranking_task
 from clicksmith.lift.tuning import tuned
 from clicksmith.tables import VOCABULARY
 from training.toy_lake import write_examples, write_rows

@@ -8,9 +8,8 @@ import pytest
 from benchmarks import lift
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake
-from clicksmith.lift.fits import Part
-from clicksmith.lift.intervals import estimate
-from clicksmith.lift.ranking import with_popularity
+from clicksmith.lift.statistics.fits import Part
+from clicksmith.lift.statistics.intervals import estimate
 from clicksmith.reading.examples import read_splits
 from clicksmith.tables import VOCABULARY
 from training.toy_lake import write_examples, write_rows
@@ -33,7 +32,7 @@ def test_what_stands_beside_an_arm_leaves_its_own_figures_alone(
     rows = rows.set_column(index, rows.schema.field(index), rows["label_purchase"])
     config = make_config(*lift.SETTINGS)
     vocabulary = write_rows(lake, VOCABULARY, vocabulary_of(rows["item_id"].to_pylist()), "f" * 32)
-    splits = with_popularity(read_splits(config.ranker, write_examples(lake, rows), vocabulary))
+    splits = read_splits(config.ranker, write_examples(lake, rows), vocabulary)
     found = {kind: lift.measure_case(config, splits, kind, 0) for kind in ("aa", "planted")}
     monkeypatch.setattr(lift, "BESIDE", {})
     for kind, case in found.items():

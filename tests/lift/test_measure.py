@@ -14,10 +14,10 @@ from clicksmith.config import Config
 from clicksmith.errors import ConfigError, TrainingError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
-from clicksmith.lift.clusters import covariance
+from clicksmith.lift.kinds.ranking import RankingTask, ranking_task
 from clicksmith.lift.measure import Measured, measure
-from clicksmith.lift.ranking import RankingTask, ranking_task
 from clicksmith.lift.rows import metric_rows, verdict_rows
+from clicksmith.lift.statistics.clusters import covariance
 from clicksmith.lift.task import Training, Units, few_units
 from clicksmith.reading.examples import Examples
 from clicksmith.tables import EVALUATION_METRICS, SYNTHETIC_EXAMPLES, VERDICTS, VOCABULARY
@@ -143,7 +143,7 @@ def test_synthetic_rows_never_reach_test_rows(make_config: Callable[..., Config]
     assert len(task.splits.test) == num_test == task.units["test"].num_rows
     assert len(task.splits.train) == 400
     assert len(task.stock.generated["gan"][0]) == 1000
-    assert (task.arms["gan"].ratio, task.arms["gan"].asked) == (1000 / 400, 8.0)
+    assert task.arms["gan"].ratio == task.arms["copies_2.5"].ratio == 1000 / 400
     without = ranking_task(config, examples, vocabulary, {})
     assert np.array_equal(task.splits.test.codes, without.splits.test.codes)
     assert task.splits.coder.codec.to_json() == without.splits.coder.codec.to_json()
@@ -302,7 +302,9 @@ def test_segments_too_small_to_tell_are_said(make_config: Callable[..., Config],
     config = make_config(ARMS, *SMALL, "ranker.num_steps=3", "lift.min_users=300")
     found = measured(config, prepare(config, lake, "interaction"))
     small = found.task.units["test"].small
-    assert small and all(0 < size < 300 for size in small.values())
+    told = re.compile(r"(\d+) users were tested, where lift\.min_users asks for 300")
+    counts = [words[1] for why in small.values() if (words := told.fullmatch(why))]
+    assert 0 < len(small) == len(counts) and all(0 < int(count) < 300 for count in counts)
     assert not set(small) & set(found.task.units["test"].segments)
     (row,) = verdict_rows("run", [found], {"ranking": found.verdict}, {}).to_pylist()
     assert json.loads(row["evidence"])["small"] == small

@@ -16,8 +16,8 @@ from clicksmith.config import Config
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.lift.kinds.ranking import ranking_task
 from clicksmith.lift.measure import measure
-from clicksmith.lift.ranking import ranking_task
 from clicksmith.lift.task import Training
 from clicksmith.lift.tuning import tuned
 from clicksmith.tables import VOCABULARY

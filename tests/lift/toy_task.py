@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.lift import figures
-from clicksmith.lift.figures import Figure
+from clicksmith.lift.statistics import figures
+from clicksmith.lift.statistics.figures import Figure
 from clicksmith.lift.task import ALL, Arm, Metric, Split, Training, Units
 
 

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading import snapshot as snapshot_module
-from clicksmith.reading.snapshot import load_examples, load_shown, load_table
+from clicksmith.reading.snapshot import latest, load_examples, load_shown, load_table, not_after
 from clicksmith.seeds import Holdout
 from training.toy_lake import toy_examples, write_examples
 
@@ -34,6 +34,34 @@ def test_the_smallest_hashes_come_first(lake: Lake, max_rows: int) -> None:
     assert [str(t) for t in found.schema.types][1:] == ["double", "string", "timestamp[us, tz=UTC]", "bool"]
     prices = dict(zip(rows["example_id"].to_pylist(), rows["item_price"].to_pylist(), strict=True))
     assert found["item_price"].to_pylist() == [prices[i] for i in found["example_id"].to_pylist()]
+
+
+def test_rows_of_some_ids_come_in_the_same_order(lake: Lake) -> None:
+    rows = toy_examples(3000)
+    snapshot = write_examples(lake, rows)
+    wanted = ["e7", "e2999", "nobody", *(f"e{number}" for number in range(100, 200))]
+    found = load_table(snapshot, ["example_id"], {"split": "train"}, among=pa.array(wanted))
+    everyone = [row["example_id"] for row in expected(rows, 10_000)]
+    assert found["example_id"].to_pylist() == [name for name in everyone if name in wanted]
+    assert load_table(snapshot, ["example_id"], among=pa.array([], pa.string())).num_rows == 0
+
+
+def test_what_comes_after_an_id_by_hand() -> None:
+    """CRC-32 is the same of both: the id itself breaks the tie."""
+    alike, other = ("plumless", "buckeroo"), "a"
+    assert len({zlib.crc32(name.encode()) for name in alike}) == 1 < len({*alike})
+    assert zlib.crc32(other.encode()) > zlib.crc32(alike[0].encode())
+    ids = pa.chunked_array([[*alike, other]])
+    assert not_after(ids, "buckeroo").tolist() == [False, True, False]
+    assert not_after(ids, "plumless").tolist() == [True, True, False]
+    assert not_after(ids, other).tolist() == [True, True, True]
+
+
+def test_the_latest_of_a_column(lake: Lake) -> None:
+    rows = toy_examples(300)
+    snapshot = write_examples(lake, rows)
+    assert latest(snapshot, "event_ts") == max(rows["event_ts"].to_pylist())
+    assert latest(write_examples(lake, rows.slice(0, 0)), "event_ts") is None
 
 
 @pytest.mark.parametrize("held_out", [True, False])

@@ -38,15 +38,25 @@ def test_a_generator_that_was_fitted_once_is_told():
     assert found["twice"] == found["free"] == ""
 
 
-def test_of_whom_too_few_were_tested_is_told():
+def test_of_whom_nothing_could_be_shown_is_told():
     verdict = judged(PLANS["augment"])
     assert cautions.small_sentence(verdict, 100) == ""
-    small = {"cold_user=yes": 80, "category=food": 1}
+    small = {
+        "cold_user=yes": "80 users were tested, where lift.min_users asks for 100",
+        "cold_item=yes": "all rows have the same outcome, so that nothing can be ranked",
+        "popularity=9+": "all 300 users were tested on a single item, where an interval needs several",
+    }
     few = {**verdict, "evidence": {**verdict["evidence"], "small": small}}
     assert cautions.small_sentence(few, 100) == (
-        "New users (80) and items of category food (1): whether it is safe for them was not asked, since "
-        "fewer than 100 users were tested of each (lift.min_users)."
+        "Whether it is safe was not asked for new users (80 users were tested, where lift.min_users asks for "
+        "100), new items (all rows have the same outcome, so that nothing can be ranked) and items taken 9 "
+        "or more times before (all 300 users were tested on a single item, where an interval needs several)."
     )
+    counts = {"cold_user=yes": 80, "category=food": 1}
+    assert cautions.small_sentence({**few, "evidence": {**few["evidence"], "small": counts}}, 100) == (
+        "Whether it is safe was not asked for new users (80 users were tested, where lift.min_users asks for "
+        "100) and items of category food (1 users were tested, where lift.min_users asks for 100)."
+    ), "what an earlier release wrote"
     assert cautions.small_sentence({**few, "stale": "Of other rows."}, 100) == "", (
         "the limit may have been another one"
     )
@@ -119,6 +129,16 @@ def test_labels_that_say_nothing_and_help_are_told(changes, few, is_told):
     rung = {"what": "same", "subject": "same", "state": "fails"}
     doubted = {**verdict, "evidence": {**evidence, "statements": [*evidence["statements"], rung]}}
     assert cautions.noise_sentence(nobody) == cautions.noise_sentence(doubted) == ""
+
+
+@pytest.mark.parametrize("plan", ["no_gain", "inconclusive"])
+def test_labels_that_say_nothing_help_alone_where_no_gain_is_shown(plan):
+    verdict = judged(PLANS[plan])
+    evidence = verdict["evidence"]
+    helps = {**evidence["arms"]["shuffled_25"], "value": 0.002, "ci_low": 0.0004, "ci_high": 0.0036}
+    evidence = {**evidence, "arms": {**evidence["arms"], "shuffled_25": helps}}
+    told = cautions.noise_sentence({**verdict, "evidence": evidence})
+    assert told.startswith("Labels that say nothing help: shuffled_25 gives +0.0020 (+0.0004 to +0.0036) AUC")
 
 
 def test_labels_that_say_nothing_and_help_are_told_on_the_first_page(config, monkeypatch):

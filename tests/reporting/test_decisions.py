@@ -13,12 +13,14 @@ import pytest
 
 import toy_report
 import write_report
-from clicksmith.config import ArmConfig, Config, load_config
+from clicksmith.config import ArmConfig, Config, LiftConfig, load_config
+from clicksmith.config.recommenders import NextItemRules, SearchRules
+from clicksmith.lift.kinds.segments import segments_of
 from clicksmith.lift.rows import verdict_rows
-from clicksmith.lift.segments import segments_of
 from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
 from clicksmith.reporting import decisions, remedies, statements, words
+from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.html import render
 from clicksmith.tables import TRAINING_EXAMPLES
 from reporting import toy_measured
@@ -95,6 +97,36 @@ def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     assert "Ranking, logistic The control is arm none" in rest
     assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25.")
     assert "logistic" not in decisions.verdict_line(data.verdicts)
+    assert decisions.unmeasured(data.verdicts) == [] and decisions.UNMEASURED not in head
+
+
+@pytest.mark.parametrize("kept", [("ranking/logistic", "next_item"), ("ranking/logistic",)])
+def test_a_ranker_that_cannot_be_measured_is_told_with_its_families(config, kept):
+    """As of ranker.model din beside lift.ranking.models: the only verdicts on rankers are of others."""
+    toy_report.fill(config, "augment", toy_measured.measured(LOGISTIC, PLANS["no_gain"]))
+    data = gathered(config)
+    data = replace(data, verdicts=[one for one in data.verdicts if one["evidence"]["name"] in kept])
+    head = Checker.of(render(data)).words.partition("What each arm gives")[0]
+    assert f"No verdict on the shipped ranker {decisions.UNMEASURED}" in head
+    assert "With logistic in its place no gain was found: autoregressive_25 gives +0.0001 (-0.000" in head
+    assert "There is no verdict yet" not in head and ("Next item" in head) == ("next_item" in kept)
+    told = as_json(data)["unmeasured"]
+    assert told[0] == decisions.UNMEASURED and len(told) == 2
+    assert decisions.verdict_line(data.verdicts).startswith(" ".join(told))
+    stale = [{**one, "stale": "Of other rows."} for one in data.verdicts]
+    assert decisions.unmeasured(stale)[1].startswith("Of other rows. Until then train_recommender stops")
+
+
+def test_a_ranker_that_was_alone_and_cannot_be_measured_is_told(config):
+    """gold.verdicts is there then, without a row."""
+    assert as_json(gathered(config))["unmeasured"] == [], "an empty lake"
+    toy_report.fill(config)
+    data = replace(gathered(config), verdicts=[])
+    page = Checker.of(render(data)).words
+    assert decisions.NO_VERDICT in page and decisions.UNMEASURED not in page
+    ranker = {**data.config["ranker"], "model": "din"}
+    page = Checker.of(render(replace(data, config={**data.config, "ranker": ranker}))).words
+    assert decisions.UNMEASURED in page and decisions.NO_VERDICT not in page
 
 
 DOUBTFUL = Planned(0.0043, 0.00002, seeds=0.00001)
@@ -170,6 +202,21 @@ def test_many_that_are_harmed_are_counted():
     assert statements.failing({"evidence": evidence}) == "harms all test rows, by log loss"
 
 
+def test_a_gain_that_is_shown_is_told_where_not_all_else_is():
+    few = {"cold_user=yes": "5 users were tested, where an interval needs 100"}
+    verdict = judged(Planned(0.0043, 0.0009, few=few))
+    assert verdict["decision"] == "inconclusive" and statements.gain_of(verdict)["state"] == "holds"
+    assert decisions.advice(verdict) == (
+        "On the whole autoregressive_25 helps, but not all else that is asked was shown. Until it is, train "
+        "on real rows alone."
+    )
+    untold = "Whether augmenting helps could not be told. Until it can, train on real rows alone."
+    assert decisions.advice(judged(PLANS["inconclusive"])) == untold
+    doubted = judged(DOUBTFUL)
+    assert statements.gain_of(doubted)["state"] == "holds"
+    assert decisions.advice(doubted) == untold, "nothing that was measured is believed"
+
+
 def test_another_family_s_gain_that_is_not_safe_is_no_sure_one():
     few = {"cold_user=yes": "5 users were tested, where an interval needs 100"}
     verdict = judged(Planned(0.0043, 0.0009, few=few), LOGISTIC)
@@ -195,9 +242,16 @@ def test_search_has_words_of_its_own():
     )
     assert decisions.scope(verdict).endswith("tested by NDCG@10 on 812 later queries.")
     assert decisions.segments_sentence(verdict).startswith(
-        "A gain is shown for queries asked 1 to 4 times in training and queries never asked in training, "
+        "A gain is shown for queries shown with 1 to 4 products in training and queries never asked in "
+        "training, "
     )
     assert "no single segment of queries is" in decisions.segments_sentence({**verdict, "segments": []})
+
+
+def test_a_weight_is_no_share_of_added_rows():
+    """The ratio of an arm that weighs is of the rows that weigh more."""
+    assert words.arm_words("reweight", 0.08) == "gives real rows of the rarer outcome a higher weight"
+    assert words.arm_words("oversample_label", 0.08).endswith("of the rarer outcome, 0.08 a real row")
 
 
 def test_every_kind_of_arm_and_of_segment_has_words():
@@ -206,7 +260,7 @@ def test_every_kind_of_arm_and_of_segment_has_words():
     assert [kind for kind in kinds if words.arm_words(kind, None) == kind] == []
     number, flag = np.arange(40), np.ones(40, bool)
     facts = dict.fromkeys(("history", "popularity", "frequency"), number)
-    facts |= dict.fromkeys(("cold_user", "cold_item", "new_query"), flag)
+    facts |= dict.fromkeys(("cold_user", "cold_item", "unknown_item", "new_query"), flag)
     names = segments_of({**facts, "category": np.array(["food"] * 40, object)})
     assert "frequency=0-9" in names and "new_query=yes" in names
     assert [name for name in names if words.segment(name).words == name] == []
@@ -365,12 +419,76 @@ def test_too_few_users_for_any_interval():
     facts = dict(decisions.facts(verdict))
     assert facts[f"Gain of {CHOSEN}"] == "+0.0014 AUC over real rows alone, without an interval"
     assert facts["What would change it"] == "As many test users and items as an interval needs."
+    other = decisions.family_sentence(judged(Planned(0.0014, 0.0017, few=few), LOGISTIC))
+    assert other == (
+        "With logistic in its place nothing sure was found: autoregressive_25 gives +0.0014 AUC, without an "
+        "interval."
+    )
+
+
+def test_no_smallest_gain_is_told_of_too_few_users():
+    """An older lake has one all the same, of the interval that there is not."""
+    few = {"all": "5 users were tested, where an interval needs 100"}
+    verdict = judged(Planned(0.0014, 0.0017, few=few))
+    assert verdict["evidence"]["detectable"] is None
+    older = {**verdict, "evidence": {**verdict["evidence"], "detectable": 0.0062}}
+    for one in (verdict, older):
+        assert "Smallest gain it could find" not in dict(decisions.facts(one))
+    assert "Smallest gain it could find" in dict(decisions.facts(judged(Planned(0.0014, 0.0017))))
+
+
+NOTHING = Verdict("inconclusive", None)
+"""Where no arm was there to choose."""
+
+
+@pytest.mark.parametrize(
+    ("task", "skipped", "told"),
+    [
+        (
+            RANKING,
+            {"gan_25": "the gate published rows of one of 3 fits of generator 'gan', which cannot tell"},
+            "Generated rows that pass the gate, or another augmentation.",
+        ),
+        (
+            RANKING,
+            {"cold": "generator 'gan' published no rows of cold_items"},
+            "More generated rows (synthesis.ratio), or arms that take others of them (only).",
+        ),
+        (
+            RANKING,
+            {"real_all": "there are no more real training rows than the control has"},
+            "An arm of kind synthetic in lift.arms, whose generator is no control (independent, smote).",
+        ),
+        (NEXT_ITEM, {}, "An arm of kind augmentation in lift.next_item.arms."),
+        (
+            SEARCH,
+            {"titles": "no product has a title"},
+            "An arm of kind titles in lift.search.arms, and products with titles.",
+        ),
+    ],
+)
+def test_what_is_missing_is_told_where_nothing_was_there_to_choose(task, skipped, told):
+    """Rows that were withheld, or an arm that adds anything: of the kinds that a task may have."""
+    verdict = judged(PLANS["augment"], replace(task, skipped=skipped), NOTHING)
+    assert remedies.change(verdict) == told
+
+
+def test_kinds_of_arms_that_are_asked_for_may_be_configured():
+    cropped = {"kind": "augmentation", "operations": ["crop"]}
+    generated = {"kind": "synthetic", "generator": "gan", "ratio": 0.25}
+    for rules, added in (
+        (LiftConfig, generated),
+        (NextItemRules, cropped),
+        (SearchRules, {"kind": "titles", "ratio": 0.25}),
+    ):
+        assert rules.model_validate({"arms": {"none": {"kind": "none"}, "added": added}})
 
 
 def test_without_generated_rows_there_is_nothing_to_tell():
-    nothing = Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
-    verdict = judged(PLANS["augment"], verdict=nothing)
-    assert statements.reasons(verdict) == ["No generated rows were there to measure."]
+    verdict = judged(PLANS["augment"], verdict=NOTHING)
+    assert statements.reasons(verdict) == [
+        "No augmentation was there to judge, only what one is held against."
+    ]
     assert remedies.change(verdict) == "Generated rows that pass the gate, or another augmentation."
     assert decisions.segments_sentence(verdict) == "" and statements.gain_of(verdict) is None
     assert [name for name, _ in decisions.facts(verdict)] == [
@@ -388,7 +506,15 @@ def test_what_holds_for_one_task_alone_is_told_with_the_reason_of_its_correction
     assert statements.reasons(verdict) == [
         "It holds for this task alone, not once corrected for all tasks that were measured."
     ]
-    assert remedies.change(verdict).startswith("More test users: the gain itself is shown")
+    assert remedies.change(verdict).startswith("More test users, for what is least sure, ")
+    assert remedies.change(verdict).endswith("for this task alone all that is asked holds.")
+    assert decisions.advice(verdict) == (
+        "For this task alone autoregressive_25 does all that is asked, but not once corrected for all that "
+        "was measured. Until it does, train on real rows alone."
+    )
+    assert "a gain, but not once corrected for all that was measured, was found: " in (
+        decisions.family_sentence(verdict)
+    )
 
 
 def test_fits_of_a_generator_make_noise_too():

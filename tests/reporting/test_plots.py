@@ -10,6 +10,7 @@ from clicksmith.reporting import plots, sections, words
 from clicksmith.reporting.plots import Group, Interval
 
 TAKEN = "Items by how often they were taken"
+SHOWN = "Queries by how many products were shown with them"
 
 
 def test_ticks_are_round_and_inside():
@@ -128,6 +129,8 @@ def test_curves_are_grouped_by_kind():
         ("popularity=5-9", TAKEN, "items taken 5 to 9 times before", "5–9 times"),
         ("cold_user=yes", "New since the cut", "new users", "users"),
         ("cold_item=yes", "New since the cut", "new items", "items"),
+        ("unknown_item=yes", "New or too rare to be known", "items new or too rare to be known", "items"),
+        ("frequency=0-3", SHOWN, "queries shown with 0 to 3 products in training", "0–3 products"),
         ("category=FRZN=VEG-DSH+", "Items by category", "items of category FRZN=VEG-DSH+", "FRZN=VEG-DSH+"),
         ("other=1", "", "other=1", "other=1"),
     ],

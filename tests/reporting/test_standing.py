@@ -26,7 +26,8 @@ from training.toy_lake import write_rows
 ROOT = Path(__file__).resolve().parents[2]
 OUT_OF_DATE = (
     "This was decided on other rows, or with other settings, than are there now: run measure_lift again. "
-    "Until then train_recommender follows no verdict."
+    "Until then train_recommender stops with an error and trains nothing, unless no model is to follow a "
+    "verdict."
 )
 
 
@@ -79,6 +80,9 @@ def test_a_verdict_of_other_settings_is_out_of_date(config):
         f"What was decided then: Augment, with {CHOSEN}." in head and "What was decided then: Inconcl" in head
     )
     assert "Train with arm" not in page and "Until it can, train" not in head
+    assert "What would change it" not in head, "of what no longer stands"
+    then = head.index("What was decided then: Inconcl")
+    assert then < head.index("Its gain may lie below or above"), "what follows is why it was decided so"
     assert 'class="augment"' not in render(gathered(changed))
     assert [(one["is_stale"], one["headline"]) for one in found["decisions"]] == [
         (True, "Out of date: measure again")
@@ -103,7 +107,7 @@ def test_a_verdict_downstream_of_other_settings_is_out_of_date(config):
     told = (
         "gold.sequences was made with other settings (seed, features, or those of what it was made from) "
         "than are configured now: run build_training_set again, and the jobs after it. Until then "
-        "train_recommender follows no verdict."
+        "train_recommender stops with an error and trains nothing, unless no model is to follow a verdict."
     )
     assert f"Out of date: measure again {told}" in page
     assert [one["is_stale"] for one in found["decisions"]] == [True, True] and shown(changed) == []

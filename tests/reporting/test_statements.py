@@ -1,7 +1,14 @@
 """What is said of a verdict whose control shows a gain over itself, and what would change each one."""
 
+import math
 from typing import Any
 
+import numpy as np
+import pytest
+
+from clicksmith.lift.statistics.fits import Part
+from clicksmith.lift.statistics.intervals import Estimate
+from clicksmith.lift.task import Units, few_units
 from clicksmith.reporting import decisions, remedies, statements
 
 GAIN = {"what": "gain", "subject": "none", "border": 0.001, "state": "open", "few": "", "value": 0.002,
@@ -35,32 +42,99 @@ def _verdict(*found: dict[str, Any]) -> dict[str, Any]:
 
 def test_what_would_change_it_is_what_stands_in_the_way() -> None:
     shown = {**GAIN, "state": "holds"}
-    copies = {**GAIN, "what": "cheap", "subject": "copies in its ratio", "few": "none were measured"}
     open_harm = {**HARM, "state": "open"}
     rung = remedies.change(_verdict(shown, ALARM))
     assert rung == "More seeds (lift.num_seeds, now 5), until arms that can have no gain show none."
-    missing = remedies.change(_verdict(shown, copies))
-    assert missing == "An arm of copies in the ratio of the generated rows: the gain itself is shown."
-    assert remedies.change(_verdict(shown, copies, open_harm)) == (
-        "An arm of copies in the ratio of the generated rows and more test users: the gain itself is shown, "
-        "not yet all else that is asked."
+    assert remedies.change(_verdict(shown, open_harm)) == (
+        "More test users: the gain itself is shown, not yet all else that is asked."
     )
-    assert remedies.change(_verdict(GAIN, copies, open_harm)) == (
+    assert remedies.change(_verdict(GAIN, open_harm)) == (
         "More seeds (lift.num_seeds, now 5) and more fits of the generator (lift.num_fits, 3 measured): the "
-        "noise between trainings hides a gain of +0.001, however many users are tested; and an arm of copies "
-        "in the ratio of the generated rows."
+        "noise between trainings hides a gain of +0.001, however many users are tested."
     )
 
 
-def test_no_users_are_asked_for_where_items_are_what_hides_a_gain() -> None:
-    """Or trainings: what is the larger of the two, where no number of users would tell."""
-    by_items = {**GAIN, "noise": {"units": 4e-6, "items": 2e-6, "trainings": 1e-6}}
-    assert remedies.change(_verdict(by_items)) == (
-        "More test items (a longer test period has more): chance in which items were tested hides a gain of "
-        "+0.001, however many users are tested."
+SEEDS = "More seeds (lift.num_seeds, now 5) and more fits of the generator (lift.num_fits, 3 measured)"
+ITEMS = "more test items (a longer test period has more)"
+BY_SEEDS, BY_ITEMS = "the noise between trainings", "chance in which items were tested"
+BOTH = f"{SEEDS.replace(' and', ',')} and {ITEMS}: {BY_SEEDS} and {BY_ITEMS}"
+
+
+@pytest.mark.parametrize(
+    ("items", "trainings", "told"),
+    [
+        (2e-6, 1e-7, f"{ITEMS}: {BY_ITEMS} hides"),
+        (1e-7, 2e-6, f"{SEEDS}: {BY_SEEDS} hides"),
+        (2e-6, 1e-6, f"{BOTH} hide"),
+        (1e-6, 2e-6, f"{BOTH} hide"),
+        (1e-7, 0.9e-7, f"{BOTH} hide"),  # neither by itself
+        (2e-6, 0.0, f"{ITEMS}: {BY_ITEMS} hides"),
+    ],
+)
+def test_no_users_are_asked_for_where_they_would_not_tell(items: float, trainings: float, told: str) -> None:
+    """What hides a gain by itself is named: a variance of (.001 / (1.96 + .84))^2 = 1.27e-7 is borne."""
+    parts = (Part(4e-6 + items, math.inf), Part(trainings, math.inf))
+    found = Estimate(0.002, parts, 812, 20_000, lasting=items)
+    assert math.isinf(found.needed_units(0.001))
+    verdict = _verdict({**GAIN, **found.told})
+    verdict["evidence"]["detectable"] = found.detectable(0.001)
+    assert remedies.change(verdict) == (
+        f"{told[0].upper()}{told[1:]} a gain of +0.001, however many users are tested."
     )
-    by_seeds = {**GAIN, "noise": {"units": 4e-6, "items": 1e-6, "trainings": 2e-6}}
-    assert remedies.change(_verdict(by_seeds)).startswith("More seeds (lift.num_seeds, now 5) and more fits")
+
+
+def test_more_fits_are_asked_for_where_several_made_noise() -> None:
+    """A second one would add what a single fit does not have."""
+    verdict = _verdict(GAIN)
+    verdict["evidence"]["arms"]["gan"]["num_fits"] = 1
+    assert remedies.change(verdict) == (
+        "More seeds (lift.num_seeds, now 5): the noise between trainings hides a gain of +0.001, however "
+        "many users are tested."
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_users", "num_items", "rarer", "lacking"),
+    [
+        (1200, 50, 7, "rows of the rarer outcome"),
+        (5, 50, 60, "users and items"),
+        (5, 50, 7, "users, items and rows of the rarer outcome"),
+        (1200, 1, 60, "users and items"),
+        (5, 50, None, "users and items"),
+    ],
+)
+def test_what_is_lacking_is_read_from_what_is_told(
+    num_users: int, num_items: int, rarer: int | None, lacking: str
+) -> None:
+    """Of an interval that needs 100 users with 50 rows of the rarer outcome, and several items."""
+    rows = np.arange(2400)
+    units = Units(
+        (rows % num_users, rows % num_items),
+        {"all": np.ones(len(rows), bool)},
+        {} if rarer is None else {"all": rarer},
+    )
+    why = few_units(units, 100, 50)["all"]
+    gain = {**GAIN, "few": why}
+    assert remedies.change(_verdict(gain)) == f"As many test {lacking} as an interval needs."
+    harm = {**HARM, "state": "open", "few": why}
+    assert remedies.change(_verdict({**GAIN, "state": "holds"}, harm)).startswith(
+        f"As many test {lacking} as each interval needs: the gain itself is shown"
+    )
+
+
+def test_what_holds_for_one_task_alone_wants_its_least_sure_claim_surer() -> None:
+    """A gain one interval's width above its border; a loss five eighths of one above its own."""
+    trainings = {"units": 1.0, "items": 0.5, "trainings": 2.0}
+    gain = {**GAIN, "state": "holds", "ci_low": 0.0015, "ci_high": 0.0025}
+    found = {"value": 0.0, "ci_low": -0.008, "ci_high": 0.008, "noise": trainings}
+    safe = {**HARM, "subject": "cold_user=yes", "state": "holds", **found}
+    told = "or fewer tasks or families, chosen before anything is measured: for this task alone all that is"
+    assert remedies.change(_verdict(gain, safe)) == (
+        f"{SEEDS}, for what is least sure, that it is safe for new users; {told} asked holds."
+    )
+    assert remedies.change(_verdict(gain, {**safe, "value": 0.02})) == (
+        f"More test users, for what is least sure, its gain; {told} asked holds."
+    )
 
 
 def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() -> None:
@@ -79,7 +153,9 @@ def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() ->
     )
     queries = {**_verdict(shown, few), "task": "search"}
     queries["evidence"] = {**queries["evidence"], "unit": "queries"}
-    assert remedies.change(queries).startswith("As many test queries as each interval needs: the gain itself")
+    assert remedies.change(queries).startswith(
+        "As many test queries and items as each interval needs: the gain itself"
+    )
 
 
 def test_for_whom_it_helps_is_not_said_where_nothing_is_believed() -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.lift.clusters import Covariance
-from clicksmith.lift.comparison import Comparison
-from clicksmith.lift.figures import Figure
 from clicksmith.lift.measure import Measured
+from clicksmith.lift.statistics.clusters import Covariance
+from clicksmith.lift.statistics.comparison import Comparison
+from clicksmith.lift.statistics.figures import Figure
 from clicksmith.lift.task import Arm, Metric, Split, Training, Units
 from clicksmith.lift.verdict import Verdict, decide
 
@@ -46,7 +46,10 @@ GAINS = {
     "duplicate_25": 0.0003, "oversample_tail_25": -0.0011, "teacher_25": 0.0005, "smote_25": -0.002,
     CHOSEN: 0.0043, "gan_25": 0.0014, BAD: -0.31, "crop": 0.0014, "mask": -0.0008,
 }  # fmt: skip
-FEW = {"cold_user=yes": "5 users with 3 rows of the rarer outcome were tested, where an interval needs 100"}
+FEW = {
+    "cold_user=yes": "5 users with 3 rows of the rarer outcome were tested, where an interval needs 100 and "
+    "50"
+}
 FACTS = {"num_steps": 400, "num_real_rows": 40_000}
 
 
@@ -145,4 +148,4 @@ def _comparison(
         values[name] = np.tile(per_seed, (arm.num_fits, 1))
     covariance = Covariance(np.eye(len(task.arms)) * error**2 / 2, None, None, NUM_USERS)
     num_rows = NUM_ROWS if segment == "all" else NUM_ROWS // 4
-    return Comparison(sign, tuple(task.arms), values, covariance, NUM_USERS, num_rows)
+    return Comparison(sign, tuple(task.arms), values, covariance, NUM_USERS, num_rows, num_rows)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clicksmith.config import DirtConfig, SimulationConfig
-from clicksmith.evaluation.ranking import auc
+from clicksmith.evaluation.metrics.ranking import auc
 from clicksmith.simulation.behaviour import CLICK, IMPRESSION, TYPES, Events, make_events
 from clicksmith.simulation.block import BLOCK_USERS, DIRT, EVENTS, count_users, simulate_block
 from clicksmith.simulation.catalogue import MS_PER_DAY, build_catalogue, item_records

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from builders import at, rows_of
 from clicksmith.config import Config
 from clicksmith.errors import ConfigError, NotFittedError, TrainingError
-from clicksmith.evaluation import ranking
-from clicksmith.evaluation.calibration import calibration_error
+from clicksmith.evaluation.metrics import ranking
+from clicksmith.evaluation.metrics.calibration import calibration_error
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.reading.histories import Histories
 from clicksmith.reading.inputs import Items, RankerCodec

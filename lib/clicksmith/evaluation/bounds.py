@@ -46,11 +46,6 @@ def _excess(figure: Metric) -> float:
     return max(_high(figure) - (figure.ceiling or 0.0), 0.0)
 
 
-def _loss(figure: Metric) -> float:
-    """Below that of real rows."""
-    return max((figure.ceiling or 0.0) - _low(figure), 0.0)
-
-
 def _relative(figure: Metric) -> float:
     """As a part of that of real rows, which chance may put on either side of 1."""
     ceiling = 1.0 if figure.ceiling is None else min(figure.ceiling, 1.0)
@@ -75,7 +70,7 @@ RULES = {
         "rate of the worst label beside the real one (label ratio)",
         "a label is far more or far less frequent than in real rows",
         optional=True,
-        beside="utility.trained_auc",  # that of labels: of rows without any there is neither
+        beside="utility.auc_loss",  # that of labels: of rows without any there is neither
         undecided="too few have it to tell its rate from chance",
     ),
     "max_c2st_auc": Rule(
@@ -96,10 +91,9 @@ RULES = {
         optional=True,
     ),
     "max_utility_loss": Rule(
-        "utility.trained_auc",
+        "utility.auc_loss",
         "AUC that trees lose by learning from the rows (utility)",
         "a model learns less from the rows than from real ones",
-        _loss,
         optional=True,
     ),
     "min_holdout_users": Rule(
@@ -171,9 +165,7 @@ def as_found(name: str, figure: Metric) -> float:
 
 def worse_end(name: str, figure: Metric) -> float | None:
     """The end of a figure's interval that its bound is held against; None where it has none."""
-    rule = RULES[name]
-    judges_low = name.startswith("min_") or rule.value is _loss
-    return figure.ci_low if judges_low else figure.ci_high
+    return figure.ci_low if name.startswith("min_") else figure.ci_high
 
 
 def titled(name: str) -> str:

@@ -12,10 +12,9 @@ from pyspark.sql import functions as F
 
 from clicksmith.config import Config
 from clicksmith.evaluation import compare, gate
-from clicksmith.evaluation.figures import Figures
 from clicksmith.evaluation.provenance import require_current
 from clicksmith.evaluation.rows import Metric
-from clicksmith.evaluation.sample import Coding
+from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, Snapshot, models_root
 from clicksmith.lakehouse.commit import commit, read
@@ -97,7 +96,7 @@ def measure_generators(
     seed = derive_seed(config.seed, "evaluate_synthetic")
     labels = tuple(column.name for column in LABEL_COLUMNS)
     measure = compare.Measure(coding, seed, (config.ranker.label,), labels, labels)
-    ceilings: dict[tuple[int, int], Figures] = {}
+    ceilings: dict[tuple[int, int], compare.Ceilings] = {}
     pictures = {"holdout": holdout.head(bounds.max_rows)}
     num_alone = rows_without_user(config.holdout, real_tables[1])
     metrics = []

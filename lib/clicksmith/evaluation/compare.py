@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clicksmith.errors import ContractError
-from clicksmith.evaluation import fidelity, figures
-from clicksmith.evaluation.figures import Figures
+from clicksmith.evaluation import figures
+from clicksmith.evaluation.figures import Figures, Taught
+from clicksmith.evaluation.quality import fidelity, utility
 from clicksmith.evaluation.rows import Metric
-from clicksmith.evaluation.sample import Coding, Sample, columns_of
-from clicksmith.evaluation.space import Space
-from clicksmith.seeds import hash_buckets
+from clicksmith.evaluation.samples.sample import Coding, Sample, columns_of
+from clicksmith.evaluation.samples.space import Space
+from clicksmith.seeds import derive_seed, hash_buckets
 from clicksmith.tables import Column
 
 MIN_ROWS = 50
@@ -51,7 +53,7 @@ class Sides:
         if holdout.num_users < MIN_USERS:
             raise ContractError(
                 f"Generator {generator!r} cannot be judged by rows of {holdout.num_users} held-out users: at "
-                f"least {MIN_USERS} are needed, which is a tenth of them.",
+                f"least {MIN_USERS} are needed, and a tenth of all users is held out.",
                 "Take in data of more users.",
             )
         return cls(shown, holdout, size)
@@ -94,13 +96,30 @@ class Measure:
         """Rates of labels in all rows that there are: a rare label is in few rows of a smaller sample."""
         return figures.label_figures(self.coding, sides.train, rows, self.rates or self.labels)
 
-    def utility(self, sides: Sides, sample: Sample) -> Figures:
+    def taught(self, sides: Sides, sample: Sample) -> Taught:
         """What a sample teaches about the labels of the holdout rows."""
-        grouped = self.coding.grouped(sample), self.coding.grouped(sides.holdout)
-        return figures.utility_figures(self.coding, *grouped, self.labels, self.left_out, self.seed)
+        grouped, seed = self.coding.grouped(sample), derive_seed(self.seed, "utility")
+        test = self.coding.grouped(sides.holdout)
+        return {
+            label: utility.trained_auc(self.coding, grouped, test, label, self.left_out, seed)
+            for label in self.labels
+        }
 
 
-def real_figures(measure: Measure, sides: Sides) -> Figures:
+@dataclass(frozen=True)
+class Ceilings:
+    """What real rows reach in the place of synthetic ones.
+
+    Attributes:
+        figures: of them.
+        taught: by training rows.
+    """
+
+    figures: Figures
+    taught: Taught
+
+
+def real_figures(measure: Measure, sides: Sides) -> Ceilings:
     """The ceilings: holdout rows in the place of synthetic ones.
 
     For distances and attacks one half of the holdout users is judged against the other. Where holdout rows
@@ -108,15 +127,17 @@ def real_figures(measure: Measure, sides: Sides) -> Figures:
     """
     standing_in, others_held_out = sides.holdout.halves()
     others = Space.fit(sides.train), standing_in, sides.train, others_held_out
-    return {
+    taught = measure.taught(sides, sides.train.head(sides.size))
+    found = {
         **measure.similarity(sides, sides.holdout.head(sides.size)),
         **measure.told_apart(sides.holdout.head(sides.size), sides.train.head(sides.size)),
         **measure.label_rates(sides, sides.holdout),
         **figures.distance_figures(*others, measure.seed),
         **figures.attack_figures(*others),
         **figures.user_attack_figures(*others),
-        **measure.utility(sides, sides.train.head(sides.size)),
+        **figures.utility_figures(taught, sides.holdout, sides.size),
     }
+    return Ceilings(found, taught)
 
 
 def compare(
@@ -124,7 +145,7 @@ def compare(
     measure: Measure,
     sides: Sides,
     synthetic: Sample,
-    ceilings: Figures,
+    ceilings: Ceilings,
     card_metrics: Mapping[str, float] | None = None,
 ) -> list[Metric]:
     """The rows of gold.evaluation_metrics of one generator.
@@ -139,6 +160,7 @@ def compare(
     """
     sample = synthetic.head(sides.size)
     everything = Space.fit(sides.train), synthetic, sides.train, sides.holdout
+    taught = measure.taught(sides, sample)
     found = {
         **measure.similarity(sides, sample),
         **measure.told_apart(sides.holdout.head(sides.size), sample),
@@ -146,7 +168,8 @@ def compare(
         **figures.distance_figures(*everything, measure.seed),
         **figures.attack_figures(*everything),
         **figures.user_attack_figures(*everything),
-        **measure.utility(sides, sample),
+        **figures.utility_figures(taught, sides.holdout, sides.size),
+        **figures.loss_figures(ceilings.taught, taught, sides.holdout, sides.size),
         **figures.likelihood_figures(card_metrics or {}),
     }
     metrics = []
@@ -155,7 +178,7 @@ def compare(
         metrics.append(Metric("holdout.users", "all", generator, held_out.num_users, held_out.num_rows))
     for (metric, slice_name), figure in found.items():
         # An entropy ratio of a column that is constant in the training sample has none, for instance.
-        real = ceilings.get((metric, slice_name))
+        real = ceilings.figures.get((metric, slice_name))
         ceiling = None if real is None or math.isnan(real.value) else real.value
         low, high = figure.ci_low, figure.ci_high
         metrics.append(Metric(metric, slice_name, generator, figure.value, sides.size, low, high, ceiling))
@@ -197,7 +220,8 @@ def compare_tables(
         seed: of folds, trees, the choice of triples and rows drawn again.
 
     Raises:
-        ContractError: a column is missing, or there are too few rows.
+        ContractError: a column is missing, there are too few rows, a row has no user, or one of the holdout's
+            was trained on.
     """
     if columns is None:
         columns = [column for column in columns_of(train.schema) if column.name != user_column]
@@ -206,10 +230,26 @@ def compare_tables(
     rows = coding.encode(synthetic)
     shown, unseen = coding.encode(train), coding.encode(holdout)
     if user_column is not None:
+        _require_users(train.column(user_column), holdout.column(user_column), user_column)
         shown = replace(shown, users=hash_buckets(train.column(user_column)))
         unseen = replace(unseen, users=hash_buckets(holdout.column(user_column)))
     sides = Sides.of(generator, shown, unseen, rows.num_rows, max_rows)
     return compare(generator, measure, sides, rows, real_figures(measure, sides), card_metrics)
+
+
+def _require_users(train: pa.ChunkedArray, holdout: pa.ChunkedArray, column: str) -> None:
+    """Every row has a user, who is on one side."""
+    if without := train.null_count + holdout.null_count:
+        raise ContractError(
+            f"{without:,} rows have no user in column {column!r}.",
+            "Give each of them a user of its own, or leave user_column out.",
+        )
+    if both := pc.sum(pc.is_in(pc.unique(holdout), value_set=pc.unique(train))).as_py():
+        raise ContractError(
+            f"{both:,} users of the holdout, by column {column!r}, are in the training rows as well: a "
+            "generator that gives its users away would look as good as any.",
+            "Hold out whole users.",
+        )
 
 
 def distribution_metrics(coding: Coding, train: Sample, others: dict[str, Sample]) -> list[Metric]:

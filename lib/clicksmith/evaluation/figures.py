@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from clicksmith.evaluation import attack, diversity, fidelity, privacy, triples, two_sample, utility
-from clicksmith.evaluation.sample import Coding, Sample
-from clicksmith.evaluation.space import Space, nearest_distances, nearest_neighbours
-from clicksmith.evaluation.spread import Names, Similarity
+from clicksmith.evaluation.quality import attack, diversity, fidelity, privacy, triples, two_sample, utility
+from clicksmith.evaluation.samples import spread
+from clicksmith.evaluation.samples.sample import Coding, Sample
+from clicksmith.evaluation.samples.space import Space, nearest_distances, nearest_neighbours
+from clicksmith.evaluation.samples.spread import Names, Similarity
 from clicksmith.seeds import derive_seed
 
 NUM_QUERIES = 2_000
@@ -43,6 +45,8 @@ class Figure:
 
 Figures = dict[tuple[str, str], Figure]
 """By metric and slice."""
+Taught = Mapping[str, tuple[float, NDArray[np.float64]]]
+"""By label what trees reach on real rows that nobody learnt from, and how much each of these moves it."""
 
 
 def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> Figures:
@@ -68,13 +72,15 @@ def label_figures(coding: Coding, real: Sample, other: Sample, labels: Sequence[
     """How close each label's rate in `other` is to that in `real`, and of the worst as slice ``all``.
 
     NaN for a label that too few have to tell its rate (see `LEAST_TOLD`), if chance explains how far it is
-    off: what it does not explain is told by few, too.
+    off, as far as one of so many labels may be (Bonferroni): what it does not explain is told by few, too.
     """
     found: Figures = {}
+    further = float(stats.norm.ppf(1 - 0.025 / max(1, len(labels)))) / spread.Z
     for label in labels:
         of_real, of_other = (utility.label_values(coding, side, label) for side in (real, other))
         ratio, low, high = fidelity.label_ratio(of_real, of_other, (real.users, other.users))
-        is_chance = high == 1.0 and low <= LEAST_TOLD * ratio
+        farthest = high if ratio == 0 else ratio * (ratio / low) ** further
+        is_chance = farthest >= 1.0 and low <= LEAST_TOLD * ratio
         found["fidelity.label_ratio", label] = Figure(math.nan) if is_chance else Figure(ratio, low, high)
     if found:
         found["fidelity.label_ratio", "all"] = worst(found.values())
@@ -117,9 +123,7 @@ def user_attack_figures(space: Space, rows: Sample, train: Sample, holdout: Samp
         by_row = attack.density_scores(nearest_distances(placed, points), to_reference)
         user = np.unique(chosen.users, return_inverse=True)[1]
         scores.append(np.bincount(user, by_row) / np.bincount(user))
-    members, others = scores
-    area = attack.attack_auc(members, others)
-    return {("privacy.user_auc", "all"): _area(area, len(members), len(others))}
+    return {("privacy.user_auc", "all"): _told(attack.attack_area(scores[0], scores[1]))}
 
 
 def _like_limits(train: Sample, others: Sample) -> list[NDArray[np.int64]]:
@@ -188,22 +192,24 @@ def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -
     """
     attacked, known = holdout.halves()
     size = min(NUM_ATTACKED, train.num_rows, holdout.num_rows)
-    apart = min(size, attacked.num_rows)
+    shown, beside, unseen = train.head(size), holdout.head(size), attacked.head(size)
     points, reference = space.place(rows), space.place(known.head(NUM_REFERENCES))
-    members, others = space.place(train.head(size)), space.place(holdout.head(size))
-    of_members, of_others = nearest_distances(members, points), nearest_distances(others, points)
-    unseen = attacked.head(apart)
-    strangers = space.place(unseen)
+    members, strangers = space.place(shown), space.place(unseen)
+    of_members = nearest_distances(members, points)
     neighbour = min(attack.REFERENCE_NEIGHBOUR, reference.num_rows)
     to_reference = [nearest_neighbours(side, reference, neighbour)[:, -1] for side in (members, strangers)]
-    members_scores = attack.density_scores(of_members, to_reference[0])
-    others_scores = attack.density_scores(nearest_distances(strangers, points), to_reference[1])
-    found = attack.true_positive_rate(members_scores, others_scores)
-    is_chance = unseen.num_users < attack.ENOUGH_USERS and found <= attack.chance_rate(unseen.num_users)
+    near = -of_members, -nearest_distances(space.place(beside), points)
+    dense = (
+        attack.density_scores(of_members, to_reference[0]),
+        attack.density_scores(nearest_distances(strangers, points), to_reference[1]),
+    )
+    found = spread.share(attack.found_members(*dense), shown.users)
+    by_chance = attack.chance_rate(unseen.num_users)
+    is_chance = found[0] <= by_chance and by_chance > attack.MOST_BY_CHANCE
     return {
-        ("privacy.membership_auc", "all"): _area(attack.membership_auc(of_members, of_others), size, size),
-        ("privacy.domias_auc", "all"): _area(attack.attack_auc(members_scores, others_scores), size, apart),
-        ("privacy.domias_tpr", "all"): Figure(math.nan) if is_chance else _share(found, size),
+        ("privacy.membership_auc", "all"): _told(attack.attack_area(*near, (shown.users, beside.users))),
+        ("privacy.domias_auc", "all"): _told(attack.attack_area(*dense, (shown.users, unseen.users))),
+        ("privacy.domias_tpr", "all"): Figure(math.nan) if is_chance else Figure(*found),
     }
 
 
@@ -212,20 +218,43 @@ def identity_figures(rows: Sample, train: Sample) -> Figures:
     return {("privacy.identical_share", "all"): _share(privacy.identical_share(rows, train), rows.num_rows)}
 
 
-def utility_figures(
-    coding: Coding, rows: Sample, test: Sample, labels: Sequence[str], left_out: Sequence[str], seed: int
-) -> Figures:
-    """AUC on real `test` rows of trees trained on `rows`, by label; none where no label is named."""
-    found: Figures = {}
-    for label in labels:
-        truth = utility.label_values(coding, test, label)
-        area = utility.trained_auc(coding, rows, test, label, left_out, derive_seed(seed, "utility"))
-        found["utility.trained_auc", label] = _area(area, int(truth.sum()), int((~truth).sum()))
-    if len(labels) == 1:
-        found["utility.trained_auc", "all"] = found["utility.trained_auc", labels[0]]
-    elif labels:
-        found["utility.trained_auc", "all"] = _mean_of(list(found.values()))
-    return found
+def utility_figures(taught: Taught, test: Sample, num_taught: int) -> Figures:
+    """AUC on real `test` rows of trees that learnt from so many rows, by label; none where none is named."""
+    return _by_label("utility.trained_auc", taught, test, num_taught)
+
+
+def loss_figures(by_real: Taught, taught: Taught, test: Sample, num_taught: int) -> Figures:
+    """How much of that AUC trees lose by learning from other rows than real ones, by label.
+
+    Of the same test rows: the interval is that of the difference. No more can be lost than real rows teach:
+    of a label that nothing foretells, their trees do no better than chance.
+    """
+    lost = {
+        label: (by_real[label][0] - area, by_real[label][1] - influence)
+        for label, (area, influence) in taught.items()
+    }
+    most = {label: figure.value - 0.5 for (_, label), figure in utility_figures(by_real, test, 1).items()}
+    found = _by_label("utility.auc_loss", lost, test, num_taught, -1.0)
+    return {(metric, label): _at_most(loss, most[label]) for (metric, label), loss in found.items()}
+
+
+def _at_most(loss: Figure, most: float) -> Figure:
+    return loss if loss.ci_high is None else replace(loss, ci_high=min(loss.ci_high, max(loss.value, most)))
+
+
+def _by_label(metric: str, found: Taught, test: Sample, num_taught: int, lowest: float = 0.0) -> Figures:
+    """A figure a label with its interval, and the mean of those that are known."""
+    values, known = dict(found), [one for one in found.values() if not math.isnan(one[0])]
+    if known:
+        values["all"] = sum(value for value, _ in known) / len(known), np.mean([i for _, i in known], axis=0)
+    elif found:
+        values["all"] = math.nan, np.zeros(0)
+    return {
+        (metric, label): Figure(value)
+        if math.isnan(value)
+        else Figure(value, *spread.around(value, influence, test.users, num_taught, lowest))
+        for label, (value, influence) in values.items()
+    }
 
 
 def likelihood_figures(card_metrics: Mapping[str, float]) -> Figures:
@@ -253,25 +282,14 @@ def _with_mean(
     return {**slices, (metric, "all"): Figure(mean, *ends)}
 
 
-def _mean_of(figures: Sequence[Figure]) -> Figure:
-    """The mean of those that have a value.
-
-    Its interval is the mean of theirs: figures of the same rows go together, and it cannot stray further.
-    """
-    known = [(f.value, f.ci_low, f.ci_high) for f in figures if not math.isnan(f.value)]
-    return Figure(*np.mean(np.array(known, np.float64), axis=0).tolist()) if known else Figure(math.nan)
-
-
 def _mean(values: Iterable[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
 
 
-def _area(value: float, num_positive: int, num_negative: int) -> Figure:
-    if math.isnan(value):
-        return Figure(value)
-    return Figure(value, *fidelity.auc_interval(value, num_positive, num_negative))
+def _told(found: tuple[float, float, float]) -> Figure:
+    return Figure(math.nan) if math.isnan(found[0]) else Figure(*found)
 
 
 def _share(value: float, num_rows: int) -> Figure:
-    return Figure(value, *privacy.share_interval(value, num_rows))
+    return Figure(value, *spread.wilson(value, num_rows))

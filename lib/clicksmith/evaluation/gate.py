@@ -12,6 +12,9 @@ from clicksmith.evaluation.rows import Metric
 
 logger = logging.getLogger(__name__)
 
+UNSHOWN = "the figure keeps its bound, but so few users or rows cannot show that others would"
+"""Why a bound is broken by the end of an interval alone."""
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -32,13 +35,17 @@ class Bound:
     @property
     def passed(self) -> bool:
         """Whether the figure keeps the bound; an undefined one does not."""
-        if math.isnan(self.value):
+        return self._keeps(self.value)
+
+    def _keeps(self, value: float) -> bool:
+        if math.isnan(value):
             return False
-        return self.value >= self.limit if self.name.startswith("min_") else self.value <= self.limit
+        return value >= self.limit if self.name.startswith("min_") else value <= self.limit
 
     def describe(self) -> str:
-        """`figures`, and why the bound is there."""
-        return f"{self.figures()} ({RULES[self.name].reason})"
+        """`figures`, and why the bound is there; or that others of its rows might break it."""
+        kept = self.found is not None and self._keeps(self.found)
+        return f"{self.figures()} ({UNSHOWN if kept else RULES[self.name].reason})"
 
     def figures(self) -> str:
         """E.g. ``users held out (gate.min_holdout_users) 20, where at least 30 is needed``.

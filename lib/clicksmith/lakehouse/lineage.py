@@ -24,14 +24,14 @@ REVISIONS: Mapping[str, int] = {
     "replay_rejected": 1,
     "clean_events": 1,
     "build_profiles": 1,
-    "build_training_set": 4,
+    "build_training_set": 5,
     "train_generator": 2,
     "synthesize_samples": 1,
-    "evaluate_synthetic": 6,
+    "evaluate_synthetic": 7,
     "publish_samples": 1,
-    "train_recommender": 3,
+    "train_recommender": 4,
     "score_candidates": 1,
-    "measure_lift": 6,
+    "measure_lift": 7,
     "simulate_events": 1,
 }
 """Of each job's code: raise one whenever the same inputs and settings give other rows or another model. Jobs

@@ -132,12 +132,17 @@ def sequential_inputs(config: Config, lake: Lake) -> dict[str, Snapshot]:
     Raises:
         LakeError: one of them is not there.
     """
-    tables = {"sequences": SEQUENCES, "vocabulary": VOCABULARY}
-    if config.sequential.item_attributes:
-        tables["item_profiles"] = ITEM_PROFILES
-    if config.sequential.user_features:
-        tables["user_profiles"] = USER_PROFILES
+    tables = {"sequences": SEQUENCES, "vocabulary": VOCABULARY, **_profiles(config)}
     return {name: lake.get(table) for name, table in tables.items()}
+
+
+def _profiles(config: Config) -> dict[str, Table]:
+    """What the next-item model is told of items and users, by name."""
+    columns = {
+        ITEM_PROFILES: config.sequential.item_attributes,
+        USER_PROFILES: config.sequential.user_features,
+    }
+    return {table.name.split(".")[1]: table for table, wanted in columns.items() if wanted}
 
 
 def read_by(config: Config, job: str) -> list[Part]:
@@ -149,10 +154,11 @@ def read_by(config: Config, job: str) -> list[Part]:
         return [*examples, *((SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits)]
     if job in ("train_generator", "synthesize_samples"):
         return examples
+    sequences: list[Part] = [(table, None) for table in (SEQUENCES, *_profiles(config).values())]
     if job in ("score_candidates", "export_recommender"):
-        return [*examples, (SEQUENCES, None)]
+        return [*examples, *sequences]
     if job in ("measure_lift", "train_recommender"):
-        return [*examples, (SEQUENCES, None), *measured_rows(config)]
+        return [*examples, *sequences, *measured_rows(config)]
     return []
 
 

@@ -12,8 +12,8 @@ from safetensors.numpy import load, save
 
 from clicksmith.config import Config, RayConfig
 from clicksmith.lakehouse import storage
-from clicksmith.lift.comparison import Comparison, compare
-from clicksmith.lift.intervals import Estimate
+from clicksmith.lift.statistics.comparison import Comparison, compare
+from clicksmith.lift.statistics.intervals import Estimate
 from clicksmith.lift.task import ALL, Split, Task, Training, few_units
 from clicksmith.lift.verdict import Verdict, candidates, choose, decide
 from clicksmith.training.engine.cluster import connect
@@ -73,7 +73,11 @@ def measure(task: Task, config: Config, folder: str) -> Measured:
     calls = [(training, places[training]) for training in missing]
     _map(config.ray, f"{task.name}: trainings done", _train, calls, [task])
     comparisons = _compare_all(task, places, config.ray)
-    few = few_units(task.units["test"], config.lift.min_users, config.lift.min_positives, task.unit)
+    units = task.units["test"]
+    few = {
+        **_few_moved(task, comparisons, config.lift.min_positives),
+        **few_units(units, config.lift.min_users, config.lift.min_positives, task.unit),
+    }
     return Measured(task, config.lift.num_seeds, comparisons, few, _judge(task, comparisons, few))
 
 
@@ -107,6 +111,25 @@ def _compare(key: tuple[Split, str, str], task: Task, places: Mapping[Training, 
         return outputs[split]
 
     return compare(task, metric, split, segment, list(places), said)
+
+
+def _few_moved(
+    task: Task, comparisons: Mapping[tuple[Split, str, str], Comparison], min_moved: int
+) -> dict[str, str]:
+    """Segments in which arms differ on too few for an interval, and why.
+
+    Where no next-item model names what anybody took, all differences are 0, and nothing is known. Rankers
+    have two outcomes instead: see `few_units`.
+    """
+    units, first = task.units["test"], next(iter(task.metrics))
+    moved = {
+        name: comparisons["test", first, name].num_moved for name in units.segments if name not in units.rarer
+    }
+    return {
+        name: f"arms differ on {number:,} {task.unit}, where an interval needs {min_moved:,}"
+        for name, number in moved.items()
+        if number < min_moved
+    }
 
 
 def _judge(

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from clicksmith.lift.inputs import JOB
-from clicksmith.lift.intervals import Estimate, holm, told_apart
 from clicksmith.lift.measure import Measured
+from clicksmith.lift.statistics.intervals import Estimate, holm, told_apart
 from clicksmith.lift.task import ALL, control_of, kind_of
 from clicksmith.lift.verdict import Verdict
 from clicksmith.reporting.words import join_words
@@ -165,14 +165,14 @@ def better_segments(measured: Measured, verdict: Verdict) -> list[str]:
 
 def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
     task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
-    chosen = verdict.statements[0].estimate if verdict.statements else None
+    gain = verdict.statements[0] if verdict.statements else None
     return {
         "name": task.name,
         "metric": first,
         "worthwhile": task.worthwhile,
         "control": control,
         "chosen": verdict.arm,
-        "detectable": None if chosen is None else chosen.detectable(task.worthwhile),
+        "detectable": None if gain is None or gain.few else gain.estimate.detectable(task.worthwhile),
         "needed_units": verdict.needed_units,
         "reasons": list(verdict.reasons),
         "statements": [one.told for one in verdict.statements],

@@ -11,14 +11,13 @@ import pyarrow as pa
 from clicksmith.config import Config, SearchConfig, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lift.arms import Stock, added_rows, chosen_rows, is_rare
 from clicksmith.lift.decided import Decided, decided
 from clicksmith.lift.inputs import inputs_of
-from clicksmith.lift.next_item import settings_of, took_rare, training_rows
-from clicksmith.lift.ranking import generated_rows, with_popularity
-from clicksmith.lift.search import training_pairs
+from clicksmith.lift.kinds.arms import Stock, added_rows, chosen_rows, is_rare
+from clicksmith.lift.kinds.next_item import settings_of, took_rare, training_rows
+from clicksmith.lift.kinds.ranking import generated_rows
+from clicksmith.lift.kinds.search import training_pairs
 from clicksmith.reading.examples import Examples, Splits
-from clicksmith.reading.next_items import popularity_scores
 from clicksmith.reading.pairs import Pairs, SearchRows
 from clicksmith.reading.sequences import SequenceRows
 from clicksmith.seeds import derive_seed
@@ -52,7 +51,7 @@ class AugmentRanker:
 
     def __call__(self, splits: Splits) -> Added | None:
         """The rows to add; drawn anew, but by the measurement's rules."""
-        arm, splits, generated = self.decided.arm, with_popularity(splits), {}
+        arm, generated = self.decided.arm, {}
         if arm.generator is not None:
             generated[arm.generator] = (self._generated(splits),)
         nothing = splits.train.take(np.zeros(0, np.int64))
@@ -101,17 +100,18 @@ class AugmentSequences:
     def __call__(self, rows: SequenceRows, config: SequentialConfig) -> tuple[SequentialConfig, pa.Table]:
         """The settings and the users."""
         arm, num_real = self.decided.arm, rows.train.num_rows
-        tail = took_rare(rows, num_real, popularity_scores(rows.items))
+        tail = took_rare(rows, num_real)
         seed = derive_seed(self.seed, "train_recommender", "sequential", "augment")
         return settings_of(arm, config), training_rows(arm, rows.train, num_real, tail, seed)
 
 
 @dataclass(frozen=True)
 class AugmentPairs:
-    """See `training.search.Augment`."""
+    """See `training.search.Augment`; `model` is the network's name."""
 
     decided: Decided
     seed: int
+    model: str
 
     @property
     def told(self) -> Mapping[str, Any]:
@@ -121,7 +121,7 @@ class AugmentPairs:
     def __call__(self, rows: SearchRows) -> Pairs:
         """The training pairs."""
         seed = derive_seed(self.seed, "train_recommender", "search", "augment")
-        return training_pairs(self.decided.arm, rows, len(rows.train), seed)
+        return training_pairs(self.decided.arm, rows, len(rows.train), seed, self.model)
 
 
 def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) -> Run:
@@ -153,6 +153,6 @@ def search_as_decided(
 ) -> Run:
     """The shipped search model's run; arguments and errors as of `ranker_as_decided`."""
     found = decided(config, lake, "search", inputs_of(config, lake, sequential))
-    augment = None if found is None else AugmentPairs(found, config.seed)
+    augment = None if found is None else AugmentPairs(found, config.seed, search.model)
     pairs, items = lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS)
     return search_run(config, search, pairs, items, sequential["vocabulary"], augment)

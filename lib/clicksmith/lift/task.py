@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clicksmith.lift.figures import Figure
+from clicksmith.lift.statistics.figures import Figure
 
 Split = Literal["validation", "test"]
 Role = Literal["control", "same", "ceiling", "cheap", "free", "generator"]
@@ -30,14 +30,12 @@ class Arm:
         role: see `Role`.
         ratio: added rows a real row, as it came out.
         num_fits: independent fits of its generator, each measured with every seed; 1 where there is none.
-        asked: the ratio as it is configured; 0 where none is.
     """
 
     kind: str
     role: Role
     ratio: float
     num_fits: int = 1
-    asked: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,18 @@ class Units:
     """What the models of a task are asked in one split.
 
     Attributes:
-        clusters: what observations share: a number of each one's user and of its item, or of its query,
-            shape (N,) each; the first is what is counted as units.
+        clusters: what observations share: a number of each one's user, or query, and of its item, shape (N,)
+            each; the first is what is counted as units.
         segments: masks by name, shape (N,) each; `ALL` among them.
         rarer: observations of the rarer outcome by segment, where there are two; a segment of too few
             cannot be told of.
-        small: segments that are none, since too few units are in them, with their number.
+        small: segments that are none, since nothing could be shown of them, and why.
     """
 
     clusters: Sequence[NDArray[np.int64]]
     segments: Mapping[str, NDArray[np.bool_]]
     rarer: Mapping[str, int]
-    small: Mapping[str, int] = field(default_factory=dict)
+    small: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -161,7 +159,8 @@ def few_units(units: Units, min_units: int, min_positives: int, unit: str = "use
     """Segments that have no interval, and why: too few units, too few of the rarer outcome, or a single item.
 
     An interval over units is too narrow where these are few: of 95 % it covers less. Over a single item
-    there is none, however many users are asked for it.
+    there is none, however many users are asked for it: a segment of one is put aside before, see
+    `segments.large_enough`, but all observations together never are.
     """
     found = {}
     for name, mask in units.segments.items():

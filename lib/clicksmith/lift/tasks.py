@@ -7,21 +7,17 @@ from dataclasses import replace
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lift.inputs import published
-from clicksmith.lift.next_item import next_item_task
-from clicksmith.lift.ranking import ranking_task
-from clicksmith.lift.search import search_task
+from clicksmith.lift.kinds.next_item import next_item_task
+from clicksmith.lift.kinds.ranking import ranking_task
+from clicksmith.lift.kinds.search import search_task
 from clicksmith.lift.task import Task
-from clicksmith.lift.verdict import without_copies
 from clicksmith.reading.pairs import why_no_search
-from clicksmith.reporting.words import join_words
 
 logger = logging.getLogger(__name__)
 
 
 def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
     """The tasks with their rows; next items and search where there are any, a ranker of histories never.
-
-    Warns of arms that could not be called a gain, whatever is measured.
 
     Args:
         config: its section lift.
@@ -51,21 +47,7 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
             own = config.search.model_copy(update={"model": model})
             search = search_task(config, own, inputs)
             tasks.append(replace(search, name=_name(search, config.search.model)))
-    _warn_of_copies(tasks)
     return tasks
-
-
-def _warn_of_copies(tasks: Sequence[Task]) -> None:
-    """Which arms, of whatever family, have nothing to be held against; in one line, before all is trained."""
-    alone = {name: task.arms[name].asked for task in tasks for name in without_copies(task.arms)}
-    if alone:
-        ratios = join_words([f"{ratio:g}" for ratio in sorted(set(alone.values()))])
-        logger.warning(
-            "no copies are measured in the ratio of %s, without which their verdict cannot be to augment: "
-            "add arms of kind duplicate with a ratio of %s",
-            join_words(list(alone)),
-            ratios,
-        )
 
 
 def _can_measure_search(inputs: Mapping[str, Snapshot]) -> bool:

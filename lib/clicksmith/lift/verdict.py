@@ -2,23 +2,24 @@
 
 Each statement is an interval, wholly on one side of its border or not: that is why there are three verdicts.
 The arm was chosen on other observations, and all of its statements must hold at once, so that none of them
-needs a correction (Berger 1982); what is claimed of several tasks is corrected by Holm in `confirm`.
+needs a correction (Berger 1982); what is claimed of several tasks is corrected by Holm in `confirm`. One that
+is refuted is enough against the arm: those beside its gain are refuted at a level corrected for all of them.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from clicksmith.lift.intervals import LEVEL, Estimate, estimate, holm, simultaneous
+from clicksmith.lift.statistics.intervals import LEVEL, Estimate, holm, simultaneous
 from clicksmith.lift.task import ALL, Arm, Metric, control_of
-from clicksmith.reporting.statements import COPIES, reason_words, unmet
+from clicksmith.reporting.statements import NOTHING, reason_words, unmet
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
 
-SAME_RATIO = 0.1
-"""Ratios that differ by no more than this part are the same."""
+ALIKE = "nothing that was tested tells the two apart"
+"""Why a difference of 0 has no interval."""
 
 Gain = Callable[[str, str, str, str], Estimate]
 """(metric, segment, arm, against) to how much better the arm is on the observations that decide."""
@@ -35,6 +36,7 @@ class Statement:
         estimate: the gain.
         few: why there is no interval; empty where there is.
         level: of the interval.
+        rivals: statements of which each one, refuted, would be enough: a refutation is corrected for them.
     """
 
     what: Literal["gain", "cheap", "safe", "same"]
@@ -43,17 +45,19 @@ class Statement:
     estimate: Estimate
     few: str = ""
     level: float = LEVEL
+    rivals: int = 1
 
     @property
     def state(self) -> State:
         """Whether it is shown, refuted, or neither."""
-        low, high = self.estimate.interval(self.level)
+        low, _ = self.estimate.interval(self.level)
         if self.few or math.isnan(low):
             return "open"
         if self.what == "same":
             return "fails" if low > self.border else "holds"
         if low > self.border:
             return "holds"
+        _, high = self.estimate.interval(simultaneous(self.level, self.rivals))
         return "fails" if high < self.border else "open"
 
     @property
@@ -84,7 +88,7 @@ class Verdict:
 
     Attributes:
         decision: see `decide`.
-        arm: that was chosen; None where no generated rows were there.
+        arm: that was chosen; None where no augmentation was there.
         statements: about it, that on its gain first; then arms of the control again that show a gain.
         reasons: why it is not "augment", one sentence each, in the order of `unmet`.
         needed_units: that would settle it, where units would.
@@ -95,7 +99,6 @@ class Verdict:
     statements: tuple[Statement, ...] = ()
     reasons: tuple[str, ...] = ()
     needed_units: float | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def p_value(self) -> float:
@@ -103,27 +106,9 @@ class Verdict:
         return max((statement.p_value for statement in self.statements), default=1.0)
 
 
-def has_copies(arm: Arm, arms: Mapping[str, Arm]) -> bool:
-    """Whether copies are measured in an arm's ratio: in the one that was asked for, or that which came of it.
-
-    Only the former can be configured: how many rows the gate publishes, and how many of them are of what an
-    arm chooses, is not known before.
-    """
-    copies = (one.asked or one.ratio for one in arms.values() if one.kind == "duplicate")
-    mine = (arm.asked, arm.ratio)
-    return any(math.isclose(ratio, own, rel_tol=SAME_RATIO) for ratio in copies for own in mine)
-
-
-def without_copies(arms: Mapping[str, Arm]) -> list[str]:
-    """Arms of generated rows whose gain is not believed, since no copies in their ratio are measured."""
-    return [name for name, arm in arms.items() if arm.role == "generator" and not has_copies(arm, arms)]
-
-
 def candidates(arms: Mapping[str, Arm]) -> list[str]:
-    """What may be chosen: augmentations, and where there are any, those alone that may be called a gain."""
-    names = [name for name, arm in arms.items() if arm.role in ("free", "generator")]
-    unproved = set(without_copies(arms))
-    return [name for name in names if name not in unproved] or names
+    """What may be chosen: augmentations."""
+    return [name for name, arm in arms.items() if arm.role in ("free", "generator")]
 
 
 def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
@@ -147,9 +132,8 @@ def decide(
 
     ``augment``: its gain in the first metric is above `worthwhile`, it is better than every cheap arm, and on
     all observations and every segment no metric loses its margin. ``no_gain``: one of these is refuted.
-    ``inconclusive``: neither; observations are too few for the rest, or no copies in the ratio of generated
-    rows were measured, which these must beat. Also where the control again shows a gain, at a level
-    corrected for all such arms: then nothing that was measured is believed.
+    ``inconclusive``: neither; observations are too few for the rest. Also where the control again shows a
+    gain, at a level corrected for all such arms: then nothing that was measured is believed.
 
     Args:
         chosen: by `choose`, on other observations.
@@ -161,13 +145,12 @@ def decide(
         few: segments of too few units for an interval, and why.
     """
     if chosen is None:
-        return Verdict("inconclusive", None, reasons=("no generated rows were there to measure",))
+        return Verdict("inconclusive", None, reasons=(NOTHING,))
     first = next(iter(metrics))
     alarms = _alarms(arms, gain, first, few)
-    statements = [
-        *_better(chosen, arms, gain, first, worthwhile, few),
-        *_safe(chosen, control_of(arms), gain, metrics, segments, few),
-    ]
+    its_gain, *better = _better(chosen, arms, gain, first, worthwhile, few)
+    beside = [*better, *_safe(chosen, control_of(arms), gain, metrics, segments, few)]
+    statements = [its_gain, *(replace(one, rivals=len(beside)) for one in beside)]
     states = {statement.state for statement in statements}
     decision: Decision = "augment"
     if alarms:
@@ -199,12 +182,9 @@ def _better(
     generated = mine.role == "generator"
     cheap = [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
     found = [
-        Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why),
-        *(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why) for name in cheap),
+        _told_apart(Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why)),
+        *(_told_apart(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why)) for name in cheap),
     ]
-    if generated and not has_copies(mine, arms):
-        none = f"none were measured: add an arm {{kind: duplicate, ratio: {mine.asked or mine.ratio:.3g}}}"
-        found.append(Statement("cheap", COPIES, 0.0, estimate(math.nan, (), 0, 0), none))
     return found
 
 
@@ -225,8 +205,15 @@ def _safe(
             if (name, segment) != (first, ALL):
                 subject = segment if name == first else f"{segment} by {name}"
                 one = gain(name, segment, chosen, control)
-                found.append(Statement("safe", subject, -metric.margin, one, few.get(segment, "")))
+                told = Statement("safe", subject, -metric.margin, one, few.get(segment, ""))
+                # Other metrics may be alike by nature: recall of lists that are shorter than it looks.
+                found.append(_told_apart(told) if name == first else told)
     return found
+
+
+def _told_apart(statement: Statement) -> Statement:
+    """The statement, which is open where nothing tells the two apart."""
+    return replace(statement, few=statement.few or ALIKE) if statement.estimate.is_alike else statement
 
 
 def _needed(gain: Estimate, worthwhile: float) -> float:

@@ -22,8 +22,8 @@ from clicksmith.reading.inputs import (
     ID,
     ITEM,
     USER,
-    Items,
     RankerCodec,
+    Vocabulary,
     require_rows,
     user_numbers,
 )
@@ -33,6 +33,9 @@ MIN_ROWS = 2
 MAX_VALIDATION_ROWS = 20_000
 FACTS = ("user_num_events", "item_num_purchases", "is_cold_user", "is_cold_item", "item_category")
 """What segments and baselines are told by."""
+POPULARITY = "popularity"
+"""A fact beside these: how often the row's item was taken before the cut, the same in early rows as in late
+ones; 0 of an item that is in no vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Examples:
         weights: 1 / propensity, shape (N,).
         users: a number for each row's user, shape (N,).
         items: a number for each row's item, shape (N,).
-        facts: columns of `FACTS`, shape (N,) each.
+        facts: columns of `FACTS`, and `POPULARITY`, shape (N,) each.
     """
 
     codes: NDArray[np.int32]
@@ -82,6 +85,7 @@ class ExampleCoder:
         label: what is learnt.
         auxiliary: labels that are learnt beside it.
         codec: of features and item.
+        vocabulary: of all items.
         histories: users' newest items before each row, for the networks that look at them.
         history_length: of these.
     """
@@ -89,6 +93,7 @@ class ExampleCoder:
     label: str
     auxiliary: tuple[str, ...]
     codec: RankerCodec
+    vocabulary: Vocabulary
     histories: Histories | None
     history_length: int
 
@@ -100,6 +105,7 @@ class ExampleCoder:
             codes = np.column_stack([codes, before])
         labels = [rows.column(name).to_numpy().astype(bool) for name in (self.label, *self.auxiliary)]
         items = rows.column(ITEM).combine_chunks().dictionary_encode().indices
+        taken = self.vocabulary.num_outcomes[self.vocabulary.numbers(rows.column(ITEM))]
         return Examples(
             codes=codes,
             labels=labels[0],
@@ -107,7 +113,7 @@ class ExampleCoder:
             weights=rows.column("sample_weight").to_numpy(),
             users=user_numbers(rows),
             items=items.to_numpy().astype(np.int64),
-            facts={name: rows.column(name).to_numpy() for name in FACTS},
+            facts={**{name: rows.column(name).to_numpy() for name in FACTS}, POPULARITY: taken},
         )
 
 
@@ -148,7 +154,8 @@ def read_splits(
             knows the outcome; or the vocabulary is of another run.
     """
     require_same_run(vocabulary, examples)
-    items = Items.load(vocabulary)
+    words = Vocabulary.load(vocabulary)
+    items = words.items()
     columns = columns_of(config)
     train = load_examples(examples, columns, "train", max_rows or config.max_rows)
     require_rows(train, "train", examples, MIN_ROWS)
@@ -156,6 +163,7 @@ def read_splits(
         config.label,
         config.auxiliary_labels,
         RankerCodec.fit(train, items, config.oov_buckets),
+        words,
         None if sequences is None else Histories.load(sequences, items),
         config.history_length,
     )

@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.errors import TrainingError
-from clicksmith.evaluation import ranking
+from clicksmith.evaluation.metrics import ranking
 from clicksmith.lakehouse.catalog import Snapshot
+from clicksmith.reading.snapshot import latest
 
 
 def require_same_run(vocabulary: Snapshot, rows: Snapshot) -> None:
@@ -24,6 +25,28 @@ def require_same_run(vocabulary: Snapshot, rows: Snapshot) -> None:
             f"{rows.version} were not made by the same run: one may take for training what to the other is "
             "validation or test.",
             "Run build_training_set again.",
+        )
+
+
+def require_known_by_then(profiles: Snapshot, asked: Sequence[pa.Table]) -> None:
+    """Profiles may count nothing of what is asked, nor of what comes after it.
+
+    Args:
+        profiles: whose every row says as of when it counts.
+        asked: rows of gold.sequences, of validation and of test.
+
+    Raises:
+        TrainingError: a row is as of later than the earliest event that is asked for.
+    """
+    moments = [pc.min(pc.list_flatten(rows.column("event_ts"))).as_py() for rows in asked]
+    first = min((moment for moment in moments if moment is not None), default=None)
+    as_of = latest(profiles, "as_of_ts")
+    if first is not None and as_of is not None and as_of > first:
+        raise TrainingError(
+            f"{profiles.table.name} version {profiles.version} is as of {as_of:%Y-%m-%d %H:%M}, and what is "
+            f"asked of gold.sequences begins at {first:%Y-%m-%d %H:%M}: the profiles are of a later cut, and "
+            "know what is asked.",
+            "Run build_profiles and build_training_set again, on the same events.",
         )
 
 

@@ -41,22 +41,6 @@ class Items:
     ids: tuple[str, ...]
     num_outcomes: NDArray[np.int64]
 
-    @classmethod
-    def load(cls, vocabulary: Snapshot, max_items: int = MAX_ITEMS) -> "Items":
-        """The most frequent items of a vocabulary.
-
-        Raises:
-            TrainingError: the vocabulary holds no items.
-        """
-        rows = load_table(vocabulary, ["value", "index", "num_outcomes"], {"field": ITEM})
-        if rows.num_rows == 0:
-            raise TrainingError(
-                f"gold.vocabulary at {vocabulary.uri} has no field {ITEM!r}.",
-                "Run build_training_set on data with purchases before the cut.",
-            )
-        rows = rows.filter(pc.less_equal(rows.column("index"), max_items)).sort_by("index")
-        return cls(tuple(rows.column("value").to_pylist()), rows.column("num_outcomes").to_numpy())
-
     def __len__(self) -> int:
         """Indices, 0 included."""
         return len(self.ids) + 1
@@ -83,6 +67,44 @@ class Items:
         us = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
         users = {name: rows.column(name).combine_chunks() for name in context.user_values}
         return context.events(flat, len(self), starts, types, us, users)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All items of gold.vocabulary: what was there before the cut, with or without an index of its own.
+
+    Attributes:
+        ids: the id of number 1, 2, ..., the most frequent first; number 0 is an item that is in none.
+        num_outcomes: training outcomes of each number, shape (W + 1,); 0 for number 0.
+    """
+
+    ids: pa.Array
+    num_outcomes: NDArray[np.int64]
+
+    @classmethod
+    def load(cls, vocabulary: Snapshot) -> "Vocabulary":
+        """From the table.
+
+        Raises:
+            TrainingError: it holds no items.
+        """
+        rows = load_table(vocabulary, ["value", "index", "num_outcomes"], {"field": ITEM}).sort_by("index")
+        if rows.num_rows == 0:
+            raise TrainingError(
+                f"gold.vocabulary at {vocabulary.uri} has no field {ITEM!r}.",
+                "Run build_training_set on data with purchases before the cut.",
+            )
+        counts = np.concatenate([[0], rows.column("num_outcomes").to_numpy()]).astype(np.int64)
+        return cls(rows.column("value").combine_chunks(), counts)
+
+    def items(self, max_items: int = MAX_ITEMS) -> Items:
+        """The most frequent ones, which get an index: the same as their number here."""
+        return Items(tuple(self.ids[:max_items].to_pylist()), self.num_outcomes[1 : max_items + 1])
+
+    def numbers(self, ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+        """The number of each id, shape (N,)."""
+        found = pc.index_in(ids, value_set=self.ids)
+        return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64) + 1
 
 
 def _lists_of(rows: pa.Table) -> tuple[pa.ListArray, NDArray[np.int64]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.evaluation.recommendations import Recommended
+from clicksmith.evaluation.metrics.recommendations import Recommended
 from clicksmith.reading.inputs import Items
 from clicksmith.recommenders.next_item.baselines import ItemNeighbours, Popularity
 from clicksmith.recommenders.next_item.ease import ease

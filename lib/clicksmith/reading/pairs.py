@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clicksmith.evaluation import relevance
+from clicksmith.evaluation.metrics import relevance
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.reading.guards import require_same_run
-from clicksmith.reading.snapshot import data_files, load_table, read_file
+from clicksmith.reading.inputs import Vocabulary
+from clicksmith.reading.snapshot import data_files, load_table, not_after, read_file
 from clicksmith.recommenders.search.lexical import BM25
 
 K = 10
@@ -95,7 +96,7 @@ class SearchRows:
     Attributes:
         train: pairs of the train split, by hash of the query.
         asked: on validation and on test.
-        titles: of the products, those without one left out; shape (I,).
+        titles: of the products that were there before the cut, those without one left out; shape (I,).
         texts: of the same products.
     """
 
@@ -105,35 +106,53 @@ class SearchRows:
     texts: list[str]
 
 
-def read_pairs(pairs: Snapshot, items: Snapshot, vocabulary: Snapshot, max_pairs: int) -> SearchRows:
+def read_pairs(
+    pairs: Snapshot, items: Snapshot, vocabulary: Snapshot, max_pairs: int, max_known: int | None = None
+) -> SearchRows:
     """Read the pinned snapshots.
+
+    Queries that lie beyond the training pairs by their hash are not asked: those that were asked before the
+    cut would seem to be new.
 
     Args:
         pairs: gold.search_pairs.
-        items: bronze.items.
-        vocabulary: gold.vocabulary; not read, but by it the pairs are of the cut that all models have.
+        items: bronze.items, which has no time.
+        vocabulary: gold.vocabulary, of what was there before the cut that all models have.
         max_pairs: of training.
+        max_known: of these, the first ones beyond which nothing is asked; None: all of them.
 
     Raises:
-        TrainingError: the pairs are of another run than the vocabulary.
+        TrainingError: the pairs are of another run than the vocabulary, or this holds no items.
     """
     require_same_run(vocabulary, pairs)
     rows = load_table(items, ["item_id", *TEXT_COLUMNS])
     columns = [pc.fill_null(rows.column(name), "") for name in TEXT_COLUMNS]
     texts = pc.binary_join_element_wise(*columns, " ").to_pylist()
     text_of = dict(zip(rows.column("item_id").to_pylist(), texts, strict=True))
-    asked = {split: _pairs(pairs, split, MAX_ASKED_PAIRS, text_of) for split in ("validation", "test")}
-    titled = [(title, text) for title, text in zip(columns[0].to_pylist(), texts, strict=True) if title]
+    train = _rows(pairs, "train", max_pairs + 1)
+    asked = {split: _rows(pairs, split, MAX_ASKED_PAIRS) for split in ("validation", "test")}
+    num_known = max_pairs if max_known is None else min(max_known, max_pairs)
+    if train.num_rows > num_known:
+        last = train.column("query")[num_known - 1].as_py()
+        asked = {
+            split: found.filter(not_after(found.column("query"), last)) for split, found in asked.items()
+        }
+    was_there = Vocabulary.load(vocabulary).numbers(rows.column("item_id")) > 0
+    told = zip(columns[0].to_pylist(), texts, was_there, strict=True)
+    titled = [(title, text) for title, text, known in told if title and known]
     return SearchRows(
-        _pairs(pairs, "train", max_pairs, text_of),
-        asked,
+        _pairs(train.slice(0, max_pairs), text_of),
+        {split: _pairs(found, text_of) for split, found in asked.items()},
         [title for title, _ in titled],
         [text for _, text in titled],
     )
 
 
-def _pairs(pairs: Snapshot, split: str, max_rows: int, text_of: Mapping[str, str]) -> Pairs:
-    rows: pa.Table = load_table(pairs, ["query", "item_id", "grade"], {"split": split}, max_rows)
+def _rows(pairs: Snapshot, split: str, max_rows: int) -> pa.Table:
+    return load_table(pairs, ["query", "item_id", "grade"], {"split": split}, max_rows)
+
+
+def _pairs(rows: pa.Table, text_of: Mapping[str, str]) -> Pairs:
     texts = [text_of.get(item, "") for item in rows.column("item_id").to_pylist()]
     return Pairs.of(rows.column("query").to_pylist(), texts, rows.column("grade").to_pylist())
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from numpy.typing import NDArray
 
 from clicksmith.errors import ContractError, LakeError
 from clicksmith.lakehouse import storage
@@ -75,6 +77,7 @@ def load_table(
     columns: Sequence[str],
     where: Mapping[str, str | int | bool] | None = None,
     max_rows: int | None = None,
+    among: pa.Array | None = None,
 ) -> pa.Table:
     """Rows whose columns equal the values in `where`, ordered by (hash of the first key column, key).
 
@@ -83,6 +86,7 @@ def load_table(
         columns: what to return, in order.
         where: column to value; partition columns prune files.
         max_rows: the first so many rows in that order; None returns all: the caller knows that they fit.
+        among: ids; only rows whose first key column is one of them.
 
     Raises:
         LakeError: the snapshot is gone or cannot be read in this way.
@@ -99,6 +103,8 @@ def load_table(
     num_kept, limit = 0, 1 << 32
     files = data_files(snapshot, where)
     for _, batch in (found for file in files for found in read_file(snapshot, file, names, where)):
+        if among is not None:
+            batch = batch.filter(pc.is_in(batch.column(table.key[0]), value_set=among))
         hashes = hash_buckets(batch.column(table.key[0]))
         mask = hashes <= limit
         if not mask.any():
@@ -120,6 +126,21 @@ def _first(parts: list[pa.Table], table: Table, max_rows: int | None) -> pa.Tabl
         rows, sort_keys=[(_HASH, "ascending"), *((name, "ascending") for name in table.key)]
     )
     return rows.take(order if max_rows is None else order[:max_rows])
+
+
+def not_after(ids: pa.ChunkedArray, last: str) -> NDArray[np.bool_]:
+    """Which ids come no later than one of them in the order of `load_table`, shape (N,)."""
+    hashes, border = hash_buckets(ids), int(hash_buckets(pa.array([last]))[0])
+    return np.asarray((hashes < border) | ((hashes == border) & pc.less_equal(ids, last).to_numpy()))
+
+
+def latest(snapshot: Snapshot, column: str) -> Any:
+    """The largest value of a column; None of an empty table."""
+    batches = (
+        rows for file in data_files(snapshot, {}) for _, rows in read_file(snapshot, file, [column], {})
+    )
+    found = [pc.max(rows.column(column)).as_py() for rows in batches]
+    return max((value for value in found if value is not None), default=None)
 
 
 @dataclass(frozen=True)

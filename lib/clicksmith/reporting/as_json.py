@@ -8,7 +8,7 @@ from typing import Any
 from clicksmith.errors.redact import redact
 from clicksmith.reporting import decisions, words
 from clicksmith.reporting.data import ReportData
-from clicksmith.reporting.first_page import said
+from clicksmith.reporting.first_page import said, unmeasured
 from clicksmith.reporting.statements import Verdict, reasons
 
 _CARD = (
@@ -32,6 +32,7 @@ def as_json(data: ReportData) -> dict[str, Any]:
         "seed": data.config.get("seed"),
         "impressions": data.impressions,
         "decisions": [_decision(verdict, data) for verdict in data.verdicts],
+        "unmeasured": unmeasured(data),
         "figures": {
             "evaluate_synthetic": [asdict(metric) for metric in data.synthetic],
             "measure_lift": [asdict(metric) for metric in data.lift],

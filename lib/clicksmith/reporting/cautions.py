@@ -10,7 +10,7 @@ from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.decisions import is_stale
 from clicksmith.reporting.forests import control_value
-from clicksmith.reporting.statements import Verdict, alarms
+from clicksmith.reporting.statements import Verdict, alarms, shows_gain
 
 WEAK_AUC = 0.6
 """Below it a control ranks hardly better than chance."""
@@ -24,21 +24,21 @@ _SO_WEAK = "what augmentation gives so weak a model says little of a better one"
 
 
 def small_sentence(verdict: Verdict, min_units: int) -> str:
-    """Of whom too few were tested to tell them apart, or nothing of a verdict under other settings.
+    """Of whom nothing could be shown, and why, or nothing of a verdict under other settings.
 
     Args:
-        verdict: the verdict.
+        verdict: the verdict; one of an earlier release tells of each such segment how many units it has.
         min_units: that an interval needs, as it is configured.
     """
     small = verdict["evidence"].get("small", {})
     if not small or verdict["evidence"]["chosen"] is None or is_stale(verdict):
         return ""
-    named = [f"{words.segment(name).words} ({size:,})" for name, size in small.items()]
-    each = " of each" if len(named) > 1 else ""
-    return words.sentence(
-        f"{words.join_words(named)}: whether it is safe for them was not asked, since fewer than "
-        f"{min_units:,} {verdict['evidence']['unit']} were tested{each} (lift.min_users)"
-    )
+    unit, told = verdict["evidence"]["unit"], []
+    for name, why in small.items():
+        if isinstance(why, int):
+            why = f"{why:,} {unit} were tested, where lift.min_users asks for {min_units:,}"
+        told.append(f"{words.segment(name).words} ({why})")
+    return words.sentence(f"whether it is safe was not asked for {words.join_words(told)}")
 
 
 def weak_sentence(verdict: Verdict, figures: Sequence[Metric], cards: Sequence[Mapping[str, Any]]) -> str:
@@ -69,7 +69,7 @@ def weak_sentence(verdict: Verdict, figures: Sequence[Metric], cards: Sequence[M
 
 
 def noise_sentence(verdict: Verdict) -> str:
-    """That labels which say nothing help as well; empty where nothing that was measured is believed."""
+    """That labels which say nothing help; empty where nothing that was measured is believed."""
     evidence = verdict["evidence"]
     if evidence["chosen"] is None or alarms(verdict) or "all" in evidence.get("few", {}):
         return ""
@@ -81,8 +81,9 @@ def noise_sentence(verdict: Verdict) -> str:
     if not helping:
         return ""
     told, metric = words.join_words(helping), words.metric_words(evidence["metric"])
+    too = " as well" if shows_gain(verdict) else ""
     return (
-        f"Labels that say nothing help as well: {told} {metric} over real rows alone. So what helps may be "
+        f"Labels that say nothing help{too}: {told} {metric} over real rows alone. So what helps may be "
         "mere noise, which keeps a model from overfitting, or how often items are shown, not what rows say."
     )
 

@@ -6,10 +6,19 @@ from typing import Any
 from clicksmith.reporting import words
 from clicksmith.reporting.data import Cut
 from clicksmith.reporting.remedies import change
-from clicksmith.reporting.statements import Verdict, alarms, failing, gain_of
+from clicksmith.reporting.statements import Verdict, alarms, failing, gain_of, shows_gain, unmet
 
 NO_VERDICT = "There is no verdict yet: measure_lift has not run on this lake."
-_UNTIL_THEN = "Until then train_recommender follows no verdict."
+UNMEASURED = (
+    "The shipped ranker was not measured: one that reads histories of users (din) cannot be, since generated "
+    "rows have none."
+)
+_UNTIL_THEN = (
+    "Until then train_recommender stops with an error and trains nothing, unless no model is to follow a "
+    "verdict."
+)
+_ALONE = ", without an interval"
+_CORRECTED = "once corrected for all that was measured"
 
 _TASKS = {
     "ranking": ("Ranking", "what an impression leads to", "real rows"),
@@ -57,6 +66,15 @@ def families(verdict: Verdict, verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [one for one in verdicts if one["task"] == verdict["task"] and not is_shipped(one)]
 
 
+def unmeasured(verdicts: Sequence[Verdict]) -> list[str]:
+    """That the shipped ranker was not measured, and what the families say that were; empty elsewhere."""
+    found = [one for one in verdicts if one["task"] == "ranking"]
+    if not found or shipped(found):
+        return []
+    stale = [advice(found[0])] if is_stale(found[0]) else []
+    return [UNMEASURED, *stale, *map(family_sentence, found)]
+
+
 def is_stale(verdict: Verdict) -> bool:
     """Whether what it was decided on differs from what is there now."""
     return bool(verdict.get("stale"))
@@ -66,19 +84,31 @@ def family_sentence(verdict: Verdict) -> str:
     """What another family says of augmenting, whose verdict no model follows."""
     evidence, gain = verdict["evidence"], gain_of(verdict)
     if gain is None:
-        return f"With {verdict['model']} nothing could be measured."
-    figure = words.figure_words(gain["value"], gain["ci_low"], gain["ci_high"])
-    told, metric = f"With {verdict['model']} in its place", words.metric_words(evidence["metric"])
+        return f"With {verdict['model']} there was no augmentation to judge."
+    told = f"With {verdict['model']} in its place"
+    figure = _figure(gain, words.metric_words(evidence["metric"]))
     if found_in := alarms(verdict):
         return (
             f"{told} nothing is to be trusted: {words.join_words(found_in)} shows a gain where none can be."
         )
     if why_not := failing(verdict):
-        return f"{told} {evidence['chosen']} {why_not}; it gives {figure} {metric}."
+        return f"{told} {evidence['chosen']} {why_not}; it gives {figure}."
     found = {"augment": "a gain", "no_gain": "no gain"}.get(verdict["decision"], "nothing sure")
-    if found == "nothing sure" and gain["state"] == "holds":
-        found = "a gain, but not all else that is asked,"
-    return f"{told} {found} was found: {evidence['chosen']} gives {figure} {metric}."
+    if found == "nothing sure" and shows_gain(verdict):
+        found = f"a gain, but not {'all else that is asked' if _asks_more(verdict) else _CORRECTED},"
+    return f"{told} {found} was found: {evidence['chosen']} gives {figure}."
+
+
+def _figure(gain: Verdict, metric: str) -> str:
+    """A gain in short, with its interval where it has one."""
+    if not _has_interval(gain):
+        return f"{words.figure_words(gain['value'])} {metric}{_ALONE}"
+    return f"{words.figure_words(gain['value'], gain['ci_low'], gain['ci_high'])} {metric}"
+
+
+def _asks_more(verdict: Verdict) -> bool:
+    """Whether anything that is asked is not shown; else it holds for this task alone."""
+    return bool(unmet(verdict["evidence"]["statements"]))
 
 
 def headline(verdict: Verdict) -> str:
@@ -103,8 +133,18 @@ def advice(verdict: Verdict) -> str:
         arm = verdict["evidence"]["arms"][verdict["arm"]]
         return f"Train with arm {verdict['arm']}: it {words.arm_words(arm['kind'], verdict['ratio'])}."
     if verdict["decision"] == "inconclusive":
-        return "Whether augmenting helps could not be told. Until it can, train on real rows alone."
+        return f"{_open_words(verdict)}, train on real rows alone."
     return "Train on real rows alone: augmenting does not do what was asked of it."
+
+
+def _open_words(verdict: Verdict) -> str:
+    """What was shown all the same, and until when nothing follows from it."""
+    if not shows_gain(verdict):
+        return "Whether augmenting helps could not be told. Until it can"
+    chosen = verdict["evidence"]["chosen"]
+    if _asks_more(verdict):
+        return f"On the whole {chosen} helps, but not all else that is asked was shown. Until it is"
+    return f"For this task alone {chosen} does all that is asked, but not {_CORRECTED}. Until it does"
 
 
 def stale_sentence(verdict: Verdict) -> str:
@@ -120,12 +160,13 @@ def facts(verdict: Verdict, cost: str = "", cut: str = "") -> list[tuple[str, st
     if gain is not None:
         found.append((f"Gain of {evidence['chosen']}", _gain_words(gain, metric)))
     found.append(("Worthwhile from", f"{evidence['worthwhile']:+g} {metric}"))
-    if evidence["detectable"] is not None:
+    if evidence["detectable"] is not None and gain is not None and not gain["few"]:
         smallest = (
             f"{words.signed(evidence['detectable'])} {metric}, which would be found worthwhile 8 times in 10"
         )
         found.append(("Smallest gain it could find", smallest))
-    found += [("Cost", cost), ("What would change it", change(verdict)), ("Scope", scope(verdict))]
+    would_change = "" if is_stale(verdict) else change(verdict)
+    found += [("Cost", cost), ("What would change it", would_change), ("Scope", scope(verdict))]
     found += [("Cut", cut), ("Tried", tried_words(verdict))]
     found.append(("Interval", words.sentence(evidence["interval"])))
     return [(name, text) for name, text in found if text]
@@ -161,9 +202,13 @@ def cost_words(
 
 def _gain_words(gain: Verdict, metric: str) -> str:
     figure = f"{words.figure_words(gain['value'])} {metric} over real rows alone"
-    if gain["few"] or gain["ci_low"] is None:
-        return f"{figure}, without an interval"
+    if not _has_interval(gain):
+        return f"{figure}{_ALONE}"
     return f"{figure}, 95 % interval {words.signed(gain['ci_low'])} to {words.signed(gain['ci_high'])}"
+
+
+def _has_interval(gain: Verdict) -> bool:
+    return not gain["few"] and gain["ci_low"] is not None
 
 
 def scope(verdict: Verdict) -> str:
@@ -228,4 +273,4 @@ def segments_sentence(verdict: Verdict) -> str:
 def verdict_line(verdicts: Sequence[Verdict]) -> str:
     """All decisions, for a log."""
     lines = [f"{name_words(one)}: {headline(one)}. {advice(one)}" for one in shipped(verdicts)]
-    return " ".join(lines) or NO_VERDICT
+    return " ".join([*unmeasured(verdicts), *lines]) or NO_VERDICT

@@ -7,6 +7,7 @@ from typing import Any
 from clicksmith.reporting import cautions, decisions, statements
 from clicksmith.reporting.data import ReportData
 from clicksmith.reporting.statements import Verdict
+from clicksmith.tables import VERDICTS
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Said:
         question: what the model is asked.
         headline: the decision.
         advice: what to do.
-        reasons: why it is not to augment.
+        reasons: why it is not to augment; of one that is out of date, why it was not, after what it was.
         cautions: what has to be known beside it.
         facts: figures, cost, scope and what would change it, by name.
     """
@@ -36,7 +37,6 @@ def said(verdict: Verdict, data: ReportData) -> Said:
     cost = decisions.cost_words(verdict, arms, data.generators, data.measuring.get(verdict["run_id"]))
     cut = decisions.cut_words(verdict, data.cut, data.config["features"])
     beside = [
-        decisions.stale_sentence(verdict),
         cautions.weak_sentence(verdict, data.lift, data.recommenders),
         cautions.noise_sentence(verdict),
         cautions.overfit_sentence(verdict, data.recommenders),
@@ -47,14 +47,23 @@ def said(verdict: Verdict, data: ReportData) -> Said:
         cautions.fit_caveat(verdict),
         cautions.caveat(verdict),
     ]
+    why = [decisions.stale_sentence(verdict), *statements.reasons(verdict)]
     return Said(
         question=decisions.task_words(verdict),
         headline=decisions.headline(verdict),
         advice=decisions.advice(verdict),
-        reasons=statements.reasons(verdict),
+        reasons=[sentence for sentence in why if sentence],
         cautions=[sentence for sentence in beside if sentence],
         facts=dict(decisions.facts(verdict, cost, cut)),
     )
+
+
+def unmeasured(data: ReportData) -> list[str]:
+    """What is said in place of a verdict on a shipped ranker that cannot be measured; empty where it can."""
+    if found := decisions.unmeasured(data.verdicts):
+        return found
+    has_run = any(table.name == VERDICTS.name for table in data.tables)
+    return [decisions.UNMEASURED] if has_run and data.config["ranker"]["model"] == "din" else []
 
 
 def _arms(verdict: Verdict, data: ReportData) -> Mapping[str, Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from clicksmith.evaluation.gate import read_decisions
 from clicksmith.reporting import decisions, forests, plots, sections, statements, words
 from clicksmith.reporting.data import MAX_REJECTED, ReportData
-from clicksmith.reporting.first_page import said
+from clicksmith.reporting.first_page import said, unmeasured
 from clicksmith.reporting.style import STYLE
 from clicksmith.reporting.template import TEMPLATE
 
@@ -24,8 +24,9 @@ def render(data: ReportData) -> str:
     )
     return environment.from_string(TEMPLATE).render(
         style=Markup(STYLE),
-        title="; ".join(map(decisions.headline, decisions.shipped(data.verdicts))) or "no verdict yet",
+        title="; ".join(map(decisions.headline, decisions.shipped(data.verdicts))) or "no verdict",
         no_verdict=decisions.NO_VERDICT,
+        unmeasured=unmeasured(data),
         decisions=[_decision(verdict, data) for verdict in decisions.shipped(data.verdicts)],
         lift=[_lift(verdict, data) for verdict in data.verdicts],
         impressions=words.impressions_sentence(data.impressions),

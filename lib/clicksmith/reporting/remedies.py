@@ -1,13 +1,24 @@
 """What would change a decision: more of what stands in its way."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clicksmith.reporting import words
-from clicksmith.reporting.statements import COPIES, Verdict, alarms, gain_of, unmet
+from clicksmith.reporting.statements import Verdict, alarms, gain_of, unmet
 
-_MISSING = "an arm of copies in the ratio of the generated rows"
 _ITEMS = "more test items (a longer test period has more)"
+_HIDING = {"trainings": "the noise between trainings", "items": "chance in which items were tested"}
+"""By what no further users take away: what hides a gain."""
+_ARMS = {
+    "ranking": "An arm of kind synthetic in lift.arms, whose generator is no control (independent, smote).",
+    "next_item": "An arm of kind augmentation in lift.next_item.arms.",
+    "search": "An arm of kind titles in lift.search.arms, and products with titles.",
+}
+"""By task: what there has to be for anything to be chosen."""
+_RARER = re.compile(r"([\d,]+) \w+ with ([\d,]+) rows? of the rarer outcome .* needs ([\d,]+) and ([\d,]+)")
+"""Of what `lift.task.few_units` tells: units and rows that were tested, and how many an interval needs."""
 
 
 def change(verdict: Verdict) -> str:
@@ -16,27 +27,29 @@ def change(verdict: Verdict) -> str:
     if verdict["decision"] == "augment":
         return ""
     if gain is None:
-        return "Generated rows that pass the gate, or another augmentation."
+        return _of_nothing(verdict)
     if verdict["decision"] == "no_gain":
         unit = evidence["unit"]
         return f"Another way to augment, or another share of added rows; more test {unit} would hardly do so."
     if alarms(verdict):
         return words.sentence(f"{_seeds(evidence)}, until arms that can have no gain show none")
-    missing, others = _in_the_way(verdict)
     if gain["state"] == "open":
-        copies = f"; and {_MISSING}" if missing else ""
-        return words.sentence(f"{_of_gain(verdict, gain)}{copies}")
-    if missing and not others:
-        return words.sentence(f"{_MISSING}: the gain itself is shown")
-    wanted = words.join_words([*([_MISSING] if missing else []), *_of_others(verdict, others)])
+        return words.sentence(_of_gain(verdict, gain))
+    others = [one for one in unmet(evidence["statements"]) if one["what"] != "gain"]
+    if not others:
+        return words.sentence(_of_correction(evidence))
+    wanted = words.join_words(_of_others(verdict, others))
     return words.sentence(f"{wanted}: the gain itself is shown, not yet all else that is asked")
 
 
-def _in_the_way(verdict: Verdict) -> tuple[bool, list[Verdict]]:
-    """Whether copies are missing, and the other statements beside that on the gain that do not hold."""
-    found = [one for one in unmet(verdict["evidence"]["statements"]) if one["what"] != "gain"]
-    others = [one for one in found if one["subject"] != COPIES]
-    return len(others) < len(found), others
+def _of_nothing(verdict: Verdict) -> str:
+    """What has to be there where no arm was there to choose: rows of a generator, or an arm at all."""
+    skipped = [why for why in verdict["evidence"]["skipped_arms"].values() if "generator" in why]
+    if any("the gate" in why for why in skipped):
+        return "Generated rows that pass the gate, or another augmentation."
+    if skipped:
+        return "More generated rows (synthesis.ratio), or arms that take others of them (only)."
+    return _ARMS[verdict["task"]]
 
 
 def _of_gain(verdict: Verdict, gain: Verdict) -> str:
@@ -44,50 +57,103 @@ def _of_gain(verdict: Verdict, gain: Verdict) -> str:
     evidence = verdict["evidence"]
     needed, worthwhile, unit = evidence["needed_units"], f"{evidence['worthwhile']:+g}", evidence["unit"]
     if gain["few"]:
-        return f"as many test {_tested(verdict)} as an interval needs"
+        return f"as many test {_lacking(verdict, gain)} as an interval needs"
     if needed is not None:
         now = f"{evidence['num_test_units']:,} were tested"
         return (
             f"about {words.about_words(needed)} test {unit}, where {now}: these would tell on which side of "
             f"{worthwhile} the gain lies"
         )
-    remedy, noise = _trainings(evidence), "the noise between trainings"
-    if _loudest(gain, ("trainings", "items")) == "items":
-        remedy, noise = _ITEMS, "chance in which items were tested"
-    return f"{remedy}: {noise} hides a gain of {worthwhile}, however many {unit} are tested"
+    loud = _too_loud(evidence, gain)
+    wanted = words.join_words([one for kind in loud for one in _more(evidence, kind)])
+    noise = words.join_words([_HIDING[kind] for kind in loud])
+    hides = "hides" if len(loud) == 1 else "hide"
+    return f"{wanted}: {noise} {hides} a gain of {worthwhile}, however many {unit} are tested"
+
+
+def _too_loud(evidence: Mapping[str, Any], gain: Verdict) -> list[str]:
+    """Of the noise that no further users take away, what hides the gain by itself; all of it where none does.
+
+    Trainings where nothing is told of it, as by an older release.
+    """
+    noise = gain.get("noise", {})
+    found = [kind for kind in _HIDING if noise.get(kind, 0.0) > 0]
+    if not found:
+        return ["trainings"]
+    limit = _bearable(evidence, gain)
+    return [kind for kind in found if noise[kind] >= limit] or found
+
+
+def _bearable(evidence: Mapping[str, Any], gain: Verdict) -> float:
+    """The variance that would still tell the gain from the worthwhile one, as in `Estimate.needed_units`.
+
+    How many errors that takes is in the smallest gain to be found, which lies as many above the border.
+    """
+    worthwhile = evidence["worthwhile"]
+    sizes = [size for size in (worthwhile, abs(gain["value"] - worthwhile)) if size > 0]
+    reach = evidence["detectable"] - worthwhile
+    return float(sum(gain["noise"].values()) * (min(sizes, default=0.0) / reach) ** 2)
 
 
 def _of_others(verdict: Verdict, others: Sequence[Verdict]) -> list[str]:
     """What would most help to tell of each open statement beside the gain, once each."""
-    evidence = verdict["evidence"]
-    told = {
-        "few": f"as many test {_tested(verdict)} as each interval needs",
-        "units": f"more test {evidence['unit']}",
-        "items": _ITEMS,
-        "trainings": _trainings(evidence),
-    }
-    kinds = ["few" if one["few"] else _loudest(one, ("units", "items", "trainings")) for one in others]
-    return [told[kind] for kind in dict.fromkeys(kinds or ["units"])]
+    found = []
+    for one in others:
+        if one["few"]:
+            found.append(f"as many test {_lacking(verdict, one)} as each interval needs")
+        else:
+            found += _more(verdict["evidence"], _loudest(one))
+    return list(dict.fromkeys(found))
 
 
-def _loudest(one: Verdict, kinds: Sequence[str]) -> str:
-    """Of these kinds of noise, the largest in a statement; the first one where that is not told."""
+def _of_correction(evidence: Mapping[str, Any]) -> str:
+    """Of what holds for one task alone: what would make the least sure of its claims surer."""
+    weakest = min(evidence["statements"], key=_sureness)
+    claim = {
+        "gain": "its gain",
+        "cheap": f"that it is better than {weakest['subject']}",
+        "safe": f"that it is safe for {words.subject_words(weakest['subject'])}",
+    }[weakest["what"]]
+    more = words.join_words(_more(evidence, _loudest(weakest)))
+    return (
+        f"{more}, for what is least sure, {claim}; or fewer tasks or families, chosen before anything is "
+        "measured: for this task alone all that is asked holds"
+    )
+
+
+def _sureness(one: Verdict) -> float:
+    """How far a statement that holds lies above its border, in widths of its interval."""
+    width = one["ci_high"] - one["ci_low"]
+    return float((one["value"] - one["border"]) / width) if width > 0 else math.inf
+
+
+def _loudest(one: Verdict) -> str:
+    """The largest noise in a statement; that of units where it is not told."""
     noise = one.get("noise", {})
-    return max(kinds, key=lambda kind: noise.get(kind, 0.0))
+    return max(("units", "items", "trainings"), key=lambda kind: noise.get(kind, 0.0))
 
 
-def _tested(verdict: Verdict) -> str:
-    """What an interval needs several of."""
+def _lacking(verdict: Verdict, one: Verdict) -> str:
+    """What a statement without an interval has too few of; see `_RARER`."""
     unit = str(verdict["evidence"]["unit"])
-    return unit if verdict["task"] == "search" else f"{unit} and items"
+    tested = [unit, "items"]
+    if told := _RARER.search(one["few"]):
+        num_units, num_rarer, min_units, min_rarer = (int(n.replace(",", "")) for n in told.groups())
+        few_rarer = ["rows of the rarer outcome"] if num_rarer < min_rarer else []
+        tested = [*(tested if num_units < min_units else []), *few_rarer]
+    return words.join_words(tested)
 
 
-def _trainings(evidence: Mapping[str, Any]) -> str:
-    """More of what makes the noise between trainings, with the settings and how many there were."""
-    arm = evidence["arms"][evidence["chosen"]]
-    if arm["role"] != "generator":
-        return _seeds(evidence)
-    return f"{_seeds(evidence)} and more fits of the generator (lift.num_fits, {arm['num_fits']} measured)"
+def _more(evidence: Mapping[str, Any], kind: str) -> list[str]:
+    """What brings a kind of noise down: of trainings with the settings and how many there were.
+
+    One fit has no noise that could be told: a second one would add some.
+    """
+    if kind != "trainings":
+        return [_ITEMS if kind == "items" else f"more test {evidence['unit']}"]
+    num_fits = evidence["arms"][evidence["chosen"]]["num_fits"]
+    fits = [f"more fits of the generator (lift.num_fits, {num_fits} measured)"] if num_fits > 1 else []
+    return [_seeds(evidence), *fits]
 
 
 def _seeds(evidence: Mapping[str, Any]) -> str:

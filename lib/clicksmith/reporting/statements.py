@@ -8,13 +8,19 @@ from clicksmith.reporting import words
 Verdict = Mapping[str, Any]
 """A row of gold.verdicts, its evidence parsed."""
 
-COPIES = "copies in its ratio"
-"""The subject of the statement on copies that were not measured, which generated rows would have to beat."""
+NOTHING = "no augmentation was there to judge, only what one is held against"
+"""Why it is not "augment" where no arm was there to choose."""
 
 
 def gain_of(verdict: Verdict) -> Verdict | None:
     """The statement on the gain of the chosen arm; None where no arm was there to choose."""
     return next((one for one in verdict["evidence"]["statements"] if one["what"] == "gain"), None)
+
+
+def shows_gain(verdict: Verdict) -> bool:
+    """Whether the gain itself is shown, whatever else is not, and can be believed."""
+    gain = gain_of(verdict)
+    return gain is not None and gain["state"] == "holds" and not alarms(verdict)
 
 
 def alarms(verdict: Verdict) -> list[str]:
@@ -55,6 +61,8 @@ def unmet(statements: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def reasons(verdict: Verdict) -> list[str]:
     """Why it is not "augment", a sentence each, in the order of `unmet`."""
     evidence = verdict["evidence"]
+    if not evidence["statements"]:
+        return [words.sentence(NOTHING)]
     kinds = {name: arm["kind"] for name, arm in evidence["arms"].items()}
     found = unmet(evidence["statements"])
     told = [reason_words(one, evidence["metric"], kinds, verdict["task"]) for one in found]

@@ -49,13 +49,22 @@ TEMPLATE = (
 </div>
 </div>
 </article>
-{% else %}
+{% endfor %}
+{% if unmeasured %}
+<article>
+<h2>No verdict on the shipped ranker</h2>
+<p class="lead">{{ unmeasured[0] }}</p>
+{% for line in unmeasured[1:] %}
+<p class="hint">{{ line }}</p>
+{% endfor %}
+</article>
+{% elif not decisions %}
 <article>
 <h2>No verdict yet</h2>
 <p class="lead">{{ no_verdict }}</p>
 <p class="hint">Run the pipeline to its end; everything that is there already is shown below.</p>
 </article>
-{% endfor %}
+{% endif %}
 </div></header>
 <main>
 

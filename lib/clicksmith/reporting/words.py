@@ -51,7 +51,12 @@ _SEGMENTS = {
     "cold_user": ("New since the cut", "new users", "users"),
     "cold_item": ("New since the cut", "new items", "items"),
     "category": ("Items by category", "items of category {}", "{}"),
-    "frequency": ("Queries by how often they were asked", "queries asked {} times in training", "{} times"),
+    "unknown_item": ("New or too rare to be known", "items new or too rare to be known", "items"),
+    "frequency": (
+        "Queries by how many products were shown with them",
+        "queries shown with {} products in training",
+        "{} products",
+    ),
     "new_query": ("Never asked in training", "queries never asked in training", "queries"),
 }
 """By kind: the group in a plot, in a sentence, in short."""
@@ -161,7 +166,7 @@ def holdout_sentence(num_users: int, num_rows: int, without_user: int | None) ->
 def arm_words(kind: str, ratio: float | None) -> str:
     """What an arm adds."""
     what = _KINDS.get(kind, kind)
-    return f"{what}, {ratio:.2f} a real row" if ratio else what
+    return f"{what}, {ratio:.2f} a real row" if ratio and kind != "reweight" else what
 
 
 def generator_of(fit: str) -> str:

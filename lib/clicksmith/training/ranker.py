@@ -11,9 +11,9 @@ from safetensors.torch import load as load_weights
 from torch import nn
 
 from clicksmith.config import Config, RankerConfig
-from clicksmith.evaluation import ranking
-from clicksmith.evaluation.calibration import calibration_error
-from clicksmith.evaluation.platt import Platt
+from clicksmith.evaluation.metrics import ranking
+from clicksmith.evaluation.metrics.calibration import calibration_error
+from clicksmith.evaluation.metrics.platt import Platt
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.lineage import trace

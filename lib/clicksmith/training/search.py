@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from clicksmith.config import Config, SearchConfig
@@ -77,6 +78,14 @@ class SearchTask:
         return {f"{split}_{name}": value for name, value in pairs.figures(scores).items()}
 
 
+def learnt_from(model: str, pairs: Pairs) -> NDArray[np.int64]:
+    """Numbers of the pairs that a network learns from, rising.
+
+    Two towers take the others of a batch as negatives, and so pairs of a grade above 0 alone.
+    """
+    return np.flatnonzero(pairs.grades > 0) if model == "two_tower" else np.arange(len(pairs))
+
+
 def make_task(
     config: SearchConfig,
     train: Pairs,
@@ -102,8 +111,7 @@ def make_task(
             f"None of the {len(train):,} training pairs of queries and products has a grade above 0.",
             "Ingest searches with impressions and clicks that share their request_id.",
         )
-    if config.model == "two_tower":  # the others of a batch are the negatives
-        train = train.take(np.flatnonzero(train.grades > 0))
+    train = train.take(learnt_from(config.model, train))
     first = derive_seed(seed, "weights") if weights_seed is None else weights_seed
     network, pieces = build_search(config, texts, first)
     schedule = Schedule.of(config, seed)
@@ -156,7 +164,7 @@ def search_run(
         search: the model.
         pairs: gold.search_pairs.
         items: bronze.items.
-        vocabulary: see `read_pairs`; no row of the model depends on it.
+        vocabulary: of the pairs' run, see `read_pairs`, so that their fingerprint tells of it as well.
         augment: what it learns from instead.
     """
     inputs, sections = {"search_pairs": pairs, "items": items}, {"search": search.model_dump(mode="json")}

@@ -1,0 +1,1 @@
+"""Figures of recommenders: rankings, lists, search results, and what probabilities mean."""

@@ -1,0 +1,1 @@
+"""Figures of generated rows beside real ones: how alike, how varied, how useful, how private."""

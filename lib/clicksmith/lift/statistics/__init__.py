@@ -1,0 +1,1 @@
+"""From what each observation contributes to intervals of a difference."""

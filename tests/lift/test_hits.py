@@ -1,0 +1,70 @@
+"""Where no model names what anybody took, all differences are 0, and nothing is known."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clicksmith.config import Config
+from clicksmith.lift.measure import Measured, measure
+from clicksmith.lift.task import Arm, Split, Training
+from lift.toy_task import ToyTask
+
+ARMS = {
+    "none": Arm("none", "control", 0.0),
+    "copies": Arm("duplicate", "cheap", 0.25),
+    "gan": Arm("synthetic", "generator", 0.25),
+}
+NUM_USERS = 200
+
+
+@dataclass(frozen=True)
+class Hits(ToyTask):
+    """By arm the users who are given what they took, the first of all, one more with each seed."""
+
+    hits: Mapping[str, int] = field(default_factory=dict)
+
+    def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
+        number = self.hits.get(training.arm, 0)
+        said = np.zeros((1, self.num_units), np.float32)
+        said[0, : number + training.seed if number else 0] = 1.0
+        return {split: said for split in self.effects}
+
+
+def found(make_config: Callable[..., Config], tmp_path: Path, **hits: int) -> Measured:
+    task = Hits(ARMS, {"test": {}}, NUM_USERS, hits=hits)
+    settings = ("ray.num_workers=0", "lift.num_seeds=3", "lift.min_users=100", "lift.min_positives=50")
+    return measure(task, make_config(*settings), str(tmp_path))
+
+
+def test_nothing_is_concluded_where_nobody_is_hit(make_config: Callable[..., Config], tmp_path: Path) -> None:
+    measured = found(make_config, tmp_path)
+    assert measured.few == {"all": "arms differ on 0 users, where an interval needs 50"}
+    assert measured.verdict.decision == "inconclusive"
+    assert {statement.state for statement in measured.verdict.statements} == {"open"}
+
+
+def test_users_are_counted_on_whom_any_seed_of_two_arms_differs(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    # Ten are hit by all arms; with the third seed the generator hits two more than with the first.
+    assert found(make_config, tmp_path / "a", gan=57, none=10, copies=10).few != {}
+    enough = found(make_config, tmp_path / "b", gan=58, none=10, copies=10)
+    assert enough.few == {} and enough.comparisons["test", "score", "all"].num_moved == 50
+
+
+def test_arms_that_hit_the_same_users_are_not_told_apart(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Copies hit others, the generator whom the control does: of 200 users not one differs between these."""
+    measured = found(make_config, tmp_path, gan=80, none=80, copies=10)
+    assert measured.few == {} and measured.verdict.decision == "inconclusive"
+    assert "nothing that was tested tells the two apart" in measured.verdict.reasons[0]
+
+
+def test_a_gain_of_all_users_alike_is_one(make_config: Callable[..., Config], tmp_path: Path) -> None:
+    measured = found(make_config, tmp_path, gan=NUM_USERS)
+    assert measured.few == {} and measured.verdict.decision == "augment"
+    assert measured.gain("score", "all", "gan", "none").interval() == (1.0, 1.0)
