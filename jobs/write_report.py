@@ -15,7 +15,7 @@ from clicksmith.lift.decided import decided
 from clicksmith.lift.inputs import inputs_of, why_stale
 from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.data import Standing, gather
-from clicksmith.reporting.decisions import verdict_line
+from clicksmith.reporting.first_page import verdict_line
 from clicksmith.reporting.html import page_bytes
 from clicksmith.tables import VERDICTS
 
@@ -30,7 +30,7 @@ def run(config: Config) -> None:
     uri = storage.join(folder, "report.html")
     storage.write_bytes(uri, page_bytes(data))
     storage.write_json(storage.join(folder, "report.json"), as_json(data))
-    logger.info("verdict: %s", verdict_line(data.verdicts))
+    logger.info("verdict: %s", verdict_line(data))
     logger.info("the report is at %s", uri)
 
 

@@ -30,6 +30,11 @@ EVENTS = [
 CUT = Cut(at(0), at(40), at(50))
 
 
+def grades(spark, searched):
+    rows = search_pairs(spark.createDataFrame(rows_of(SILVER_EVENTS, searched)), CUT).collect()
+    return {(row.query, row.item_id, row.split): row.grade for row in rows}
+
+
 def test_shown_clicked_and_bought(spark):
     events = spark.createDataFrame(rows_of(SILVER_EVENTS, EVENTS))
     rows = conform(search_pairs(events, CUT), SEARCH_PAIRS).collect()
@@ -54,8 +59,7 @@ def test_what_came_after_the_cut_is_no_outcome_before_it(spark):
         event("i3", "impression", at(52), item="b", session_id="u/3", request_id="r", position=0),
         event("p2", "purchase", at(52, 1), item="b", session_id="u/3", request_id="r"),
     ]
-    rows = search_pairs(spark.createDataFrame(rows_of(SILVER_EVENTS, searched)), CUT).collect()
-    assert {(row.query, row.item_id, row.split): row.grade for row in rows} == {
+    assert grades(spark, searched) == {
         ("red shoes", "a", "train"): 1,
         ("red shoes", "b", "validation"): 0,
         ("red shoes", "b", "test"): 3,
@@ -75,8 +79,7 @@ def test_what_was_shown_is_not_of_a_later_query(spark):
         event("i4", "impression", at(51), item="c", session_id="u/3", request_id="r", position=0),
         event("c4", "click", at(51, 1), item="c", session_id="u/3", request_id="r"),
     ]
-    rows = search_pairs(spark.createDataFrame(rows_of(SILVER_EVENTS, searched)), CUT).collect()
-    assert {(row.query, row.item_id, row.split): row.grade for row in rows} == {
+    assert grades(spark, searched) == {
         ("red shoes", "a", "train"): 0,
         ("blue hat", "b", "validation"): 0,
         ("any coat", "d", "validation"): 0,

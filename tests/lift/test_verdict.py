@@ -251,7 +251,9 @@ def test_no_interval_needs_no_number_of_units() -> None:
     """Test rows of one class: no AUC, and nothing to say of more users."""
     undefined = gains({("auc", "all", "gan", "none"): Estimate(math.nan, (), 50, 500)})
     verdict = judged(undefined, few={"all": "0 rows of the rarer outcome were tested"})
-    assert (verdict.decision, verdict.needed_units) == ("inconclusive", math.inf)
+    assert (verdict.decision, verdict.needed_units) == ("inconclusive", None)
+    few = judged(gains({("auc", "all", "gan", "none"): estimate(0.0041)}), few={"all": "3 users were tested"})
+    assert (few.decision, few.needed_units) == ("inconclusive", None)
 
 
 def test_several_tasks_are_corrected_together() -> None:

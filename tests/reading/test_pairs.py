@@ -57,6 +57,7 @@ def test_queries_beyond_those_of_training_are_not_asked(
     found = read_pairs(*inputs, max_pairs, max_known)
     assert len(found.train) == num_trained
     assert asked(found, "validation") == asked(found) == QUERIES[:num_asked]
+    assert found.num_beyond == dict.fromkeys(("validation", "test"), 40 - num_asked)
     new = [query for query in asked(found) if query not in found.train.queries]
     assert new == QUERIES[1:num_asked:2], "half are new, however few are trained on"
 

@@ -21,6 +21,7 @@ from clicksmith.lift.task import Arm
 from clicksmith.lift.verdict import Verdict, confirm
 from clicksmith.reporting import decisions, remedies, statements, words
 from clicksmith.reporting.as_json import as_json
+from clicksmith.reporting.first_page import verdict_line
 from clicksmith.reporting.html import render
 from clicksmith.tables import TRAINING_EXAMPLES
 from reporting import toy_measured
@@ -95,8 +96,8 @@ def test_another_family_is_told_beside_the_one_that_is_shipped(config):
     assert told in head
     assert head.count("Ranking: whether") == 1 and "No gain from augmenting" not in head
     assert "Ranking, logistic The control is arm none" in rest
-    assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25.")
-    assert "logistic" not in decisions.verdict_line(data.verdicts)
+    assert verdict_line(data).startswith("Ranking: Augment, with autoregressive_25.")
+    assert "logistic" not in verdict_line(data)
     assert decisions.unmeasured(data.verdicts) == [] and decisions.UNMEASURED not in head
 
 
@@ -112,7 +113,7 @@ def test_a_ranker_that_cannot_be_measured_is_told_with_its_families(config, kept
     assert "There is no verdict yet" not in head and ("Next item" in head) == ("next_item" in kept)
     told = as_json(data)["unmeasured"]
     assert told[0] == decisions.UNMEASURED and len(told) == 2
-    assert decisions.verdict_line(data.verdicts).startswith(" ".join(told))
+    assert verdict_line(data).startswith(" ".join(told))
     stale = [{**one, "stale": "Of other rows."} for one in data.verdicts]
     assert decisions.unmeasured(stale)[1].startswith("Of other rows. Until then train_recommender stops")
 
@@ -125,8 +126,10 @@ def test_a_ranker_that_was_alone_and_cannot_be_measured_is_told(config):
     page = Checker.of(render(data)).words
     assert decisions.NO_VERDICT in page and decisions.UNMEASURED not in page
     ranker = {**data.config["ranker"], "model": "din"}
-    page = Checker.of(render(replace(data, config={**data.config, "ranker": ranker}))).words
+    data = replace(data, config={**data.config, "ranker": ranker})
+    page = Checker.of(render(data)).words
     assert decisions.UNMEASURED in page and decisions.NO_VERDICT not in page
+    assert verdict_line(data) == decisions.UNMEASURED
 
 
 DOUBTFUL = Planned(0.0043, 0.00002, seeds=0.00001)
@@ -241,6 +244,10 @@ def test_search_has_words_of_its_own():
         "Train with arm titles_50: it adds words of products' titles as queries, 0.50 a real row."
     )
     assert decisions.scope(verdict).endswith("tested by NDCG@10 on 812 later queries.")
+    some = {**verdict, "evidence": {**verdict["evidence"], "num_queries_beyond": 1234}}
+    assert decisions.scope(some).endswith(
+        "812 later queries, but for 1,234 beyond the pairs that are learnt from (lift.search.max_pairs)."
+    )
     assert decisions.segments_sentence(verdict).startswith(
         "A gain is shown for queries shown with 1 to 4 products in training and queries never asked in "
         "training, "
@@ -384,9 +391,9 @@ def test_tasks_come_in_their_order_each_with_its_own_words(config):
         "many users are tested."
     ) in next_item
     assert "impressions are imputed" not in next_item, "a caveat of rankers"
-    assert decisions.verdict_line(data.verdicts).startswith("Ranking: Augment, with autoregressive_25. Train")
-    assert "Next item: Inconclusive. Whether" in decisions.verdict_line(data.verdicts)
-    assert decisions.verdict_line([]) == decisions.NO_VERDICT
+    assert verdict_line(data).startswith("Ranking: Augment, with autoregressive_25. Train")
+    assert "Next item: Inconclusive. Whether" in verdict_line(data)
+    assert verdict_line(replace(data, verdicts=[])) == decisions.NO_VERDICT
 
 
 @pytest.mark.parametrize("decision", ["augment", "no_gain", "inconclusive"])

@@ -15,7 +15,7 @@ from builders import at
 from clicksmith.config import Config, load_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.lakehouse.steps import expected_of, trace_training_set
-from clicksmith.reporting.decisions import verdict_line
+from clicksmith.reporting.first_page import verdict_line
 from clicksmith.reporting.html import render
 from clicksmith.tables import JOB_RUNS, SEQUENCES, TRAINING_EXAMPLES, Table
 from reporting.checker import Checker
@@ -87,7 +87,7 @@ def test_a_verdict_of_other_settings_is_out_of_date(config):
     assert [(one["is_stale"], one["headline"]) for one in found["decisions"]] == [
         (True, "Out of date: measure again")
     ] * 2
-    line = verdict_line(gathered(changed).verdicts)
+    line = verdict_line(gathered(changed))
     assert line.startswith(f"Ranking: Out of date: measure again. {OUT_OF_DATE}") and "Augment" not in line
 
 

@@ -158,7 +158,7 @@ def decide(
     elif states != {"holds"}:
         decision = "no_gain" if "fails" in states else "inconclusive"
     first_one = statements[0]
-    settled_by_units = first_one.state == "open" and not alarms
+    settled_by_units = first_one.state == "open" and not first_one.few and not alarms
     needed = _needed(first_one.estimate, worthwhile) if settled_by_units else None
     kinds = {name: arm.kind for name, arm in arms.items()}
     open_or_refuted = unmet([one.told for one in (*statements, *alarms)])

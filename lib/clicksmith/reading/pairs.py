@@ -96,12 +96,14 @@ class SearchRows:
     Attributes:
         train: pairs of the train split, by hash of the query.
         asked: on validation and on test.
+        num_beyond: queries of validation and of test that are not asked, see `read_pairs`.
         titles: of the products that were there before the cut, those without one left out; shape (I,).
         texts: of the same products.
     """
 
     train: Pairs
     asked: Mapping[str, Pairs]
+    num_beyond: Mapping[str, int]
     titles: list[str]
     texts: list[str]
 
@@ -130,19 +132,22 @@ def read_pairs(
     texts = pc.binary_join_element_wise(*columns, " ").to_pylist()
     text_of = dict(zip(rows.column("item_id").to_pylist(), texts, strict=True))
     train = _rows(pairs, "train", max_pairs + 1)
-    asked = {split: _rows(pairs, split, MAX_ASKED_PAIRS) for split in ("validation", "test")}
+    there = {split: _rows(pairs, split, MAX_ASKED_PAIRS) for split in ("validation", "test")}
     num_known = max_pairs if max_known is None else min(max_known, max_pairs)
+    asked = there
     if train.num_rows > num_known:
         last = train.column("query")[num_known - 1].as_py()
         asked = {
-            split: found.filter(not_after(found.column("query"), last)) for split, found in asked.items()
+            split: found.filter(not_after(found.column("query"), last)) for split, found in there.items()
         }
+    num_beyond = {split: _num_queries(there[split]) - _num_queries(asked[split]) for split in there}
     was_there = Vocabulary.load(vocabulary).numbers(rows.column("item_id")) > 0
     told = zip(columns[0].to_pylist(), texts, was_there, strict=True)
     titled = [(title, text) for title, text, known in told if title and known]
     return SearchRows(
         _pairs(train.slice(0, max_pairs), text_of),
         {split: _pairs(found, text_of) for split, found in asked.items()},
+        num_beyond,
         [title for title, _ in titled],
         [text for _, text in titled],
     )
@@ -150,6 +155,10 @@ def read_pairs(
 
 def _rows(pairs: Snapshot, split: str, max_rows: int) -> pa.Table:
     return load_table(pairs, ["query", "item_id", "grade"], {"split": split}, max_rows)
+
+
+def _num_queries(rows: pa.Table) -> int:
+    return int(pc.count_distinct(rows.column("query")).as_py())
 
 
 def _pairs(rows: pa.Table, text_of: Mapping[str, str]) -> Pairs:

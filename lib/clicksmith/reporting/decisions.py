@@ -223,6 +223,8 @@ def scope(verdict: Verdict) -> str:
         tested = f"what {num_users:,} users took later"
     if verdict["task"] == "search":
         tested = f"{num_users:,} later queries"
+        if beyond := evidence.get("num_queries_beyond"):
+            tested += f", but for {beyond:,} beyond the pairs that are learnt from (lift.search.max_pairs)"
     return (
         f"{verdict['model']} with {evidence['num_seeds']} seeds an arm{steps}{rows}; tested by "
         f"{words.metric_words(evidence['metric'])} on {tested}."
@@ -268,9 +270,3 @@ def segments_sentence(verdict: Verdict) -> str:
         of = "queries" if verdict["task"] == "search" else "users or items"
         return f"In no single segment of {of} is a gain shown, corrected for how many there are."
     return f"A gain is shown for {words.join_words(found)}, corrected for how many segments there are."
-
-
-def verdict_line(verdicts: Sequence[Verdict]) -> str:
-    """All decisions, for a log."""
-    lines = [f"{name_words(one)}: {headline(one)}. {advice(one)}" for one in shipped(verdicts)]
-    return " ".join([*unmeasured(verdicts), *lines]) or NO_VERDICT

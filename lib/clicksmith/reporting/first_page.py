@@ -66,6 +66,15 @@ def unmeasured(data: ReportData) -> list[str]:
     return [decisions.UNMEASURED] if has_run and data.config["ranker"]["model"] == "din" else []
 
 
+def verdict_line(data: ReportData) -> str:
+    """All decisions on what is shipped, for a log."""
+    lines = [
+        f"{decisions.name_words(one)}: {decisions.headline(one)}. {decisions.advice(one)}"
+        for one in decisions.shipped(data.verdicts)
+    ]
+    return " ".join([*unmeasured(data), *lines]) or decisions.NO_VERDICT
+
+
 def _arms(verdict: Verdict, data: ReportData) -> Mapping[str, Mapping[str, Any]]:
     """Of its task, as they are configured."""
     lift, task = data.config["lift"], verdict["task"]

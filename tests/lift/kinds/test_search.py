@@ -15,7 +15,8 @@ from clicksmith.lift.kinds.search import SearchTask, items_asked_for, search_tas
 from clicksmith.lift.measure import measure
 from clicksmith.lift.task import Training, few_units
 from clicksmith.lift.tuning import tuned
-from clicksmith.reading.pairs import Pairs, SearchRows
+from clicksmith.reading.pairs import Pairs, SearchRows, read_pairs
+from clicksmith.reading.snapshot import load_table
 from clicksmith.tables import BRONZE_ITEMS, SEARCH_PAIRS, VOCABULARY
 from training.toy_lake import write_rows
 from training.toy_lift import vocabulary_of
@@ -32,7 +33,7 @@ SMALL = (
 
 FOREIGN = str.maketrans("colurkind01234567", "fwpqyzvxmstbgheaj")
 REAL = Pairs.of(["red shoe", "blue hat", "red hat"], ["shoe red", "hat blue", "hat red"], [1, 2, 1])
-ROWS = SearchRows(REAL, {}, ["a b c d e f", "One"], ["a b c d e f text", "One text"])
+ROWS = SearchRows(REAL, {}, {}, ["a b c d e f", "One"], ["a b c d e f text", "One text"])
 
 
 def pairs_of(
@@ -62,7 +63,7 @@ def test_ratios_are_of_the_pairs_that_are_learnt_from() -> None:
     grades = [0, 1, 0, 0, 0, 2, 0, 3]
     texts = [f"text {number}" for number in range(8)]
     pairs = Pairs.of([f"query {number}" for number in range(8)], texts, grades)
-    rows = SearchRows(pairs, {}, ["A title"], ["A title text"])
+    rows = SearchRows(pairs, {}, {}, ["A title"], ["A title text"])
 
     def added(kind: str, ratio: float, model: str) -> list[int]:
         """Grades of what is added."""
@@ -274,8 +275,26 @@ def test_without_validation_queries_nothing_is_tuned(make_config: Callable[..., 
 
 
 def test_nothing_to_ask_is_an_error_that_says_so(make_config: Callable[..., Config], lake: Lake) -> None:
-    with pytest.raises(TrainingError, match="has no test query with a product that was taken"):
+    with pytest.raises(TrainingError, match="no query with a product that was taken in split test"):
         prepare(make_config(ARMS, *SMALL), lake, [("train", 20), ("validation", 5)])
+
+
+def test_a_control_that_is_asked_nothing_names_its_own_limit(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """Ten pairs are learnt from, of the first five queries by hash, which are not asked again."""
+    inputs = write(lake, [("train", 64), ("test", 40)])
+    known = read_pairs(inputs["search_pairs"], inputs["items"], inputs["vocabulary"], 10).train.queries
+    written = load_table(inputs["search_pairs"], SEARCH_PAIRS.column_names).to_pylist()
+    rows = [row for row in written if row["split"] == "train" or row["query"] not in known]
+    pairs = rows_of(SEARCH_PAIRS, rows)
+    inputs["search_pairs"] = write_rows(lake, SEARCH_PAIRS, pairs, "f" * 32, mode="overwrite")
+    config = make_config(ARMS, *SMALL, "lift.search.max_pairs=10")
+    num_asked = len({row["query"] for row in rows if row["split"] == "test"})
+    assert config.search is not None
+    with pytest.raises(TrainingError, match=f"^{num_asked} test queries of gold.search_pairs") as raised:
+        search_task(config, config.search, inputs)
+    assert "lift.search.max_pairs" in str(raised.value)
 
 
 def test_arms_that_pairs_do_not_have(make_config: Callable[..., Config]) -> None:

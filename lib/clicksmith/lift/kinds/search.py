@@ -19,7 +19,7 @@ from clicksmith.lift.kinds.segments import large_enough, segments_of
 from clicksmith.lift.statistics import figures
 from clicksmith.lift.statistics.figures import Figure
 from clicksmith.lift.task import TUNED, Arm, Metric, Split, Training, Units
-from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs
+from clicksmith.reading.pairs import K, Pairs, SearchRows, read_pairs, why_no_search
 from clicksmith.seeds import derive_seed
 from clicksmith.training import runs
 from clicksmith.training.engine.supervised import rows_of_step
@@ -31,6 +31,7 @@ NAME = "search"
 METRICS = (f"ndcg@{K}", f"recall@{K}", "mrr")
 TITLE_WORDS = 4
 NO_MORE = "there are no more real training pairs than the control has"
+BEYOND = "by their hash they lie beyond the pairs that the control learns from (lift.search.max_pairs)"
 UNTUNED = "there is no validation query with a product that was taken to tune by"
 
 
@@ -189,10 +190,7 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     kept = {split: _answerable(rows.asked[split]) for split in splits}
     kept = {split: queries for split, queries in kept.items() if len(queries)}
     if "test" not in kept:
-        raise TrainingError(
-            f"{pairs.table.name} version {pairs.version} has no test query with a product that was taken.",
-            "Ingest searches with impressions and clicks that share their request_id, or leave search out.",
-        )
+        raise _nothing_asked(pairs, rows)
     learnt = learnt_from(search.model, rows.train)
     num_learnt = int((learnt < num_real).sum())
     num_more = len(learnt) - num_learnt
@@ -210,12 +208,26 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     facts = {
         "num_steps": search.num_steps,
         "num_real_rows": num_learnt,
+        "num_queries_beyond": rows.num_beyond["test"],
         "num_test_pairs": len(asked),
         "num_trained_pairs": asked.num_in(rows.train.take(learnt[:num_learnt])),
     }
     told = f"{facts['num_trained_pairs']:,} of {len(asked):,}"
     logger.info("search: the control is trained on %s test pairs: they are asked again", told)
+    if num_beyond := rows.num_beyond["test"]:
+        logger.info("search: %s test queries are not asked: %s", f"{num_beyond:,}", BEYOND)
     return SearchTask(config, search, rows, num_real, kept, arms, skipped, units, facts=facts)
+
+
+def _nothing_asked(pairs: Snapshot, rows: SearchRows) -> TrainingError:
+    """Why nothing can be asked: of the table, or of what is read of it."""
+    if why := why_no_search(pairs, ["test"]):
+        return TrainingError(why)
+    return TrainingError(
+        f"{rows.num_beyond['test']:,} test queries of {pairs.table.name} version {pairs.version} are not "
+        f"asked: {BEYOND}; of those that are asked none has a product that was taken.",
+        "Raise lift.search.max_pairs.",
+    )
 
 
 def _answerable(pairs: Pairs) -> NDArray[np.int64]:
