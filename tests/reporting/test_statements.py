@@ -160,7 +160,7 @@ def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() ->
 
 def test_for_whom_it_helps_is_not_said_where_nothing_is_believed() -> None:
     believed = {**_verdict(GAIN), "segments": ["history=0-4"]}
-    assert decisions.segments_sentence(believed).startswith("A gain is shown for users with 0 to 4 earlier ")
+    assert decisions.segments_sentence(believed).startswith("For users with 0 to 4 earlier events, gan ")
     for segments in (["history=0-4"], []):
         assert decisions.segments_sentence({**_verdict(GAIN, ALARM), "segments": segments}) == ""
 

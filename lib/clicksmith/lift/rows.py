@@ -5,13 +5,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from clicksmith.lift.inputs import JOB
 from clicksmith.lift.measure import Measured
 from clicksmith.lift.statistics.intervals import Estimate, holm, told_apart
 from clicksmith.lift.task import ALL, control_of, kind_of
-from clicksmith.lift.verdict import Verdict
+from clicksmith.lift.verdict import Verdict, cheap_arms
 from clicksmith.reporting.words import join_words
 from clicksmith.tables import EVALUATION_METRICS, VERDICTS
 
@@ -147,16 +148,18 @@ def verdict_rows(
 
 
 def better_segments(measured: Measured, verdict: Verdict) -> list[str]:
-    """Segments on which the chosen arm's gain is above 0, corrected for how many there are (Holm).
+    """Segments on which the chosen arm is better than the control and than every cheap arm.
 
+    Of a segment all of that must hold at once; of several they are corrected for how many there are (Holm).
     None where no arm was there to choose, nor where the control again shows a gain: nothing is believed then.
     """
     arm = verdict.arm
     if arm is None or any(one.what == "same" for one in verdict.statements):
         return []
-    task, control, first = measured.task, control_of(measured.task.arms), next(iter(measured.task.metrics))
+    task, first = measured.task, next(iter(measured.task.metrics))
+    beaten = [control_of(task.arms), *cheap_arms(arm, task.arms)]
     p_values = {
-        segment: measured.gain(first, segment, arm, control).p_value()
+        segment: float(np.max([measured.gain(first, segment, arm, other).p_value() for other in beaten]))
         for segment in task.units["test"].segments
         if segment != ALL and segment not in measured.few
     }

@@ -119,6 +119,12 @@ def choose(arms: Mapping[str, Arm], gain: Gain, metric: str) -> str | None:
     return max(known, key=lambda name: (known[name], name), default=next(iter(gains), None))
 
 
+def cheap_arms(chosen: str, arms: Mapping[str, Arm]) -> list[str]:
+    """What has to be beaten beside the control: by generated rows also what needs no generator."""
+    generated = arms[chosen].role == "generator"
+    return [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
+
+
 def decide(
     chosen: str | None,
     arms: Mapping[str, Arm],
@@ -178,12 +184,13 @@ def _better(
     chosen: str, arms: Mapping[str, Arm], gain: Gain, first: str, worthwhile: float, few: Mapping[str, str]
 ) -> list[Statement]:
     """Than the control by what is worthwhile, and than every cheap arm."""
-    control, mine, why = control_of(arms), arms[chosen], few.get(ALL, "")
-    generated = mine.role == "generator"
-    cheap = [name for name, arm in arms.items() if arm.role == "cheap" or (arm.role == "free" and generated)]
+    control, why = control_of(arms), few.get(ALL, "")
     found = [
         _told_apart(Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why)),
-        *(_told_apart(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why)) for name in cheap),
+        *(
+            _told_apart(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why))
+            for name in cheap_arms(chosen, arms)
+        ),
     ]
     return found
 

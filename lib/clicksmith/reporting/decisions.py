@@ -263,10 +263,12 @@ def tried_words(verdict: Verdict) -> str:
 
 def segments_sentence(verdict: Verdict) -> str:
     """For whom it helps; empty where no arm was there to choose, or nothing that was measured is believed."""
-    if verdict["evidence"]["chosen"] is None or alarms(verdict):
+    chosen = verdict["evidence"]["chosen"]
+    if chosen is None or alarms(verdict):
         return ""
     found: Sequence[str] = [words.segment(name).words for name in verdict["segments"]]
+    better = "shown to be better than real rows alone and than every cheap arm, corrected for how many"
     if not found:
         of = "queries" if verdict["task"] == "search" else "users or items"
-        return f"In no single segment of {of} is a gain shown, corrected for how many there are."
-    return f"A gain is shown for {words.join_words(found)}, corrected for how many segments there are."
+        return f"In no single segment of {of} is {chosen} {better} there are."
+    return f"For {words.join_words(found)}, {chosen} is {better} segments there are."

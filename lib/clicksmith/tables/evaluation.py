@@ -34,7 +34,7 @@ VERDICTS = Table(
         Column("decision", pa.string(), allowed=("augment", "no_gain", "inconclusive")),
         Column("arm", pa.string(), nullable=True, doc="to train with; null: real rows alone"),
         Column("ratio", pa.float64(), nullable=True, doc="added rows a real row"),
-        Column("segments", pa.list_(pa.string()), doc="for whom a gain was shown, corrected for all of them"),
+        Column("segments", pa.list_(pa.string()), doc="for whom the arm beats real rows and all cheap arms"),
         Column("evidence", pa.string(), doc="JSON: the figures that the decision rests on"),
     ),
     key=("run_id", "task", "model"),
