@@ -12,6 +12,7 @@ import torch
 from benchmarks.lines import print_line
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.fixing import TooRareError
+from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
 from generators.toy_joint import toy_recipe
@@ -57,7 +58,7 @@ def measure(
     _, held_out = mixture_data(mixture, 1000, seed=1, positives=positives)
     config = {**BASE, "max_rollbacks": 0, **measures}
     recipe = toy_recipe(codec, data, seed=seed, **config)
-    plan = Plan(NUM_STEPS, 150, held_out, held_out, seed, int(str(config["max_rollbacks"])))
+    plan = Plan(NUM_STEPS, 150, Watched(held_out), Watched(held_out), seed, int(str(config["max_rollbacks"])))
     progress = run_loop(recipe, plan, Shard(), Progress(), lambda now: None)
     ids = np.arange(SAMPLE_ROWS)
     if positives is None:

@@ -93,10 +93,10 @@ def ours(preset: str, data: Dataset, num_steps: int) -> dict[str, float]:
     figures["sample_rows_per_s"] = generated.num_rows / (time.perf_counter() - started)
     figures["peak_mb"] = peak_mb()
     held_out = codec.encode(data.test)
-    nats = [recipe.held_out_loss(part) for part in (held_out, rows)]
+    nats = [recipe.row_nats(part) for part in (held_out, rows)]
     if nats[0] is not None and nats[1] is not None:
-        figures["heldout_nats"] = float(nats[0]) / len(held_out)
-        figures["heldout_gap_nats"] = figures["heldout_nats"] - float(nats[1]) / len(rows)
+        figures["heldout_nats"] = float(nats[0].mean())
+        figures["heldout_gap_nats"] = figures["heldout_nats"] - float(nats[1].mean())
     return {**figures, **judge(data, generated.slice(0, len(rows)))}
 
 

@@ -18,6 +18,7 @@ from clicksmith.config import GeneratorConfig, load_config
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe
 from clicksmith.training.engine.checkpoint import State
+from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from clicksmith.training.engine.workers import Training, Worker, run_workers
 
@@ -77,7 +78,7 @@ def work(worker: Worker, task: Task) -> None:
         worker.save(_state(recipe.state_dict, clock.rows_per_s), num_steps, progress.history[-1])
         clock.start(progress.step)
 
-    plan = Plan(num_steps, num_steps // CHECKPOINTS, held_out, rows.head(len(held_out)), 0)
+    plan = Plan(num_steps, num_steps // CHECKPOINTS, Watched(held_out), Watched(rows.head(len(held_out))), 0)
     run_loop(recipe, plan, worker.shard, Progress(), on_checkpoint)
 
 

@@ -186,7 +186,11 @@ def test_without_labels_there_is_no_utility_and_numbers_alone_have_no_categories
 def test_a_card_with_both_losses_gives_the_gap_and_any_other_gives_none():
     tables = [shop(seed, 100) for seed in (1, 2, 3)]
     found = overall(compare_tables(*tables, card_metrics={"held_out_nats": 20.8, "train_nats": 20.13}))
-    assert found["privacy.heldout_gap_nats"].value == pytest.approx(0.67)
+    gap = found["privacy.heldout_gap_nats"]
+    assert gap.value == pytest.approx(0.67) and gap.ci_low is gap.ci_high is None, "of an earlier release"
+    card = {"held_out_nats": 20.8, "train_nats": 20.13, "gap_error": 0.1}
+    gap = overall(compare_tables(*tables, card_metrics=card))["privacy.heldout_gap_nats"]
+    assert (gap.value, gap.ci_low, gap.ci_high) == pytest.approx((0.67, 0.474, 0.866))
     for card in ({}, {"held_out_nats": 20.8}, {"train_nats": 20.1}):
         assert "privacy.heldout_gap_nats" not in overall(compare_tables(*tables, card_metrics=card))
 

@@ -14,6 +14,7 @@ from clicksmith.config import GeneratorConfig
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Shard
 from clicksmith.training.engine.checkpoint import dump_state
+from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, dump, run_loop
 from generators.toy_joint import toy_data
 
@@ -36,7 +37,7 @@ def main(rank: int, num_ranks: int, meet: str, target: str) -> None:
     codec, data = toy_data(2000)
     recipe = build_recipe(GeneratorConfig.model_validate(OPTIONS), 1, codec, data)
     recipe.prepare(lambda module: DistributedDataParallel(module, broadcast_buffers=False))
-    plan = Plan(60, 10, data.head(500), data.head(500), 3)
+    plan = Plan(60, 10, Watched(data.head(500)), Watched(data.head(500)), 3)
     progress = run_loop(recipe, plan, Shard(rank, num_ranks), Progress(), lambda now: None)
     Path(target).write_bytes(dump_state(dump(recipe, progress)))
     dist.destroy_process_group()

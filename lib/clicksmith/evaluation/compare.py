@@ -214,7 +214,7 @@ def compare_tables(
         columns: which columns to measure, and how; all of `train` by default, text as categories.
         user_column: says whose row it is, where a user has several: it is no figure's, and no user of the
             holdout may be one of `train`.
-        card_metrics: `held_out_nats` and `train_nats` of a likelihood model.
+        card_metrics: of a likelihood model, see `figures.likelihood_figures`.
         generator: the figures' arm.
         max_rows: rows a side for fidelity, diversity and utility.
         seed: of folds, trees, the choice of triples and rows drawn again.

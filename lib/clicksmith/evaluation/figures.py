@@ -260,13 +260,18 @@ def _by_label(metric: str, found: Taught, test: Sample, num_taught: int, lowest:
 def likelihood_figures(card_metrics: Mapping[str, float]) -> Figures:
     """What a likelihood model's card tells of memorisation: nats a row by which held-out rows cost more.
 
+    The card has `held_out_nats`, `train_nats` and `gap_error`, see `training.engine.likelihood`.
+
     Early stopping, quality and even utility may not see a network that learns its rows by heart; this
-    gap does. Empty for models without a likelihood and for cards that lack the training side.
+    gap does. Empty for models without a likelihood and for cards that lack the training side; without an
+    interval for those of an earlier release, or of a single user.
     """
     held_out, train = card_metrics.get("held_out_nats"), card_metrics.get("train_nats")
     if held_out is None or train is None:
         return {}
-    return {("privacy.heldout_gap_nats", "all"): Figure(held_out - train)}
+    gap, error = held_out - train, card_metrics.get("gap_error")
+    ends = (None, None) if error is None else (gap - spread.Z * error, gap + spread.Z * error)
+    return {("privacy.heldout_gap_nats", "all"): Figure(gap, *ends)}
 
 
 def _with_mean(

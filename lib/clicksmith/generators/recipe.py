@@ -116,8 +116,11 @@ class Recipe(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`, after `prepare`."""
 
-    def held_out_loss(self, held_out: Encoded) -> Tensor | None:
-        """Sum of nats over the rows, for early stopping; None where there is no likelihood."""
+    def row_nats(self, rows: Encoded) -> Tensor | None:
+        """Nats of each row, shape (N,), for early stopping and for what was memorised.
+
+        None where there is no likelihood.
+        """
         return None
 
     def held_out_tolerance(self, step: int) -> float:

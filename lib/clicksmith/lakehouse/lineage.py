@@ -25,7 +25,7 @@ REVISIONS: Mapping[str, int] = {
     "clean_events": 1,
     "build_profiles": 1,
     "build_training_set": 5,
-    "train_generator": 2,
+    "train_generator": 3,
     "synthesize_samples": 1,
     "evaluate_synthetic": 7,
     "publish_samples": 1,

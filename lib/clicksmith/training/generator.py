@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
 from clicksmith.config import Config, GeneratorConfig
 from clicksmith.generators.artefact import (
     generator_folder,
@@ -30,6 +34,7 @@ from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.engine.checkpoint import State
+from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, dump, restore, run_loop
 from clicksmith.training.engine.workers import Training, Worker, run_workers
 
@@ -173,9 +178,11 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     settings = GeneratorConfig.model_validate(task.config)
     codec = load_codec(task.folder).table
     columns = list(codec.names)
-    held_out = codec.encode(load_shown(task.snapshot, columns, HELD_OUT_AMONG, task.holdout, held_out=True))
+    known = (*columns, USER_COLUMN)
+    held_out = load_shown(task.snapshot, known, HELD_OUT_AMONG, task.holdout, held_out=True)
     in_memory = settings.max_rows if task.index_uri is None else 2 * len(held_out)
-    data = codec.encode(load_shown(task.snapshot, columns, in_memory, task.holdout))
+    shown = load_shown(task.snapshot, known, in_memory, task.holdout)
+    data = codec.encode(shown)
     if task.index_uri is None:
         recipe = build_recipe(settings, task.seed, codec, data)
     else:
@@ -185,11 +192,17 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     return recipe, Plan(
         settings.num_steps,
         settings.checkpoint_every,
-        held_out,
-        data.head(len(held_out)),
+        Watched(codec.encode(held_out), _numbers(held_out)),
+        Watched(data.head(len(held_out)), _numbers(shown.slice(0, len(held_out)))),
         derive_seed(task.seed, "examine"),
         settings.max_rollbacks,
     )
+
+
+def _numbers(rows: pa.Table) -> NDArray[np.int64]:
+    """Whose each row is, as numbers."""
+    users = rows.column(USER_COLUMN).combine_chunks().dictionary_encode()
+    return np.asarray(users.indices.to_numpy(), np.int64)
 
 
 def _work(worker: Worker, task: Task) -> None:

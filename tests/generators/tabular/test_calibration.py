@@ -14,6 +14,7 @@ from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.tabular.rows import MemoryRows, first_rows
 from clicksmith.tables import Column
+from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
@@ -103,14 +104,14 @@ def test_the_weights_that_are_kept_are_calibrated(preset: str, losses: list[floa
     with torch.no_grad():
         for network in (recipe.network, recipe.sampler):
             network.head_bias += torch.linspace(-1, 1, len(network.head_bias))
-    planted, true_loss = iter(np.repeat(losses, 2)), recipe.held_out_loss
+    planted, true_loss = iter(np.repeat(losses, 2)), recipe.row_nats
 
-    def held_out_loss(rows: Encoded) -> Tensor:
+    def row_nats(rows: Encoded) -> Tensor:
         loss = next(planted, None)
-        return true_loss(rows) if loss is None else torch.tensor(loss * len(rows))
+        return true_loss(rows) if loss is None else torch.full((len(rows),), loss)
 
-    recipe.held_out_loss = held_out_loss  # type: ignore[method-assign]
-    plan = Plan(num_steps, 1, data.head(50), data.head(50), seed=3)
+    recipe.row_nats = row_nats  # type: ignore[method-assign]
+    plan = Plan(num_steps, 1, Watched(data.head(50)), Watched(data.head(50)), seed=3)
     saved: list[dict[str, Tensor]] = []
     progress = run_loop(recipe, plan, Shard(), Progress(), lambda now: saved.append(now.best_weights))
     assert progress.best_step == 2 and progress.step == (3 if num_steps == 3 else 5)
@@ -120,4 +121,4 @@ def test_the_weights_that_are_kept_are_calibrated(preset: str, losses: list[floa
         said = recipe.sampler._logits(torch.from_numpy(data.codes), None, None)[0].softmax(1).mean(0)
         np.testing.assert_allclose(said.detach().numpy(), counts / 900, atol=0.01)
     told = progress.best_nats["held_out_nats"]
-    assert told == pytest.approx(float(true_loss(plan.held_out)) / 50, rel=1e-6)
+    assert told == pytest.approx(float(true_loss(plan.held_out.rows).mean()), rel=1e-6)

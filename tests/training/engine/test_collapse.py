@@ -15,6 +15,7 @@ from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.gan import Adversarial
 from clicksmith.training.engine.checkpoint import dump_state, load_state
 from clicksmith.training.engine.collapse import is_collapse, sample_figures
+from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
@@ -27,7 +28,7 @@ def build(max_rollbacks: int = 3, **config: object) -> tuple[Adversarial, Plan]:
     recipe = toy_recipe(codec, data, **settings)
     assert isinstance(recipe, Adversarial)
     held_out = data.head(500)
-    return recipe, Plan(STEPS, 10, held_out, held_out, 3, max_rollbacks)
+    return recipe, Plan(STEPS, 10, Watched(held_out), Watched(held_out), 3, max_rollbacks)
 
 
 def repeat_one_row(recipe: Adversarial) -> None:

@@ -10,7 +10,8 @@ from clicksmith.errors import TrainingError
 from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.training.engine.checkpoint import dump_state, load_state
-from clicksmith.training.engine.loop import PATIENCE, Plan, Progress, _nats, dump, restore, run_loop
+from clicksmith.training.engine.likelihood import Watched
+from clicksmith.training.engine.loop import PATIENCE, Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
 
 STEPS = 6
@@ -20,7 +21,9 @@ def build(preset: str, **config: object) -> tuple[Recipe, Plan]:
     codec, data = toy_data(400)
     settings = {"preset": preset, "num_steps": STEPS, "batch_size": 60, **config}
     held_out = data.head(50)
-    return toy_recipe(codec, data, **settings), Plan(STEPS, 2, held_out, data.head(50), seed=3)
+    return toy_recipe(codec, data, **settings), Plan(
+        STEPS, 2, Watched(held_out), Watched(data.head(50)), seed=3
+    )
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -71,7 +74,7 @@ def test_history_tells_losses_norms_and_signs_of_collapse() -> None:
 def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_best_weights() -> None:
     recipe, plan = build("tabular_ar")
     losses = iter(np.repeat([5.0, 3.0, 4.0, 4.0, 4.0, 1.0], 2))  # of held-out and of training rows
-    recipe.held_out_loss = lambda held_out: torch.tensor(next(losses) * len(held_out))  # type: ignore[method-assign]
+    recipe.row_nats = lambda rows: torch.full((len(rows),), next(losses))  # type: ignore[method-assign]
     weights: list[torch.Tensor] = []
 
     def remember(now: Progress) -> None:
@@ -84,14 +87,6 @@ def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_bes
     assert (progress.best_step, progress.step) == (2, 2 + PATIENCE)
     assert progress.best_loss == 3.0
     assert torch.equal(recipe.sampler.state_dict()["project"], weights[1])
-
-
-@pytest.mark.parametrize("preset", ["tabular_ar", "tvae", "independent"])
-def test_a_rank_without_held_out_rows_adds_nought(preset: str) -> None:
-    recipe, plan = build(preset)
-    one = plan.held_out.head(1)
-    whole, *parts = (_nats(recipe, one, Shard(rank, size)) for rank, size in ((0, 1), (0, 2), (1, 2)))
-    assert parts == [0.0, whole]
 
 
 def test_divergence_is_one_clear_error() -> None:

@@ -84,13 +84,11 @@ class Autoregressive(Recipe):
         self.sampler.calibrate(first_rows(self._rows, size, shard.slice(size)), self._rows.counts)
 
     @torch.inference_mode()
-    def held_out_loss(self, held_out: Encoded) -> Tensor:
-        """See `Recipe.held_out_loss`."""
+    def row_nats(self, rows: Encoded) -> Tensor:
+        """See `Recipe.row_nats`."""
         self.sampler.eval()
-        total = torch.zeros((), dtype=torch.float64)
-        for part in torch.split(torch.from_numpy(held_out.codes), 2048):
-            total += self.sampler(part).sum().double().cpu() * len(part)
-        return total
+        parts = torch.split(torch.from_numpy(rows.codes), 2048)
+        return torch.cat([self.sampler.row_nats(part).cpu() for part in parts])
 
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""

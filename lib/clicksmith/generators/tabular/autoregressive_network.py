@@ -143,6 +143,10 @@ class AutoregressiveNetwork(Sampler):
         drawn_DC, reward_D = drawn
         return nats_CB.mean(1) + self._nats(drawn_DC, None, None) @ reward_D.to(self.device) / len(drawn_DC)
 
+    def row_nats(self, codes_BC: Tensor) -> Tensor:
+        """Of each row in the codec's order, shape (B,)."""
+        return self._nats(codes_BC, None, None).sum(0)
+
     def _nats(self, codes_BC: Tensor, order_C: Tensor | None, keep: Tensor | None) -> Tensor:
         """Of each row in each column, shape (C, B)."""
         codes_BC = codes_BC.to(self.device)

@@ -71,7 +71,7 @@ class Independent(Recipe):
     def __init__(self, data: Encoded, codec: TableCodec) -> None:
         self.sampler = self._independent = IndependentSampler(codec)
         self._independent.fit(data.codes)
-        self._nats = self._total_nats(data) / len(data)
+        self._nats = self.row_nats(data).mean()
 
     def prepare(self, wrap: Wrap) -> None:
         """Nothing is trained: there is no gradient to make parallel."""
@@ -80,15 +80,12 @@ class Independent(Recipe):
         """See `Recipe.step`."""
         return {"nats": self._nats}
 
-    def held_out_loss(self, held_out: Encoded) -> Tensor:
-        """See `Recipe.held_out_loss`; a code never seen costs as much as one seen a millionth of the time."""
-        return self._total_nats(held_out)
-
-    def _total_nats(self, rows: Encoded) -> Tensor:
-        total = torch.zeros((), dtype=torch.float64)
+    def row_nats(self, rows: Encoded) -> Tensor:
+        """See `Recipe.row_nats`; a code never seen costs as much as one seen a millionth of the time."""
+        nats = torch.zeros(len(rows), dtype=torch.float64)
         for column, shares in enumerate(self._independent.columns()):
-            total -= shares.clamp(min=1e-6).log()[torch.from_numpy(rows.codes[:, column])].sum()
-        return total
+            nats -= shares.clamp(min=1e-6).log()[torch.from_numpy(rows.codes[:, column])]
+        return nats
 
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""

@@ -210,9 +210,9 @@ class TabularGan(Recipe):
         game_step = step - self.first_game_step
         return self.first_game_step + NUM_WARM_STEPS + game_step * (NUM_CRITIC_STEPS + 1) + number
 
-    def held_out_loss(self, held_out: Encoded) -> Tensor:
-        """See `Recipe.held_out_loss`."""
-        return self._likelihood.held_out_loss(held_out)
+    def row_nats(self, rows: Encoded) -> Tensor:
+        """See `Recipe.row_nats`."""
+        return self._likelihood.row_nats(rows)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""

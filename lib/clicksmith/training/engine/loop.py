@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clicksmith.encoding.table import Encoded
 from clicksmith.errors import TrainingError
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.ranks import num_ranks, sum_over_ranks
 from clicksmith.training.engine.checkpoint import State, damaged
 from clicksmith.training.engine.collapse import is_collapse, sample_figures
+from clicksmith.training.engine.likelihood import Watched, likelihood
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Progress:
         history: figures of steps, each with its "step".
         best_loss: lowest held-out nats a row so far, or None.
         best_step: where the weights kept are from.
-        best_nats: their figures on held-out and on training rows.
+        best_nats: their figures on held-out and on training rows, see `likelihood`.
         best_weights: the sampler's weights there.
         stopped: whether training has ended early.
         best_diversity: of a sample so far; see `clicksmith.training.engine.collapse`.
@@ -82,8 +82,8 @@ class Plan:
 
     num_steps: int
     checkpoint_every: int
-    held_out: Encoded
-    trained: Encoded
+    held_out: Watched
+    trained: Watched
     seed: int
     max_rollbacks: int = 3
 
@@ -138,7 +138,7 @@ def _finish(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> Non
     if progress.best_weights:
         recipe.sampler.load_state_dict(progress.best_weights)
     recipe.finish(shard)
-    nats = _both_nats(recipe, plan, shard)
+    nats = likelihood(recipe, plan.held_out, plan.trained, shard)
     if nats is not None:
         _keep(recipe, progress, nats)
 
@@ -151,10 +151,10 @@ def _watches(recipe: Recipe, plan: Plan) -> bool:
 def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
     """Add held-out loss and signs of collapse to the history; decide on early stopping and rollbacks."""
     figures = progress.history[-1]
-    figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out)
+    figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out.rows)
     if _watches(recipe, plan) and "diversity" in figures:
         _watch_diversity(recipe, plan, progress, figures)
-    nats = _both_nats(recipe, plan, shard)
+    nats = likelihood(recipe, plan.held_out, plan.trained, shard)
     if nats is None:
         return
     figures |= nats
@@ -170,26 +170,6 @@ def _keep(recipe: Recipe, progress: Progress, nats: Figures) -> None:
     """Keep the sampler's weights, and what is known of them."""
     progress.best_nats = nats
     progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
-
-
-def _both_nats(recipe: Recipe, plan: Plan, shard: Shard) -> Figures | None:
-    """Nats a row of the sampler's weights, or None where there is no likelihood or no row."""
-    held_out, trained = (_nats(recipe, rows, shard) for rows in (plan.held_out, plan.trained))
-    if held_out is None or trained is None:
-        return None
-    return {"held_out_nats": held_out, "train_nats": trained}
-
-
-def _nats(recipe: Recipe, rows: Encoded, shard: Shard) -> float | None:
-    """Mean nats of rows, each rank computing a part: the same number on every rank, so all stop together."""
-    num_rows = len(rows)
-    part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
-    nats = recipe.held_out_loss(Encoded(rows.codes[part], rows.positions[part]))
-    if nats is None or num_rows == 0:
-        return None
-    # Of fewer rows than ranks some have none, whose mean is no number.
-    own = nats if part.start < part.stop else torch.zeros_like(nats)
-    return float(sum_over_ranks(own)) / num_rows
 
 
 def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:
