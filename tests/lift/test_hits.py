@@ -18,6 +18,7 @@ ARMS = {
     "gan": Arm("synthetic", "generator", 0.25),
 }
 NUM_USERS = 200
+SETTINGS = ("ray.num_workers=0", "lift.num_seeds=3", "lift.min_users=100", "lift.min_positives=50")
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,13 @@ class Hits(ToyTask):
 
 def found(make_config: Callable[..., Config], tmp_path: Path, **hits: int) -> Measured:
     task = Hits(ARMS, {"test": {}}, NUM_USERS, hits=hits)
-    settings = ("ray.num_workers=0", "lift.num_seeds=3", "lift.min_users=100", "lift.min_positives=50")
-    return measure(task, make_config(*settings), str(tmp_path))
+    return measure(task, make_config(*SETTINGS), str(tmp_path))
 
 
 def test_nothing_is_concluded_where_nobody_is_hit(make_config: Callable[..., Config], tmp_path: Path) -> None:
     measured = found(make_config, tmp_path)
-    assert measured.few == {"all": "arms differ on 0 users, where an interval needs 50"}
     assert measured.verdict.decision == "inconclusive"
+    assert {one.few for one in measured.verdict.statements} == {"nothing that was tested tells the two apart"}
     assert {statement.state for statement in measured.verdict.statements} == {"open"}
 
 
@@ -50,9 +50,13 @@ def test_users_are_counted_on_whom_any_seed_of_two_arms_differs(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     # Ten are hit by all arms; with the third seed the generator hits two more than with the first.
-    assert found(make_config, tmp_path / "a", gan=57, none=10, copies=10).few != {}
-    enough = found(make_config, tmp_path / "b", gan=58, none=10, copies=10)
-    assert enough.few == {} and enough.comparisons["test", "score", "all"].num_moved == 50
+    for place, gan, why in (
+        ("a", 57, "the two differ on 49 test cases, where an interval needs 50"),
+        ("b", 58, ""),
+    ):
+        measured = found(make_config, tmp_path / place, gan=gan, none=10, copies=10)
+        assert measured.why_few("all", "gan", "none") == why
+        assert {one.few for one in measured.verdict.statements} == {why}
 
 
 def test_arms_that_hit_the_same_users_are_not_told_apart(
@@ -60,11 +64,25 @@ def test_arms_that_hit_the_same_users_are_not_told_apart(
 ) -> None:
     """Copies hit others, the generator whom the control does: of 200 users not one differs between these."""
     measured = found(make_config, tmp_path, gan=80, none=80, copies=10)
-    assert measured.few == {} and measured.verdict.decision == "inconclusive"
+    assert measured.verdict.decision == "inconclusive"
     assert "nothing that was tested tells the two apart" in measured.verdict.reasons[0]
+    assert measured.why_few("all", "gan", "copies") == ""
+
+
+def test_users_on_whom_other_arms_differ_say_nothing_of_two_that_do_not(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Three of 200 with one seed or another: a few more could turn it around, whatever a ceiling gives."""
+    arms = {**ARMS, "all": Arm("real_all", "ceiling", 1.0)}
+    few = "the two differ on 3 test cases, where an interval needs 50"
+    for place, measured_arms, hits in (("a", ARMS, {}), ("b", arms, {"all": 80})):
+        task = Hits(measured_arms, {"test": {}}, NUM_USERS, hits={"none": 11, "gan": 10, **hits})
+        measured = measure(task, make_config(*SETTINGS), str(tmp_path / place))
+        assert measured.verdict.decision == "inconclusive" and few in measured.verdict.reasons[0]
+    assert measured.why_few("all", "all", "none") == ""
 
 
 def test_a_gain_of_all_users_alike_is_one(make_config: Callable[..., Config], tmp_path: Path) -> None:
     measured = found(make_config, tmp_path, gan=NUM_USERS)
-    assert measured.few == {} and measured.verdict.decision == "augment"
+    assert measured.verdict.decision == "augment"
     assert measured.gain("score", "all", "gan", "none").interval() == (1.0, 1.0)

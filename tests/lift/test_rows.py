@@ -38,6 +38,14 @@ def test_what_need_not_be_beaten_takes_nobody_away(kind: str, role: str) -> None
     assert SEGMENT in better({SEGMENT: 0.02}, kind, role)
 
 
+def test_whom_it_helps_is_corrected_for_how_the_arm_was_chosen() -> None:
+    found = measured(RANKING, replace(PLANS["augment"], gain=0.006))
+    one, two, ten = (
+        set(better_segments(found, replace(found.verdict, chosen_from=number))) for number in (1, 2, 10)
+    )
+    assert one > two > ten > set()
+
+
 def test_a_free_augmentation_need_not_beat_the_other_one() -> None:
     found = measured(NEXT_ITEM, replace(PLANS["augment"], gain=0.009))
     segments = better_segments(found, found.verdict)

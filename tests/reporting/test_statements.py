@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clicksmith.lift.statistics.comparison import ALIKE
 from clicksmith.lift.statistics.fits import Part
 from clicksmith.lift.statistics.intervals import Estimate
 from clicksmith.lift.task import Units, few_units
@@ -99,7 +100,7 @@ def test_more_fits_are_asked_for_where_several_made_noise() -> None:
         (1200, 50, 7, "rows of the rarer outcome"),
         (5, 50, 60, "users and items"),
         (5, 50, 7, "users, items and rows of the rarer outcome"),
-        (1200, 1, 60, "users and items"),
+        (1200, 1, 60, "items"),
         (5, 50, None, "users and items"),
     ],
 )
@@ -148,13 +149,19 @@ def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() ->
     ]
     shown, few = {**GAIN, "state": "holds"}, open_harm(few="all of its 9 users ask for one item", noise={})
     assert remedies.change(_verdict(shown, *(open_harm(noise=noise) for noise in noises), few)) == (
-        "More test items (a longer test period has more), more test users and as many test users and items "
-        "as each interval needs: the gain itself is shown, not yet all else that is asked."
+        "More test items (a longer test period has more), more test users and as many test items as each "
+        "interval needs: the gain itself is shown, not yet all else that is asked."
     )
     queries = {**_verdict(shown, few), "task": "search"}
     queries["evidence"] = {**queries["evidence"], "unit": "queries"}
-    assert remedies.change(queries).startswith(
-        "As many test queries and items as each interval needs: the gain itself"
+    assert remedies.change(queries).startswith("As many test items as each interval needs: the gain itself")
+    alike = {**GAIN, "few": ALIKE}
+    assert remedies.change(_verdict(alike)) == (
+        "An arm, or longer trainings, that change what the model gives: more of the same would not tell."
+    )
+    hardly = {**GAIN, "few": "the two differ on 3 test cases, where an interval needs 50"}
+    assert remedies.change(_verdict(hardly)) == (
+        "As many more test users as it takes for the two to differ on enough of them."
     )
 
 

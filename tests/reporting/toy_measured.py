@@ -148,4 +148,4 @@ def _comparison(
         values[name] = np.tile(per_seed, (arm.num_fits, 1))
     covariance = Covariance(np.eye(len(task.arms)) * error**2 / 2, None, None, NUM_USERS)
     num_rows = NUM_ROWS if segment == "all" else NUM_ROWS // 4
-    return Comparison(sign, tuple(task.arms), values, covariance, NUM_USERS, num_rows, num_rows)
+    return Comparison(sign, tuple(task.arms), values, covariance, NUM_USERS, num_rows, {})

@@ -29,7 +29,7 @@ class Measured:
         task: what was measured.
         num_seeds: of each arm.
         comparisons: by split, metric and segment; of validation, on all observations by the first metric.
-        few: segments of too few units for an interval, and why.
+        few: segments of too few units for an interval, and why; see `why_few` of two arms.
         verdict: on the arm that validation chose.
     """
 
@@ -42,6 +42,15 @@ class Measured:
     def gain(self, metric: str, segment: str, arm: str, against: str) -> Estimate:
         """How much better an arm is than another on test observations."""
         return self.comparisons["test", metric, segment].gain(arm, against)
+
+    def why_few(self, segment: str, arm: str, against: str) -> str:
+        """Why the interval between two arms on a segment is not to be believed; empty where it is.
+
+        By the metric that decides: others may be alike by nature, such as recall of lists that are shorter
+        than it looks.
+        """
+        first = next(iter(self.task.metrics))
+        return self.few.get(segment, "") or self.gain(first, segment, arm, against).few
 
 
 def measure(task: Task, config: Config, folder: str) -> Measured:
@@ -72,13 +81,10 @@ def measure(task: Task, config: Config, folder: str) -> Measured:
     )
     calls = [(training, places[training]) for training in missing]
     _map(config.ray, f"{task.name}: trainings done", _train, calls, [task])
-    comparisons = _compare_all(task, places, config.ray)
-    units = task.units["test"]
-    few = {
-        **_few_moved(task, comparisons, config.lift.min_positives),
-        **few_units(units, config.lift.min_users, config.lift.min_positives, task.unit),
-    }
-    return Measured(task, config.lift.num_seeds, comparisons, few, _judge(task, comparisons, few))
+    lift = config.lift
+    comparisons = _compare_all(task, places, config.ray, lift.min_positives)
+    few = few_units(task.units["test"], lift.min_users, lift.min_positives, task.unit)
+    return Measured(task, lift.num_seeds, comparisons, few, _judge(task, comparisons, few))
 
 
 def _train(training: Training, place: str, task: Task) -> None:
@@ -88,7 +94,7 @@ def _train(training: Training, place: str, task: Task) -> None:
 
 
 def _compare_all(
-    task: Task, places: Mapping[Training, str], config: RayConfig
+    task: Task, places: Mapping[Training, str], config: RayConfig, min_moved: int
 ) -> dict[tuple[Split, str, str], Comparison]:
     first = next(iter(task.metrics))
     keys: list[tuple[Split, str, str]] = [
@@ -98,11 +104,19 @@ def _compare_all(
     ]
     if "validation" in task.units:
         keys.append(("validation", first, ALL))
-    found = _map(config, f"{task.name}: comparisons done", _compare, [(key,) for key in keys], [task, places])
+    found = _map(
+        config,
+        f"{task.name}: comparisons done",
+        _compare,
+        [(key,) for key in keys],
+        [task, places, min_moved],
+    )
     return dict(zip(keys, found, strict=True))
 
 
-def _compare(key: tuple[Split, str, str], task: Task, places: Mapping[Training, str]) -> Comparison:
+def _compare(
+    key: tuple[Split, str, str], task: Task, places: Mapping[Training, str], min_moved: int
+) -> Comparison:
     """Each training's file is read when it is its turn: what all of them said grows without bounds."""
     split, metric, segment = key
 
@@ -110,26 +124,7 @@ def _compare(key: tuple[Split, str, str], task: Task, places: Mapping[Training, 
         outputs: dict[str, NDArray[np.float32]] = load(storage.read_bytes(places[training]))
         return outputs[split]
 
-    return compare(task, metric, split, segment, list(places), said)
-
-
-def _few_moved(
-    task: Task, comparisons: Mapping[tuple[Split, str, str], Comparison], min_moved: int
-) -> dict[str, str]:
-    """Segments in which arms differ on too few for an interval, and why.
-
-    Where no next-item model names what anybody took, all differences are 0, and nothing is known. Rankers
-    have two outcomes instead: see `few_units`.
-    """
-    units, first = task.units["test"], next(iter(task.metrics))
-    moved = {
-        name: comparisons["test", first, name].num_moved for name in units.segments if name not in units.rarer
-    }
-    return {
-        name: f"arms differ on {number:,} {task.unit}, where an interval needs {min_moved:,}"
-        for name, number in moved.items()
-        if number < min_moved
-    }
+    return compare(task, metric, split, segment, list(places), said, min_moved)
 
 
 def _judge(
@@ -142,11 +137,13 @@ def _judge(
 
     first = next(iter(task.metrics))
     if "validation" in task.units:
-        chosen = choose(task.arms, on("validation"), first)
+        chosen, num_choices = choose(task.arms, on("validation"), first), len(candidates(task.arms))
     else:
-        chosen = next(iter(candidates(task.arms)), None)
+        chosen, num_choices = next(iter(candidates(task.arms)), None), 1
     segments = list(task.units["test"].segments)
-    return decide(chosen, task.arms, on("test"), task.metrics, task.worthwhile, segments, few)
+    return decide(
+        chosen, task.arms, on("test"), task.metrics, task.worthwhile, segments, few, chosen_from=num_choices
+    )
 
 
 def _map(

@@ -49,9 +49,10 @@ def shown_gains(measured: Measured) -> dict[tuple[str, str, str], Estimate]:
     found = {
         (metric, segment, arm): comparison.gain(arm, control)
         for (split, metric, segment), comparison in measured.comparisons.items()
-        if split == "test" and segment not in measured.few
+        if split == "test"
         for arm in task.arms
         if arm != control and (metric == first or arm == measured.verdict.arm)
+        if not measured.why_few(segment, arm, control)
     }
     return {key: gain for key, gain in found.items() if not math.isnan(gain.error)}
 
@@ -68,7 +69,9 @@ def _figures(measured: Measured) -> Iterator[dict[str, Any]]:
                 yield _row(what, segment, name, float(value), comparison.num_rows, number)
             if name != control:
                 found, key = comparison.gain(name, control), (metric, segment, name)
-                low, high = (math.nan, math.nan) if segment in measured.few else found.interval()
+                low, high = found.interval()
+                if measured.why_few(segment, name, control):
+                    low = high = math.nan
                 own = f"{task.name}.{metric}"
                 yield _row(f"lift.{own}", segment, name, found.value, comparison.num_rows, low=low, high=high)
                 if key in shown:
@@ -150,7 +153,8 @@ def verdict_rows(
 def better_segments(measured: Measured, verdict: Verdict) -> list[str]:
     """Segments on which the chosen arm is better than the control and than every cheap arm.
 
-    Of a segment all of that must hold at once; of several they are corrected for how many there are (Holm).
+    Of a segment all of that must hold at once; of several they are corrected for how many there are (Holm),
+    and for how many arms it was chosen from.
     None where no arm was there to choose, nor where the control again shows a gain: nothing is believed then.
     """
     arm = verdict.arm
@@ -159,9 +163,10 @@ def better_segments(measured: Measured, verdict: Verdict) -> list[str]:
     task, first = measured.task, next(iter(measured.task.metrics))
     beaten = [control_of(task.arms), *cheap_arms(arm, task.arms)]
     p_values = {
-        segment: float(np.max([measured.gain(first, segment, arm, other).p_value() for other in beaten]))
+        segment: verdict.chosen_from
+        * float(np.max([measured.gain(first, segment, arm, other).p_value() for other in beaten]))
         for segment in task.units["test"].segments
-        if segment != ALL and segment not in measured.few
+        if segment != ALL and not any(measured.why_few(segment, arm, other) for other in beaten)
     }
     return sorted(holm(p_values), key=list(p_values).index)
 
@@ -175,7 +180,10 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
         "worthwhile": task.worthwhile,
         "control": control,
         "chosen": verdict.arm,
-        "detectable": None if gain is None or gain.few else gain.estimate.detectable(task.worthwhile),
+        "chosen_from": verdict.chosen_from,
+        "detectable": None
+        if gain is None or gain.few
+        else gain.estimate.detectable(task.worthwhile, verdict.level),
         "needed_units": verdict.needed_units,
         "reasons": list(verdict.reasons),
         "statements": [one.told for one in verdict.statements],
@@ -185,29 +193,47 @@ def _evidence(measured: Measured, verdict: Verdict) -> dict[str, Any]:
                 "role": arm.role,
                 "ratio": arm.ratio,
                 "num_fits": arm.num_fits,
-                **(measured.gain(first, ALL, name, control).told if name != control else {}),
+                **(_told(measured, name) if name != control else {}),
             }
             for name, arm in task.arms.items()
         },
         "skipped_arms": dict(task.skipped),
-        "few": dict(measured.few),
+        "few": _few(measured, verdict.arm),
         "small": dict(task.units["test"].small),
         "num_seeds": measured.num_seeds,
         "num_test_rows": task.units["test"].num_rows,
         "num_test_units": measured.comparisons["test", first, ALL].num_units,
         "unit": task.unit,
         "chosen_on": "validation" if "validation" in task.units else None,
-        "interval": _interval_words(measured, verdict.arm),
+        "interval": _interval_words(measured, verdict),
         **task.facts,
     }
 
 
-def _interval_words(measured: Measured, chosen: str | None) -> str:
-    """Over what the intervals are, of the chosen arm if there is one."""
-    task = measured.task
+def _told(measured: Measured, arm: str) -> dict[str, Any]:
+    """An arm's gain on all test observations, without an interval where that is not to be believed."""
+    control, first = control_of(measured.task.arms), next(iter(measured.task.metrics))
+    told = measured.gain(first, ALL, arm, control).told
+    return {**told, "ci_low": None, "ci_high": None} if measured.why_few(ALL, arm, control) else told
+
+
+def _few(measured: Measured, chosen: str | None) -> dict[str, str]:
+    """Segments on which an arm, the chosen one if there is one, has no interval over the control, and why."""
+    task, control = measured.task, control_of(measured.task.arms)
+    arm = chosen or next((name for name in task.arms if name != control), control)
+    found = {segment: measured.why_few(segment, arm, control) for segment in task.units["test"].segments}
+    return {segment: why for segment, why in found.items() if why}
+
+
+def _interval_words(measured: Measured, verdict: Verdict) -> str:
+    """Over what the intervals are, of the chosen arm if there is one, and what they are corrected for."""
+    task, chosen = measured.task, verdict.arm
     crossed = " and items" if len(task.units["test"].clusters) > 1 else ""
     judged = [task.arms[chosen]] if chosen is not None else list(task.arms.values())
     chance = [f"which {task.unit}{crossed} were tested", "the seeds of the trainings"]
     if any(arm.num_fits > 1 for arm in judged):
         chance.append("the fits of the generator")
-    return f"95 %: it allows for chance in {join_words(chance)} (Student's t)"
+    corrected = ""
+    if verdict.chosen_from > 1:
+        corrected = f", corrected for the {verdict.chosen_from} arms that it was chosen from"
+    return f"95 %{corrected}: it allows for chance in {join_words(chance)} (Student's t)"

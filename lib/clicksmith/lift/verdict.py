@@ -1,9 +1,11 @@
 """From gains to a decision. A pure function: no data, no engine.
 
 Each statement is an interval, wholly on one side of its border or not: that is why there are three verdicts.
-The arm was chosen on other observations, and all of its statements must hold at once, so that none of them
-needs a correction (Berger 1982); what is claimed of several tasks is corrected by Holm in `confirm`. One that
-is refuted is enough against the arm: those beside its gain are refuted at a level corrected for all of them.
+All statements about an arm must hold at once, so that none of them needs a correction for the others (Berger
+1982). The arm was chosen on other observations, but of the same trainings, whose luck is common to both, as
+that of items is: what holds of it is corrected for how many arms it was chosen from (Bonferroni). What is
+claimed of several tasks is corrected by Holm in `confirm`. One statement that is refuted is enough against
+the arm: those beside its gain are refuted at a level corrected for all of them.
 """
 
 import math
@@ -17,9 +19,6 @@ from clicksmith.reporting.statements import NOTHING, reason_words, unmet
 
 Decision = Literal["augment", "no_gain", "inconclusive"]
 State = Literal["holds", "fails", "open"]
-
-ALIKE = "nothing that was tested tells the two apart"
-"""Why a difference of 0 has no interval."""
 
 Gain = Callable[[str, str, str, str], Estimate]
 """(metric, segment, arm, against) to how much better the arm is on the observations that decide."""
@@ -36,7 +35,8 @@ class Statement:
         estimate: the gain.
         few: why there is no interval; empty where there is.
         level: of the interval.
-        rivals: statements of which each one, refuted, would be enough: a refutation is corrected for them.
+        rivals: statements of which each one, refuted, would be enough: a refutation is corrected for them, or
+            for what the level is corrected for, where that is more.
     """
 
     what: Literal["gain", "cheap", "safe", "same"]
@@ -57,7 +57,7 @@ class Statement:
             return "fails" if low > self.border else "holds"
         if low > self.border:
             return "holds"
-        _, high = self.estimate.interval(simultaneous(self.level, self.rivals))
+        _, high = self.estimate.interval(max(self.level, simultaneous(LEVEL, self.rivals)))
         return "fails" if high < self.border else "open"
 
     @property
@@ -92,6 +92,7 @@ class Verdict:
         statements: about it, that on its gain first; then arms of the control again that show a gain.
         reasons: why it is not "augment", one sentence each, in the order of `unmet`.
         needed_units: that would settle it, where units would.
+        chosen_from: how many arms, by what was measured of them.
     """
 
     decision: Decision
@@ -99,11 +100,18 @@ class Verdict:
     statements: tuple[Statement, ...] = ()
     reasons: tuple[str, ...] = ()
     needed_units: float | None = None
+    chosen_from: int = 1
+
+    @property
+    def level(self) -> float:
+        """Of the intervals of its statements."""
+        return simultaneous(LEVEL, self.chosen_from)
 
     @property
     def p_value(self) -> float:
-        """Of all statements together: that of the weakest one."""
-        return max((statement.p_value for statement in self.statements), default=1.0)
+        """Of all statements together: that of the weakest one, corrected for how the arm was chosen."""
+        weakest = max((statement.p_value for statement in self.statements), default=1.0)
+        return min(1.0, weakest * self.chosen_from)
 
 
 def candidates(arms: Mapping[str, Arm]) -> list[str]:
@@ -133,6 +141,7 @@ def decide(
     worthwhile: float,
     segments: Sequence[str],
     few: Mapping[str, str],
+    chosen_from: int = 1,
 ) -> Verdict:
     """Judge the chosen arm.
 
@@ -149,14 +158,18 @@ def decide(
         worthwhile: gain of the first metric.
         segments: all that must be safe, `ALL` among them.
         few: segments of too few units for an interval, and why.
+        chosen_from: how many arms it was chosen from by what was measured of the same trainings.
     """
     if chosen is None:
         return Verdict("inconclusive", None, reasons=(NOTHING,))
-    first = next(iter(metrics))
+    first, level = next(iter(metrics)), simultaneous(LEVEL, chosen_from)
     alarms = _alarms(arms, gain, first, few)
     its_gain, *better = _better(chosen, arms, gain, first, worthwhile, few)
     beside = [*better, *_safe(chosen, control_of(arms), gain, metrics, segments, few)]
-    statements = [its_gain, *(replace(one, rivals=len(beside)) for one in beside)]
+    statements = [
+        replace(its_gain, level=level),
+        *(replace(one, level=level, rivals=len(beside)) for one in beside),
+    ]
     states = {statement.state for statement in statements}
     decision: Decision = "augment"
     if alarms:
@@ -165,11 +178,11 @@ def decide(
         decision = "no_gain" if "fails" in states else "inconclusive"
     first_one = statements[0]
     settled_by_units = first_one.state == "open" and not first_one.few and not alarms
-    needed = _needed(first_one.estimate, worthwhile) if settled_by_units else None
+    needed = _needed(first_one.estimate, worthwhile, level) if settled_by_units else None
     kinds = {name: arm.kind for name, arm in arms.items()}
     open_or_refuted = unmet([one.told for one in (*statements, *alarms)])
     reasons = tuple(reason_words(one, first, kinds) for one in open_or_refuted)
-    return Verdict(decision, chosen, (*statements, *alarms), reasons, needed)
+    return Verdict(decision, chosen, (*statements, *alarms), reasons, needed, chosen_from)
 
 
 def _alarms(arms: Mapping[str, Arm], gain: Gain, first: str, few: Mapping[str, str]) -> list[Statement]:
@@ -185,13 +198,11 @@ def _better(
 ) -> list[Statement]:
     """Than the control by what is worthwhile, and than every cheap arm."""
     control, why = control_of(arms), few.get(ALL, "")
-    found = [
-        _told_apart(Statement("gain", control, worthwhile, gain(first, ALL, chosen, control), why)),
-        *(
-            _told_apart(Statement("cheap", name, 0.0, gain(first, ALL, chosen, name), why))
-            for name in cheap_arms(chosen, arms)
-        ),
-    ]
+    over = gain(first, ALL, chosen, control)
+    found = [Statement("gain", control, worthwhile, over, why or over.few)]
+    for name in cheap_arms(chosen, arms):
+        over = gain(first, ALL, chosen, name)
+        found.append(Statement("cheap", name, 0.0, over, why or over.few))
     return found
 
 
@@ -203,7 +214,11 @@ def _safe(
     segments: Sequence[str],
     few: Mapping[str, str],
 ) -> list[Statement]:
-    """On every segment by every metric, but for the gain itself and for what is only told."""
+    """On every segment by every metric, but for the gain itself and for what is only told.
+
+    Whether the two differ on enough is told by the metric that decides: others may be alike by nature, such
+    as recall of lists that are shorter than it looks.
+    """
     first, found = next(iter(metrics)), []
     for name, metric in metrics.items():
         if metric.margin is None:
@@ -211,22 +226,16 @@ def _safe(
         for segment in segments:
             if (name, segment) != (first, ALL):
                 subject = segment if name == first else f"{segment} by {name}"
+                why = few.get(segment, "") or gain(first, segment, chosen, control).few
                 one = gain(name, segment, chosen, control)
-                told = Statement("safe", subject, -metric.margin, one, few.get(segment, ""))
-                # Other metrics may be alike by nature: recall of lists that are shorter than it looks.
-                found.append(_told_apart(told) if name == first else told)
+                found.append(Statement("safe", subject, -metric.margin, one, why))
     return found
 
 
-def _told_apart(statement: Statement) -> Statement:
-    """The statement, which is open where nothing tells the two apart."""
-    return replace(statement, few=statement.few or ALIKE) if statement.estimate.is_alike else statement
-
-
-def _needed(gain: Estimate, worthwhile: float) -> float:
+def _needed(gain: Estimate, worthwhile: float, level: float) -> float:
     """Units that would tell the gain from the worthwhile one, were it what it seems, or nothing at all."""
     sizes = [size for size in (worthwhile, abs(gain.value - worthwhile)) if size > 0]
-    return gain.needed_units(min(sizes)) if sizes else math.inf
+    return gain.needed_units(min(sizes), level) if sizes else math.inf
 
 
 def confirm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:

@@ -19,6 +19,8 @@ _ARMS = {
 """By task: what there has to be for anything to be chosen."""
 _RARER = re.compile(r"([\d,]+) \w+ with ([\d,]+) rows? of the rarer outcome .* needs ([\d,]+) and ([\d,]+)")
 """Of what `lift.task.few_units` tells: units and rows that were tested, and how many an interval needs."""
+_ONE_ITEM, _ALIKE, _DIFFER = "for one item", "nothing that was tested tells", "the two differ on"
+"""Likewise; and of two arms that differ on too little, see `lift.statistics.comparison`."""
 
 
 def change(verdict: Verdict) -> str:
@@ -57,7 +59,7 @@ def _of_gain(verdict: Verdict, gain: Verdict) -> str:
     evidence = verdict["evidence"]
     needed, worthwhile, unit = evidence["needed_units"], f"{evidence['worthwhile']:+g}", evidence["unit"]
     if gain["few"]:
-        return f"as many test {_lacking(verdict, gain)} as an interval needs"
+        return _enough(verdict, gain, "an interval needs")
     if needed is not None:
         now = f"{evidence['num_test_units']:,} were tested"
         return (
@@ -100,7 +102,7 @@ def _of_others(verdict: Verdict, others: Sequence[Verdict]) -> list[str]:
     found = []
     for one in others:
         if one["few"]:
-            found.append(f"as many test {_lacking(verdict, one)} as each interval needs")
+            found.append(_enough(verdict, one, "each interval needs"))
         else:
             found += _more(verdict["evidence"], _loudest(one))
     return list(dict.fromkeys(found))
@@ -133,10 +135,21 @@ def _loudest(one: Verdict) -> str:
     return max(("units", "items", "trainings"), key=lambda kind: noise.get(kind, 0.0))
 
 
-def _lacking(verdict: Verdict, one: Verdict) -> str:
-    """What a statement without an interval has too few of; see `_RARER`."""
+def _enough(verdict: Verdict, one: Verdict, for_what: str) -> str:
+    """What would give a statement its interval: what it has too few of, where anything differs at all."""
     unit = str(verdict["evidence"]["unit"])
-    tested = [unit, "items"]
+    if _ALIKE in one["few"]:
+        return (
+            "an arm, or longer trainings, that change what the model gives: more of the same would not tell"
+        )
+    if _DIFFER in one["few"]:
+        return f"as many more test {unit} as it takes for the two to differ on enough of them"
+    return f"as many test {_lacking(one, unit)} as {for_what}"
+
+
+def _lacking(one: Verdict, unit: str) -> str:
+    """What a statement without an interval has too few of; see `_RARER`."""
+    tested = ["items"] if _ONE_ITEM in one["few"] else [unit, "items"]
     if told := _RARER.search(one["few"]):
         num_units, num_rarer, min_units, min_rarer = (int(n.replace(",", "")) for n in told.groups())
         few_rarer = ["rows of the rarer outcome"] if num_rarer < min_rarer else []

@@ -141,7 +141,7 @@ def test_what_items_share_widens(make_config: Callable[..., Config]) -> None:
         tail = np.zeros(0, bool)
         task = NextItemTask(make_config(ARMS, *SMALL), rows, 0, tail, arms, {}, {"test": units})  # type: ignore[arg-type]
         recall, coverage = (
-            compare(task, metric, "test", "all", trainings, output).gain("crop", "none")
+            compare(task, metric, "test", "all", trainings, output, 1).gain("crop", "none")
             for metric in ("recall@10", "coverage@10")
         )
         assert recall.value == 0.5 and np.isfinite(coverage.value)

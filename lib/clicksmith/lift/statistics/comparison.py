@@ -1,5 +1,6 @@
 """All arms on one segment by one metric: the gain of any over any other, with its uncertainty."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from clicksmith.lift.statistics.intervals import Estimate, estimate
 from clicksmith.lift.task import Split, Task, Training
 
 ROUNDING = 1e-9
+CHUNK = 50_000
+ALIKE = "nothing that was tested tells the two apart"
+"""Why a difference of nothing has no interval: others might tell, and nothing says how many."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,7 @@ class Comparison:
         covariance: of the arms' means over fits and seeds.
         num_units: e.g. users.
         num_rows: observations.
-        num_moved: observations on which arms differ at all, of a metric that is a mean over them: of next
-            items, whom any arm gave what they took and another did not.
+        doubts: why the interval between two arms, by their names in order, is not to be believed.
     """
 
     sign: int
@@ -37,7 +40,7 @@ class Comparison:
     covariance: Covariance
     num_units: int
     num_rows: int
-    num_moved: int
+    doubts: Mapping[tuple[str, str], str]
 
     def gain(self, arm: str, against: str) -> Estimate:
         """How much better an arm is than another: above 0 is better, whatever the metric."""
@@ -48,7 +51,8 @@ class Comparison:
         tested = Part(self.covariance.variance(contrast), max(1, self.covariance.num_clusters - 1))
         value = self.sign * float(one.mean() - other.mean())
         parts, lasting = [tested, *fit_parts(one, other)], self.covariance.lasting(contrast)
-        return estimate(value, parts, self.num_units, self.num_rows, lasting)
+        few = self.doubts.get((min(arm, against), max(arm, against)), "")
+        return estimate(value, parts, self.num_units, self.num_rows, lasting, few)
 
 
 def compare(
@@ -58,6 +62,7 @@ def compare(
     segment: str,
     trainings: Sequence[Training],
     said: Callable[[Training], NDArray[np.float32]],
+    min_moved: int,
 ) -> Comparison:
     """Compare all arms.
 
@@ -70,6 +75,7 @@ def compare(
         segment: one of theirs.
         trainings: of every arm.
         said: gives what a training's model said of the split, shape (K, N); asked once for each.
+        min_moved: observations on which two arms have to differ for an interval.
     """
     units = task.units[split]
     mask = units.segments[segment]
@@ -86,28 +92,49 @@ def compare(
     for row, name in enumerate(task.arms):
         influence_AN[row] = figures.average(figures_of(name)).influence
     clusters = [cluster[mask] for cluster in units.clusters]
+    tables = {name: _table(found) for name, found in values.items()}
+    own = {
+        name: Figure(float(tables[name].mean()), row) for name, row in zip(tables, influence_AN, strict=True)
+    }
     return Comparison(
         sign=task.metrics[metric].sign,
         arms=tuple(values),
-        values={name: _table(found) for name, found in values.items()},
+        values=tables,
         covariance=covariance(influence_AN, clusters),
         num_units=len(np.unique(clusters[0])),
         num_rows=influence_AN.shape[1],
-        num_moved=int(
-            _moved(influence_AN, np.array([np.mean(list(found.values())) for found in values.values()])).sum()
-        ),
+        doubts=_doubts(own, min_moved),
     )
 
 
-def _moved(influence_AN: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """On which observations arms differ, shape (N,): what each adds to a mean is told by its influence."""
-    num_rows = influence_AN.shape[1]
-    lowest, highest = np.full(num_rows, np.inf), np.full(num_rows, -np.inf)
-    for value, influence in zip(values, influence_AN, strict=True):  # one arm at a time: N may be millions
-        own = value + influence * num_rows
-        np.minimum(lowest, own, out=lowest)
-        np.maximum(highest, own, out=highest)
-    return np.asarray(highest - lowest > ROUNDING)
+def _doubts(arms: Mapping[str, Figure], min_moved: int) -> dict[tuple[str, str], str]:
+    """Which two arms differ on too few observations for an interval, and why.
+
+    Where no next-item model names what anybody took all differences are 0, and nothing is known; where two
+    arms differ on a single user, one more such user could turn what is found into its opposite.
+    """
+    found = {}
+    for one, other in itertools.combinations(sorted(arms), 2):
+        number = _num_moved(arms[one], arms[other], min_moved)
+        if number < min_moved:
+            differ = f"the two differ on {number:,} test cases, where an interval needs {min_moved:,}"
+            found[one, other] = differ if number else ALIKE
+    return found
+
+
+def _num_moved(one: Figure, other: Figure, enough: int) -> int:
+    """On how many observations two differ; no more are looked at than are enough.
+
+    What each one adds to a figure is told by its influence; of those that have none, all count.
+    """
+    num_rows, number = len(one.influence), 0
+    for first in range(0, num_rows, CHUNK):
+        part = slice(first, first + CHUNK)
+        apart = one.value - other.value + num_rows * (one.influence[part] - other.influence[part])
+        number += int((~(np.abs(apart) <= ROUNDING)).sum())
+        if number >= enough:
+            break
+    return number
 
 
 def _table(found: Mapping[Training, float]) -> NDArray[np.float64]:

@@ -25,6 +25,7 @@ class Estimate:
         num_units: that were tested, e.g. users.
         num_rows: test rows of the slice.
         lasting: of the first part, what further units leave: that of items which they share, see `clusters`.
+        few: why an interval is not to be believed, where these two differ on too little; empty where it is.
     """
 
     value: float
@@ -32,6 +33,7 @@ class Estimate:
     num_units: int
     num_rows: int
     lasting: float = 0.0
+    few: str = ""
 
     @property
     def told(self) -> dict[str, Any]:
@@ -39,11 +41,6 @@ class Estimate:
         low, high = self.interval(LEVEL)
         figures = {"value": self.value, "ci_low": low, "ci_high": high, "num_rows": self.num_rows}
         return {**figures, "noise": self.noise}
-
-    @property
-    def is_alike(self) -> bool:
-        """Whether no unit that was tested tells the two apart: others might, and nothing says how many."""
-        return bool(self.parts) and self.parts[0].variance == 0 and self.value == 0
 
     @property
     def noise(self) -> dict[str, float]:
@@ -131,8 +128,8 @@ def _quantile(probability: float, freedom: float) -> float:
 
 
 def estimate(
-    value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0
+    value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0, few: str = ""
 ) -> Estimate:
     """An estimate; without a defined value or variance it has no interval."""
     known = not math.isnan(value) and all(not math.isnan(part.variance) for part in parts)
-    return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting)
+    return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting, few)
