@@ -109,7 +109,8 @@ def make_task(
     if not (train.grades > 0).any():
         raise TrainingError(
             f"None of the {len(train):,} training pairs of queries and products has a grade above 0.",
-            "Ingest searches with impressions and clicks that share their request_id.",
+            "Where gold.search_pairs has more, raise search.max_pairs; else ingest searches with impressions "
+            "and clicks that share their request_id.",
         )
     train = train.take(learnt_from(config.model, train))
     first = derive_seed(seed, "weights") if weights_seed is None else weights_seed

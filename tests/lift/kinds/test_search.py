@@ -245,6 +245,33 @@ def test_a_tuned_control_has_other_settings_and_the_control_s_pairs(
     assert figures["tuned"] > figures["none"] + 0.05
 
 
+def test_a_control_that_learns_from_nothing_names_its_own_limit(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    """Of the first ten pairs by hash, which are all of a control of ten, nothing was taken."""
+    inputs = write(lake, [("train", 64), ("test", 64)])
+    known = read_pairs(inputs["search_pairs"], inputs["items"], inputs["vocabulary"], 10).train.queries
+    rows = [
+        {**row, "grade": 0} if row["split"] == "train" and row["query"] in known else row
+        for row in load_table(inputs["search_pairs"], SEARCH_PAIRS.column_names).to_pylist()
+    ]
+    pairs = rows_of(SEARCH_PAIRS, rows)
+    inputs["search_pairs"] = write_rows(lake, SEARCH_PAIRS, pairs, "f" * 32, mode="overwrite")
+    config = make_config(ARMS, *SMALL, "lift.search.max_pairs=10")
+    assert config.search is not None
+    with pytest.raises(
+        TrainingError, match=r"^None of the first 10 training pairs.*Raise lift\.search\.max_pairs"
+    ):
+        search_task(config, config.search, inputs)
+
+
+def test_the_control_has_its_own_pairs_whatever_the_shipped_model_has(
+    make_config: Callable[..., Config], lake: Lake
+) -> None:
+    task = prepare(make_config(ARMS, *SMALL, "search.max_pairs=10"), lake, [("train", 64), ("test", 40)])
+    assert task.num_real == len(task.rows.train) == 60 and "real_all" in task.skipped
+
+
 @pytest.mark.soak
 def test_settings_of_search_are_searched_for(
     make_config: Callable[..., Config], lake: Lake, ray_cluster: None

@@ -18,7 +18,7 @@ from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.lift.kinds.arms import HISTORY, Stock, added_rows, chosen_rows, is_rare
-from clicksmith.lift.kinds.roles import CEILINGS, missing_copies, role_of
+from clicksmith.lift.kinds.roles import CEILINGS, missing_copies, no_row, role_of
 from clicksmith.lift.kinds.segments import large_enough, segments_of
 from clicksmith.lift.statistics import figures
 from clicksmith.lift.statistics.figures import Figure
@@ -159,7 +159,7 @@ def ranking_task(
     if splits.validation is not None and not untuned:
         units["validation"] = units_of(splits.validation, lift.min_users)
     arms, skipped = _arms(config, stock, untuned)
-    copies = missing_copies(arms)
+    copies = missing_copies(arms, lift.arms)
     arms |= {name: Arm(arm.kind, role_of(arm), _ratio(arm, stock)) for name, arm in copies.items()}
     facts = {
         "label": config.ranker.label,
@@ -231,6 +231,8 @@ def _arms(config: Config, stock: Stock, untuned: str) -> tuple[dict[str, Arm], d
 def _lacking(arm: ArmConfig, stock: Stock, num_fits: int, untuned: str) -> str:
     if arm.kind == TUNED:
         return untuned
+    if why := no_row(arm, len(stock.real)):
+        return why
     if arm.generator is not None:
         if not sum(len(fit) for fit in stock.generated.get(arm.generator, ())):
             return f"the gate published no rows of generator {arm.generator!r}"

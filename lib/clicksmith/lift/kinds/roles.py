@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from clicksmith.config import ArmConfig
 from clicksmith.lift.task import TUNED, Arm, Role
@@ -10,6 +11,8 @@ LEARNING_NOTHING = ("independent", "smote")
 """Presets that are controls: what they give as well is no merit of a generator."""
 SAME_RATIO = 0.1
 """Ratios that differ by no more than this part are the same."""
+HOW = ("weight", "share_of_steps", "alone")
+"""Settings of an arm that say how added rows are trained on."""
 CEILINGS = ("real_more", "real_all")
 """Kinds of arms that train on real rows which the control lacks."""
 
@@ -53,25 +56,48 @@ def real_arms(
             skipped[name] = why
             continue
         wanted = round(arm.ratio * num_real)
+        if why := no_row(arm, num_real):
+            skipped[name] = why
+            continue
         added = {"real_all": num_more, "real_more": min(wanted, num_more)}.get(arm.kind, wanted)
         arms[name] = Arm(arm.kind, role_of(arm), added / max(1, num_real))
     return arms, skipped
 
 
-def missing_copies(arms: Mapping[str, Arm]) -> dict[str, ArmConfig]:
-    """Arms of copies in each ratio of generated rows that has none, by name; a ratio as it came out.
+def no_row(arm: ArmConfig, num_real: int) -> str:
+    """Why an arm of so small a ratio cannot be measured; empty where it can, or has none."""
+    if not arm.ratio or round(arm.ratio * num_real):
+        return ""
+    return f"a ratio of {arm.ratio:g} adds not a single row to {num_real:,} real ones"
 
-    Generated rows have to beat as many copies. How many come out of an arm is not known before the gate has
-    published them, so that nobody could name these arms beforehand.
+
+def missing_copies(arms: Mapping[str, Arm], configured: Mapping[str, ArmConfig]) -> dict[str, ArmConfig]:
+    """Arms of copies that generated rows have to beat and that are not there, by name.
+
+    As many copies, as it came out: how many rows that is, is not known before the gate has published them, so
+    that nobody could name these arms beforehand. And of the same weight, in the same steps: how long real
+    rows alone are trained on is no merit of what stands beside them.
+
+    Args:
+        arms: that can be measured, by name.
+        configured: their settings.
     """
     found: dict[str, ArmConfig] = {}
-    known = [arm.ratio for arm in arms.values() if arm.kind == "duplicate"]
-    for arm in arms.values():
-        is_met = any(math.isclose(arm.ratio, ratio, rel_tol=SAME_RATIO) for ratio in known)
+    known = [(arm.ratio, _how(configured[name])) for name, arm in arms.items() if arm.kind == "duplicate"]
+    for name, arm in arms.items():
+        how = _how(configured[name])
+        is_met = any(
+            math.isclose(arm.ratio, one, rel_tol=SAME_RATIO) and how == other for one, other in known
+        )
         if arm.role == "generator" and not is_met:
-            name = f"copies_{arm.ratio:.3g}"
-            found[name if name not in arms else f"{name}_again"] = ArmConfig(
-                kind="duplicate", ratio=arm.ratio
-            )
-            known.append(arm.ratio)
+            own = f"copies_{arm.ratio:.3g}" if how == _how(ArmConfig(kind="none")) else f"copies_as_{name}"
+            settings = dict(zip(HOW, how, strict=True))
+            copies = ArmConfig(kind="duplicate", ratio=arm.ratio, **settings)
+            found[own if own not in arms else f"{own}_again"] = copies
+            known.append((arm.ratio, how))
     return found
+
+
+def _how(arm: ArmConfig) -> tuple[Any, ...]:
+    """How added rows are trained on."""
+    return tuple(getattr(arm, name) for name in HOW)

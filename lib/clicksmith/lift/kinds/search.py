@@ -178,12 +178,12 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
         inputs: search_pairs, items and vocabulary of `inputs.inputs_of`.
 
     Raises:
-        TrainingError: nothing is asked on test rows that has a relevant product; or rows are stale: see
-            `read_pairs`.
+        TrainingError: nothing is asked on test rows that has a relevant product, or the control's pairs have
+            none; or rows are stale: see `read_pairs`.
     """
     rules, pairs = config.lift.search, inputs["search_pairs"]
     wants_more = any(arm.kind in CEILINGS for arm in rules.arms.values())
-    max_pairs = search.max_pairs if wants_more else rules.max_pairs
+    max_pairs = max(search.max_pairs if wants_more else 0, rules.max_pairs)
     rows = read_pairs(pairs, inputs["items"], inputs["vocabulary"], max_pairs, rules.max_pairs)
     num_real = min(rules.max_pairs, len(rows.train))
     splits: tuple[Split, Split] = ("test", "validation")
@@ -191,6 +191,9 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
     kept = {split: queries for split, queries in kept.items() if len(queries)}
     if "test" not in kept:
         raise _nothing_asked(pairs, rows)
+    real, min_units = _real(rows, num_real), config.lift.min_users
+    if not (real.grades > 0).any():
+        raise _nothing_learnt(pairs, num_real)
     learnt = learnt_from(search.model, rows.train)
     num_learnt = int((learnt < num_real).sum())
     num_more = len(learnt) - num_learnt
@@ -200,7 +203,6 @@ def search_task(config: Config, search: SearchConfig, inputs: Mapping[str, Snaps
         TUNED: "" if "validation" in kept else UNTUNED,
     }
     arms, skipped = real_arms(rules.arms, num_learnt, num_more, lacking)
-    real, min_units = _real(rows, num_real), config.lift.min_users
     units = {
         split: _units(rows.asked[split], real.queries, queries, min_units) for split, queries in kept.items()
     }
@@ -226,6 +228,17 @@ def _nothing_asked(pairs: Snapshot, rows: SearchRows) -> TrainingError:
     return TrainingError(
         f"{rows.num_beyond['test']:,} test queries of {pairs.table.name} version {pairs.version} are not "
         f"asked: {BEYOND}; of those that are asked none has a product that was taken.",
+        "Raise lift.search.max_pairs.",
+    )
+
+
+def _nothing_learnt(pairs: Snapshot, num_real: int) -> TrainingError:
+    """Why there is nothing to learn from: of the table, or of what the control has of it."""
+    if why := why_no_search(pairs, ["train"]):
+        return TrainingError(why)
+    return TrainingError(
+        f"None of the first {num_real:,} training pairs of {pairs.table.name} version {pairs.version}, which "
+        "are the control's, has a product that was taken.",
         "Raise lift.search.max_pairs.",
     )
 
