@@ -155,6 +155,16 @@ def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() ->
     queries = {**_verdict(shown, few), "task": "search"}
     queries["evidence"] = {**queries["evidence"], "unit": "queries"}
     assert remedies.change(queries).startswith("As many test items as each interval needs: the gain itself")
+    chosen = _verdict(GAIN)
+    chosen["evidence"] = {
+        **chosen["evidence"],
+        "chosen_from": 4,
+        "needed_units": 900.0,
+        "num_test_units": 300,
+    }
+    assert remedies.change(chosen).endswith(
+        "the gain lies. Fewer arms to choose from (4 now) would be surer too."
+    )
     alike = {**GAIN, "few": ALIKE}
     assert remedies.change(_verdict(alike)) == (
         "An arm, or longer trainings, that change what the model gives: more of the same would not tell."

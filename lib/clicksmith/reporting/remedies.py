@@ -35,13 +35,27 @@ def change(verdict: Verdict) -> str:
         return f"Another way to augment, or another share of added rows; more test {unit} would hardly do so."
     if alarms(verdict):
         return words.sentence(f"{_seeds(evidence)}, until arms that can have no gain show none")
+    if gain["few"]:
+        return words.sentence(_enough(verdict, gain, "an interval needs"))
+    return f"{words.sentence(_of_open(verdict, gain))}{_fewer_arms(evidence)}"
+
+
+def _of_open(verdict: Verdict, gain: Verdict) -> str:
+    """What would settle statements that are neither shown nor refuted, that on the gain first."""
+    evidence = verdict["evidence"]
     if gain["state"] == "open":
-        return words.sentence(_of_gain(verdict, gain))
+        return _of_gain(verdict, gain)
     others = [one for one in unmet(evidence["statements"]) if one["what"] != "gain"]
     if not others:
-        return words.sentence(_of_correction(evidence))
+        return _of_correction(evidence)
     wanted = words.join_words(_of_others(verdict, others))
-    return words.sentence(f"{wanted}: the gain itself is shown, not yet all else that is asked")
+    return f"{wanted}: the gain itself is shown, not yet all else that is asked"
+
+
+def _fewer_arms(evidence: Mapping[str, Any]) -> str:
+    """That a choice among fewer arms needs less of a correction; empty where there was none."""
+    number = evidence.get("chosen_from", 1)
+    return "" if number < 2 else f" Fewer arms to choose from ({number:,} now) would be surer too."
 
 
 def _of_nothing(verdict: Verdict) -> str:
@@ -58,8 +72,6 @@ def _of_gain(verdict: Verdict, gain: Verdict) -> str:
     """What would tell on which side of the worthwhile gain an open one lies."""
     evidence = verdict["evidence"]
     needed, worthwhile, unit = evidence["needed_units"], f"{evidence['worthwhile']:+g}", evidence["unit"]
-    if gain["few"]:
-        return _enough(verdict, gain, "an interval needs")
     if needed is not None:
         now = f"{evidence['num_test_units']:,} were tested"
         return (
