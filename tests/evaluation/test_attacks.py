@@ -136,7 +136,8 @@ def test_what_chance_finds_by_the_profile_is_not_the_worse_by_hand():
     rows, profile = (0.01, 0.005, 0.02), (0.035, 0.023, 0.054)
     assert which(TPR, rows, profile) == "rows"
     assert which(TPR, rows, profile, 4000) == "profile"
-    assert which(TPR, rows, (0.05, 0.03, 0.08)) == "profile"
+    assert which(TPR, rows, (0.08, 0.05, 0.12)) == "profile"
+    assert which(TPR, NONE, profile) == "rows", "neither is judged"
 
 
 def test_a_figure_without_a_value_leaves_the_other_to_be_judged():

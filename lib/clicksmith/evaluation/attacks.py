@@ -50,9 +50,9 @@ def judged_slices(found: Figures, holdout: Sample) -> dict[str, str]:
     """Which slice of each attack's figure the gate judges: that of the profile where it is the worse one.
 
     Rows of one user have about the same profile, so that an attack by it tells of as many cases as there are
-    users, and its interval is twice as wide. Its upper end alone would refuse every third generator that is
-    as good as real rows of other users. So it has to be shown that the profile gives more away: its interval
-    lies above that of all columns, and it finds more than chance does.
+    users, and its interval is twice as wide. With 100 users held out, its upper end would refuse every third
+    generator that is as good as real rows of other users. So it has to be shown that the profile gives more
+    away: its interval lies above that of all columns, and above what chance finds.
 
     Args:
         found: from `attack_figures`, of generated rows.
@@ -70,7 +70,5 @@ def judged_slices(found: Figures, holdout: Sample) -> dict[str, str]:
 
 
 def _is_worse(figure: Figure, other: Figure, by_chance: float) -> bool:
-    """Whether a figure is shown to lie above another and above chance; a NaN is not, and above any NaN is."""
-    if figure.ci_low is None or not figure.value > by_chance:
-        return False
-    return other.ci_high is None or figure.ci_low > other.ci_high
+    """Whether a figure's interval lies above another's and above chance; a NaN has none, and lies nowhere."""
+    return figure.ci_low is not None and figure.ci_low > max(by_chance, other.ci_high or 0.0)
