@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -262,6 +263,26 @@ def test_decisions_survive_the_table():
     written = gate.gate_metrics(decisions["gan"], 100)
     assert gate.read_decisions(written) == decisions
     assert [m.value for m in written if m.metric == "gate.passed"] == [0.0]
+
+
+def test_it_is_said_and_kept_that_the_profile_gives_users_away():
+    """Of the two slices of an attack, that which equals the overall figure is judged."""
+    parts = {"rows": (0.52, 0.55), "profile": (0.9, 0.95)}
+    by_part = {
+        name: Metric("privacy.domias_auc", name, "gan", value, 100, value - 0.05, high, 0.5)
+        for name, (value, high) in parts.items()
+    }
+    found = {}
+    for name, part in by_part.items():
+        judged = [replace(part, slice="all"), *by_part.values()]
+        found[name] = gate.decide("gan", [*without("privacy.domias_auc"), *judged], LIMITS)
+        assert gate.read_decisions(gate.gate_metrics(found[name], 100)) == {"gan": found[name]}
+    assert found["rows"].passed
+    assert found["profile"].failures == [
+        "AUC of a membership attack that knows the population (DOMIAS, gate.max_domias_auc) 0.9000, at worst "
+        "0.9500 (95 %), where at most 0.6 is allowed (an attack that knows the population tells which real "
+        "rows were trained on: the profile gives users away)"
+    ]
 
 
 def test_decisions_without_optional_bounds_survive_too():

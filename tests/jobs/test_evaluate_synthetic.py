@@ -179,6 +179,7 @@ def test_the_profile_of_each_user_learnt_from_is_not_given_away(spark, make_conf
     assert found["privacy.membership_auc", "all", "leaking"].value > 0.7
     assert found["privacy.domias_auc", "all", "leaking"].value > 0.7
     assert found["privacy.membership_auc", "all", "honest"].value == pytest.approx(0.5, abs=0.07)
+    assert found["privacy.membership_auc", "profile", "leaking"].value > 0.95
     broken = {m for (m, s, arm), f in found.items() if (s, arm, f.value) == ("passed", "leaking", 0.0)}
     assert broken >= {"gate.max_membership_auc", "gate.max_domias_auc", "gate.max_domias_tpr"}
 

@@ -23,7 +23,7 @@ from clicksmith.lakehouse.session import open_session
 from clicksmith.lakehouse.steps import trace_publishing
 from clicksmith.seeds import Holdout, derive_seed
 from clicksmith.tables import SYNTHETIC_EXAMPLES, TRAINING_EXAMPLES
-from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS
+from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS, USER_COLUMNS
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ def measure_generators(
     )
     seed = derive_seed(config.seed, "evaluate_synthetic")
     labels = tuple(column.name for column in LABEL_COLUMNS)
-    measure = compare.Measure(coding, seed, (config.ranker.label,), labels, labels)
+    profile = tuple(column.name for column in USER_COLUMNS)
+    measure = compare.Measure(coding, seed, (config.ranker.label,), labels, labels, profile)
     ceilings: dict[tuple[int, int], compare.Ceilings] = {}
     pictures = {"holdout": holdout.head(bounds.max_rows)}
     num_alone = rows_without_user(config.holdout, real_tables[1])

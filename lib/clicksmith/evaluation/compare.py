@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clicksmith.errors import ContractError
-from clicksmith.evaluation import figures
+from clicksmith.evaluation import attacks, figures
 from clicksmith.evaluation.figures import Figures, Taught
 from clicksmith.evaluation.quality import fidelity, utility
 from clicksmith.evaluation.rows import Metric
@@ -18,6 +18,8 @@ from clicksmith.seeds import derive_seed, hash_buckets
 from clicksmith.tables import Column
 
 MIN_ROWS = 50
+MIN_SHOWN_USERS = 2
+"""Learnt from: a single one says nothing of others, and has no interval."""
 MIN_USERS = 4
 """Held out: half of them stand in for generated rows, a quarter is attacked, a quarter is the reference."""
 
@@ -41,7 +43,7 @@ class Sides:
         """Cut to size.
 
         Raises:
-            ContractError: there are too few rows to judge by.
+            ContractError: there are too few rows or users to judge by.
         """
         size = min(shown.num_rows, holdout.num_rows, num_synthetic, max_rows)
         if size < MIN_ROWS:
@@ -49,6 +51,12 @@ class Sides:
                 f"Generator {generator!r} cannot be judged by {shown.num_rows} training, {holdout.num_rows} "
                 f"holdout and {num_synthetic} synthetic rows: at least {MIN_ROWS} of each are needed.",
                 "Take in more data, or raise synthesis.ratio.",
+            )
+        if shown.num_users < MIN_SHOWN_USERS:
+            raise ContractError(
+                f"Generator {generator!r} cannot be judged by training rows of a single user: at least "
+                f"{MIN_SHOWN_USERS} are needed.",
+                "Take in data of more users.",
             )
         if holdout.num_users < MIN_USERS:
             raise ContractError(
@@ -69,6 +77,7 @@ class Measure:
         labels: two-valued columns that models learn to predict; none leaves utility out.
         left_out: further columns that such a model must not see, since they give the label away.
         rates: two-valued columns whose rates are held against the real ones; none: the labels.
+        profile: columns that tell of a user; attacks by these alone stand beside those by all columns.
     """
 
     coding: Coding
@@ -76,6 +85,7 @@ class Measure:
     labels: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
+    profile: tuple[str, ...] = ()
 
     def similarity(self, sides: Sides, sample: Sample) -> Figures:
         """Fidelity, diversity and identical rows of a sample of the sides' size, beside the training rows."""
@@ -133,8 +143,7 @@ def real_figures(measure: Measure, sides: Sides) -> Ceilings:
         **measure.told_apart(sides.holdout.head(sides.size), sides.train.head(sides.size)),
         **measure.label_rates(sides, sides.holdout),
         **figures.distance_figures(*others, measure.seed),
-        **figures.attack_figures(*others),
-        **figures.user_attack_figures(*others),
+        **attacks.attack_figures(measure.profile, *others),
         **figures.utility_figures(taught, sides.holdout, sides.size),
     }
     return Ceilings(found, taught)
@@ -166,8 +175,7 @@ def compare(
         **measure.told_apart(sides.holdout.head(sides.size), sample),
         **measure.label_rates(sides, synthetic),
         **figures.distance_figures(*everything, measure.seed),
-        **figures.attack_figures(*everything),
-        **figures.user_attack_figures(*everything),
+        **attacks.attack_figures(measure.profile, *everything),
         **figures.utility_figures(taught, sides.holdout, sides.size),
         **figures.loss_figures(ceilings.taught, taught, sides.holdout, sides.size),
         **figures.likelihood_figures(card_metrics or {}),
@@ -182,7 +190,8 @@ def compare(
         ceiling = None if real is None or math.isnan(real.value) else real.value
         low, high = figure.ci_low, figure.ci_high
         metrics.append(Metric(metric, slice_name, generator, figure.value, sides.size, low, high, ceiling))
-    return metrics
+    judged = attacks.judged_slices(found, sides.holdout)
+    return [*metrics, *(replace(m, slice="all") for m in metrics if judged.get(m.metric) == m.slice)]
 
 
 def compare_tables(
@@ -194,6 +203,7 @@ def compare_tables(
     left_out: Sequence[str] = (),
     columns: Sequence[Column] | None = None,
     user_column: str | None = None,
+    profile: Sequence[str] = (),
     card_metrics: Mapping[str, float] | None = None,
     generator: str = "synthetic",
     max_rows: int = 20_000,
@@ -214,19 +224,23 @@ def compare_tables(
         columns: which columns to measure, and how; all of `train` by default, text as categories.
         user_column: says whose row it is, where a user has several: it is no figure's, and no user of the
             holdout may be one of `train`.
+        profile: those of the columns that tell of a user, such as an age or a mean price: attacks by these
+            alone find a generator that gives its users away and draws all else anew.
         card_metrics: of a likelihood model, see `figures.likelihood_figures`.
         generator: the figures' arm.
         max_rows: rows a side for fidelity, diversity and utility.
         seed: of folds, trees, the choice of triples and rows drawn again.
 
     Raises:
-        ContractError: a column is missing, there are too few rows, a row has no user, or one of the holdout's
-            was trained on.
+        ContractError: a column is missing, there are too few rows or users, a row has no user, or one of the
+            holdout's was trained on.
     """
     if columns is None:
         columns = [column for column in columns_of(train.schema) if column.name != user_column]
     coding = Coding.fit(train, columns)
-    measure = Measure(coding, seed, tuple(labels), tuple(left_out))
+    if unknown := set(profile) - {column.name for column in columns}:
+        raise ContractError(f"The profile's columns {sorted(unknown)} are none of those that are measured.")
+    measure = Measure(coding, seed, tuple(labels), tuple(left_out), profile=tuple(profile))
     rows = coding.encode(synthetic)
     shown, unseen = coding.encode(train), coding.encode(holdout)
     if user_column is not None:

@@ -3,17 +3,19 @@
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
 from clicksmith.evaluation.bounds import RULES, as_found, judged, titled
-from clicksmith.evaluation.rows import Metric
+from clicksmith.evaluation.rows import PROFILE, Metric
 
 logger = logging.getLogger(__name__)
 
 UNSHOWN = "the figure keeps its bound, but so few users or rows cannot show that others would"
 """Why a bound is broken by the end of an interval alone."""
+BY_PROFILE = "the profile gives users away"
+"""What is added where an attack by the columns that tell of a user breaks the bound."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,14 @@ class Bound:
         value: what is judged: the worse end of the figure's interval, where it has one.
         limit: the bound; keeping it exactly is enough.
         found: the figure itself, on the scale of the bound; None: of a lake that does not tell.
+        by_profile: whether an attack by the columns that tell of a user is judged, not one by all columns.
     """
 
     name: str
     value: float
     limit: float
     found: float | None = None
+    by_profile: bool = False
 
     @property
     def passed(self) -> bool:
@@ -45,7 +49,8 @@ class Bound:
     def describe(self) -> str:
         """`figures`, and why the bound is there; or that others of its rows might break it."""
         kept = self.found is not None and self._keeps(self.found)
-        return f"{self.figures()} ({UNSHOWN if kept else RULES[self.name].reason})"
+        reason = RULES[self.name].reason + (f": {BY_PROFILE}" if self.by_profile else "")
+        return f"{self.figures()} ({UNSHOWN if kept else reason})"
 
     def figures(self) -> str:
         """E.g. ``users held out (gate.min_holdout_users) 20, where at least 30 is needed``.
@@ -111,8 +116,14 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
             _log_undecided(generator, name, own)
             if math.isnan(figure.value):
                 continue
-        bounds.append(Bound(name, judged(name, figure), limit, as_found(name, figure)))
+        by_profile = _slices_of(figure, own) == {PROFILE}
+        bounds.append(Bound(name, judged(name, figure), limit, as_found(name, figure), by_profile))
     return Decision(generator, tuple(bounds))
+
+
+def _slices_of(overall: Metric, figures: Iterable[Metric]) -> set[str]:
+    """Other slices whose figure is the overall one: of two spaces, that which is judged."""
+    return {m.slice for m in figures if m.slice != "all" and replace(m, slice="all") == overall}
 
 
 def _log_undecided(generator: str, name: str, figures: Iterable[Metric]) -> None:
@@ -132,13 +143,16 @@ def _has_no_value(figure: Metric) -> bool:
 def gate_metrics(decision: Decision, num_rows: int) -> list[Metric]:
     """The decision as rows, and ``gate.passed``.
 
-    Of each bound: whether it is kept (1, or 0), what is judged, the limit, and the figure itself.
+    Of each bound: whether it is kept (1, or 0), what is judged, the limit, the figure itself, and ``profile``
+    where it is an attack's by the profile.
     """
     rows = []
     for bound in decision.bounds:
         told = {"passed": float(bound.passed), "value": bound.value, "limit": bound.limit}
         if bound.found is not None:
             told["found"] = bound.found
+        if bound.by_profile:
+            told[PROFILE] = 1.0
         for what, value in told.items():
             rows.append(Metric(f"gate.{bound.name}", what, decision.generator, value, num_rows))
     return [*rows, Metric("gate.passed", "all", decision.generator, float(decision.passed), num_rows)]
@@ -156,6 +170,7 @@ def read_decisions(metrics: Sequence[Metric]) -> dict[str, Decision]:
                 found[generator, f"gate.{name}", "value"],
                 found[generator, f"gate.{name}", "limit"],
                 found.get((generator, f"gate.{name}", "found")),
+                (generator, f"gate.{name}", PROFILE) in found,
             )
             for name in names
         )

@@ -11,6 +11,9 @@ from deltalake import DeltaTable
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.tables import EVALUATION_METRICS
 
+ROWS, PROFILE = "rows", "profile"
+"""Slices of an attack's figure: by all columns of the rows, and by those alone that tell of a user."""
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -10,7 +10,11 @@ EVALUATION_METRICS = Table(
         Column("run_id", pa.string()),
         Column("job", pa.string(), doc="the job that measured it"),
         Column("metric", pa.string(), doc="dotted, e.g. fidelity.shapes or lift.ranking.auc"),
-        Column("slice", pa.string(), doc="all, a column, a pair, or a segment such as history=0-4"),
+        Column(
+            "slice",
+            pa.string(),
+            doc="all, a column, a pair, rows or profile of an attack, or a segment such as history=0-4",
+        ),
         Column("arm", pa.string(), doc="a generator, or an arm of a lift measurement"),
         Column("seed", pa.int64(), nullable=True, doc="number of a training; null where several are pooled"),
         Column("value", pa.float64(), nullable=True),

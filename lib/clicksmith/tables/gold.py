@@ -77,11 +77,8 @@ ITEM_PROFILES = Table(
     doc="an item as of the cut",
 )
 
-# What a generator learns and a ranker reads. All of it was known before the impression.
-FEATURE_COLUMNS = columns(
-    Column("placement", pa.string(), nullable=True),
-    Column("hour_of_day", pa.int32(), minimum=0, maximum=23),
-    Column("day_of_week", pa.int32(), minimum=1, maximum=7, doc="1 is Monday"),
+# A user's profile: what a row tells of its user, whatever the item.
+USER_COLUMNS = columns(
     Column("user_age_band", pa.string(), nullable=True),
     Column("user_income_band", pa.string(), nullable=True),
     Column("user_household", pa.string(), nullable=True),
@@ -91,6 +88,14 @@ FEATURE_COLUMNS = columns(
     Column("user_num_purchases_30d", pa.int64(), minimum=0),
     Column("user_mean_price", pa.float64(), nullable=True, minimum=0.0),
     Column("user_days_since_last", pa.float64(), nullable=True, minimum=0.0),
+)
+
+# What a generator learns and a ranker reads. All of it was known before the impression.
+FEATURE_COLUMNS = columns(
+    Column("placement", pa.string(), nullable=True),
+    Column("hour_of_day", pa.int32(), minimum=0, maximum=23),
+    Column("day_of_week", pa.int32(), minimum=1, maximum=7, doc="1 is Monday"),
+    USER_COLUMNS,
     Column("item_category", pa.string(), nullable=True),
     Column("item_subcategory", pa.string(), nullable=True),
     Column("item_brand", pa.string(), nullable=True, doc="frequent ones by name, the rest as 'other'"),

@@ -1,5 +1,7 @@
 """Halves of a sample by users: no user in both, and each can be halved again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -88,3 +90,13 @@ def test_few_values_are_not_taken_together() -> None:
     coding = Coding.fit(rows, columns_of(rows.schema))
     sample = coding.encode(rows)
     assert coding.grouped(sample) is sample and coding.num_codes(0) == 252
+
+
+def test_some_columns_of_a_sample_by_name() -> None:
+    rows = pa.table({"a": [1.0, 2.0], "b": ["x", "y"], "c": [5.0, 6.0]})
+    sample = replace(
+        Coding.fit(rows, columns_of(rows.schema)).encode(rows), users=np.array([7, 8], np.int64)
+    ).of_columns(["c", "b"])
+    assert sample.names == ("c", "b") and sample.is_categorical.tolist() == [False, True]
+    assert sample.values.tolist() == [[5.0, 1.0], [6.0, 2.0]]
+    assert sample.users is not None and sample.users.tolist() == [7, 8]

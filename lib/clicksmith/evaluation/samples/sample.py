@@ -64,6 +64,11 @@ class Sample:
         users = None if self.users is None else self.users[rows]
         return Sample(self.names, self.is_categorical, self.values[rows], users)
 
+    def of_columns(self, names: Sequence[str]) -> "Sample":
+        """Some of the columns, in the order of `names`, of all rows."""
+        chosen = [self.names.index(name) for name in names]
+        return Sample(tuple(names), self.is_categorical[chosen], self.values[:, chosen], self.users)
+
     def of_users(self, num_users: int) -> "Sample":
         """All rows of so many users, those of the smallest numbers."""
         if self.users is None:
