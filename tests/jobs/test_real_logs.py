@@ -90,7 +90,8 @@ def from_files(name: str, folder: Path) -> dict[str, Any]:
     )
     # Where no session is the source's own, sessions are numbered within the user.
     connection.execute(
-        """CREATE TABLE numbered AS SELECT user_id, item_id, coalesce(session, CAST(sum(is_start::INT) OVER (
+        """CREATE TABLE numbered AS SELECT user_id, item_id, us,
+            min(us) OVER (PARTITION BY item_id) AS first_us, coalesce(session, CAST(sum(is_start::INT) OVER (
             PARTITION BY user_id ORDER BY us) AS VARCHAR)) AS session FROM starts"""
     )
 
@@ -110,7 +111,11 @@ def from_files(name: str, folder: Path) -> dict[str, Any]:
             connection.execute("SELECT event_type, count(*) FROM distinct_events GROUP BY 1").fetchall()
         ),
         "us": one("SELECT sum(us) FROM distinct_events"),
-        "taken": one("SELECT count(DISTINCT (user_id, session, item_id)) FROM numbered"),
+        # An item's first event is no impression: no list could have held it.
+        "taken": one(
+            """SELECT count(*) FROM (SELECT min(us) > any_value(first_us) AS was_there FROM numbered
+                GROUP BY user_id, session, item_id) WHERE was_there"""
+        ),
     }
 
 
