@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -164,6 +165,12 @@ def test_a_gain_where_there_can_be_none_is_an_alarm(
     assert (told["what"], told["subject"], told["state"]) == ("same", "again", "fails")
     reach = 0.0022414 if arms is TWICE else 0.0019600
     assert (told["ci_low"], told["ci_high"]) == pytest.approx((value - reach, value + reach), abs=1e-7)
+
+
+def test_what_too_few_cases_tell_is_no_alarm() -> None:
+    again = replace(estimate(0.01), few="the two differ on 3 test cases, where an interval needs 50")
+    assert judged(gains({("auc", "all", "again", "none"): estimate(0.01)})).decision == "inconclusive"
+    assert judged(gains({("auc", "all", "again", "none"): again})).decision == "augment"
 
 
 def test_an_alarm_is_believed_before_what_it_casts_doubt_on() -> None:

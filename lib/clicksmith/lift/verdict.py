@@ -189,7 +189,8 @@ def _alarms(arms: Mapping[str, Arm], gain: Gain, first: str, few: Mapping[str, s
     """Arms in which there is nothing to gain, and that show a gain all the same."""
     control, names = control_of(arms), [name for name, arm in arms.items() if arm.role == "same"]
     level, why = simultaneous(LEVEL, len(names)), few.get(ALL, "")
-    found = [Statement("same", name, 0.0, gain(first, ALL, name, control), why, level) for name in names]
+    over = {name: gain(first, ALL, name, control) for name in names}
+    found = [Statement("same", name, 0.0, one, why or one.few, level) for name, one in over.items()]
     return [one for one in found if one.state == "fails"]
 
 
