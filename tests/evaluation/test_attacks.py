@@ -103,7 +103,7 @@ def test_where_there_are_enough_whole_users_are_attacked_by_their_profile_as_wel
     coding = Coding.fit(real[0], COLUMNS)
     train, holdout = (replace(coding.encode(rows), users=hash_buckets(rows["u"])) for rows in real)
     found = attack_figures(PROFILE, Space.fit(train), coding.encode(generated), train, holdout)
-    assert judged_slices(found, holdout) == dict.fromkeys(ATTACKS, slice_name)
+    assert judged_slices(found, train, holdout) == dict.fromkeys(ATTACKS, slice_name)
     assert (found["privacy.user_auc", "profile"].ci_low > 0.95) == leaking
     assert found["privacy.user_auc", "rows"].ci_low < 0.6
 
@@ -116,7 +116,7 @@ def holdout_of(num_users):
 
 def which(metric, rows, profile, num_users=400):
     found = {(metric, "rows"): Figure(*rows), (metric, "profile"): Figure(*profile)}
-    return judged_slices(found, holdout_of(num_users))[metric]
+    return judged_slices(found, holdout_of(20_000), holdout_of(num_users))[metric]
 
 
 AUC, TPR, NONE = "privacy.user_auc", "privacy.domias_tpr", (math.nan,)
@@ -132,10 +132,12 @@ def test_the_worse_of_two_by_hand():
 
 
 def test_what_chance_finds_by_the_profile_is_not_the_worse_by_hand():
-    """200 of 400 users are attacked: chance finds up to .041 of the training rows, of 2,000 up to .016."""
+    """200 of 400 users are attacked: chance finds up to .041 of the training rows; of 1,000 up to .020."""
     rows, profile = (0.01, 0.005, 0.02), (0.035, 0.023, 0.054)
     assert which(TPR, rows, profile) == "rows"
     assert which(TPR, rows, profile, 4000) == "profile"
+    # Of ever so many users no more than 1,000 are attacked.
+    assert which(TPR, (0.005, 0.003, 0.009), (0.022, 0.018, 0.03), 20_000) == "rows"
     assert which(TPR, rows, (0.08, 0.05, 0.12)) == "profile"
     assert which(TPR, NONE, profile) == "rows", "neither is judged"
 
@@ -145,7 +147,7 @@ def test_a_figure_without_a_value_leaves_the_other_to_be_judged():
     assert which(AUC, NONE, known) == "profile"
     assert which(AUC, known, NONE) == "rows"
     assert which(AUC, NONE, NONE) == "rows"
-    assert judged_slices({("privacy.user_auc", "all"): Figure(math.nan)}, holdout_of(9)) == {}
+    assert judged_slices({("privacy.user_auc", "all"): Figure(math.nan)}, holdout_of(9), holdout_of(9)) == {}
 
 
 def shop(num_rows, users, seed=0):

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from clicksmith.config import Config
 from clicksmith.lift.measure import Measured, measure
 from clicksmith.lift.task import Arm, Split, Training
+from clicksmith.lift.verdict import Statement
 from lift.toy_task import ToyTask
 
 ARMS = {
@@ -80,6 +82,27 @@ def test_users_on_whom_other_arms_differ_say_nothing_of_two_that_do_not(
         measured = measure(task, make_config(*SETTINGS), str(tmp_path / place))
         assert measured.verdict.decision == "inconclusive" and few in measured.verdict.reasons[0]
     assert measured.why_few("all", "all", "none") == ""
+
+
+def test_who_differs_hardly_anywhere_cannot_be_harmed(
+    make_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Three of 200 users differ; of a loss of .05 at least ten would be expected to: P(X <= 3) = .009."""
+    task = Hits({**ARMS}, {"test": {}}, NUM_USERS, hits={"none": 11, "gan": 10})
+    measured = measure(task, make_config(*SETTINGS), str(tmp_path))
+    found = measured.gain("score", "all", "gan", "none")
+    assert found.num_moved == 3 and found.few
+    assert found.p_value_of_loss(0.05) == pytest.approx(0.00905, abs=1e-5)
+    states = {
+        (what, margin, level): Statement(what, "all", -margin, found, found.few, level).state
+        for what, margin, level in (
+            ("safe", 0.05, 0.95),
+            ("safe", 0.02, 0.95),
+            ("safe", 0.05, 0.99),
+            ("gain", 0.05, 0.95),
+        )
+    }
+    assert list(states.values()) == ["holds", "open", "open", "open"]
 
 
 def test_a_gain_of_all_users_alike_is_one(make_config: Callable[..., Config], tmp_path: Path) -> None:

@@ -163,20 +163,29 @@ def test_of_each_open_statement_the_largest_noise_is_what_more_is_wanted_of() ->
         "num_test_units": 300,
     }
     assert remedies.change(chosen).endswith(
-        "the gain lies. Fewer arms to choose from (4 now) would be surer too."
+        "the gain lies. Fewer arms to choose from (4 now), named before anything is measured, would be surer."
     )
     alike = {**GAIN, "few": ALIKE}
     assert remedies.change(_verdict(alike)) == (
-        "An arm, or longer trainings, that change what the model gives: more of the same would not tell."
+        "Longer trainings, or an arm that changes what the model gives, which this one did not."
     )
     hardly = {**GAIN, "few": "the two differ on 3 test cases, where an interval needs 50"}
     assert remedies.change(_verdict(hardly)) == (
-        "As many more test users as it takes for the two to differ on enough of them."
+        "More test users, on enough of whom the arm differs from what it is held against."
+    )
+    nowhere = {**HARM, "state": "open", "few": ALIKE}
+    some = _verdict({**GAIN, "state": "holds"}, nowhere, {**nowhere, "few": hardly["few"]})
+    some["evidence"] = {**some["evidence"], "chosen_from": 4}
+    assert remedies.change(some) == (
+        "More test users, on enough of whom the arm differs from what it is held against: the gain itself is "
+        "shown, not yet all else that is asked."
     )
 
 
 def test_for_whom_it_helps_is_not_said_where_nothing_is_believed() -> None:
     believed = {**_verdict(GAIN), "segments": ["history=0-4"]}
+    assert decisions.segments_sentence(believed) == "", "of a release that held them against real rows alone"
+    believed["evidence"]["chosen_from"] = 1
     assert decisions.segments_sentence(believed).startswith("For users with 0 to 4 earlier events, gan ")
     for segments in (["history=0-4"], []):
         assert decisions.segments_sentence({**_verdict(GAIN, ALARM), "segments": segments}) == ""

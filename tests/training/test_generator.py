@@ -97,6 +97,9 @@ def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], pres
     rows = toy_examples(NUM_ROWS)
     write_examples(Lake.of(config), rows)
     job.run(config)
+    told = json.loads((folder_of(config) / "card.json").read_text())["metrics"]
+    has_likelihood = preset in ("tabular_ar", "tvae", "independent")
+    assert (told.get("gap_error", 0.0) > 0) == ("held_out_nats" in told) == has_likelihood
     generator = Generator.load(str(folder_of(config)))
     sample = generator.sample_block(7, 0)
     assert sample.num_rows == BLOCK_ROWS

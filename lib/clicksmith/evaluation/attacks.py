@@ -46,7 +46,7 @@ def _in_space(space: Space, rows: Sample, train: Sample, holdout: Sample) -> Fig
     return {**figures.attack_figures(space, *sides), **figures.user_attack_figures(space, *sides)}
 
 
-def judged_slices(found: Figures, holdout: Sample) -> dict[str, str]:
+def judged_slices(found: Figures, train: Sample, holdout: Sample) -> dict[str, str]:
     """Which slice of each attack's figure the gate judges: that of the profile where it is the worse one.
 
     Rows of one user have about the same profile, so that an attack by it tells of as many cases as there are
@@ -56,12 +56,15 @@ def judged_slices(found: Figures, holdout: Sample) -> dict[str, str]:
 
     Args:
         found: from `attack_figures`, of generated rows.
-        holdout: the rows beside those attacked.
+        train: rows that were attacked.
+        holdout: others beside them.
 
     Returns:
         By metric: ``rows`` or ``profile``; empty without a profile.
     """
-    by_chance = {"privacy.domias_tpr": attack.chance_rate(holdout.halves()[0].num_users)}
+    size = min(figures.NUM_ATTACKED, train.num_rows, holdout.num_rows)
+    num_others = holdout.halves()[0].head(size).num_users
+    by_chance = {"privacy.domias_tpr": attack.chance_rate(num_others)}
     return {
         metric: PROFILE if _is_worse(figure, found[metric, ROWS], by_chance.get(metric, 0.5)) else ROWS
         for (metric, slice_name), figure in found.items()

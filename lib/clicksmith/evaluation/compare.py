@@ -190,7 +190,7 @@ def compare(
         ceiling = None if real is None or math.isnan(real.value) else real.value
         low, high = figure.ci_low, figure.ci_high
         metrics.append(Metric(metric, slice_name, generator, figure.value, sides.size, low, high, ceiling))
-    judged = attacks.judged_slices(found, sides.holdout)
+    judged = attacks.judged_slices(found, sides.train, sides.holdout)
     return [*metrics, *(replace(m, slice="all") for m in metrics if judged.get(m.metric) == m.slice)]
 
 

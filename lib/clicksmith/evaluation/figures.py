@@ -204,7 +204,7 @@ def attack_figures(space: Space, rows: Sample, train: Sample, holdout: Sample) -
         attack.density_scores(nearest_distances(strangers, points), to_reference[1]),
     )
     found = spread.share(attack.found_members(*dense), shown.users)
-    by_chance = attack.chance_rate(unseen.num_users)
+    by_chance = attack.chance_rate(unseen.num_users)  # also in `attacks.judged_slices`
     is_chance = found[0] <= by_chance and by_chance > attack.MOST_BY_CHANCE
     return {
         ("privacy.membership_auc", "all"): _told(attack.attack_area(*near, (shown.users, beside.users))),

@@ -27,11 +27,11 @@ REVISIONS: Mapping[str, int] = {
     "build_training_set": 5,
     "train_generator": 3,
     "synthesize_samples": 1,
-    "evaluate_synthetic": 7,
+    "evaluate_synthetic": 8,
     "publish_samples": 1,
     "train_recommender": 4,
     "score_candidates": 1,
-    "measure_lift": 7,
+    "measure_lift": 8,
     "simulate_events": 1,
 }
 """Of each job's code: raise one whenever the same inputs and settings give other rows or another model. Jobs

@@ -52,7 +52,7 @@ class Statement:
         """Whether it is shown, refuted, or neither."""
         low, _ = self.estimate.interval(self.level)
         if self.few or math.isnan(low):
-            return "open"
+            return "holds" if self.p_value <= (1 - self.level) / 2 else "open"
         if self.what == "same":
             return "fails" if low > self.border else "holds"
         if low > self.border:
@@ -62,8 +62,15 @@ class Statement:
 
     @property
     def p_value(self) -> float:
-        """One-sided; 1 where nothing can be told."""
-        found = 1.0 if self.few or self.what == "same" else self.estimate.p_value(self.border)
+        """One-sided; 1 where nothing can be told.
+
+        Two that differ on next to nothing cannot harm, though no interval says how much they do.
+        """
+        if self.what == "same":
+            return 1.0
+        if self.few:
+            return self.estimate.p_value_of_loss(-self.border) if self.what == "safe" else 1.0
+        found = self.estimate.p_value(self.border)
         return 1.0 if math.isnan(found) else found
 
     @property

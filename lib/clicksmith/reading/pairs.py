@@ -96,7 +96,8 @@ class SearchRows:
     Attributes:
         train: pairs of the train split, by hash of the query.
         asked: on validation and on test.
-        num_beyond: queries of validation and of test that are not asked, see `read_pairs`.
+        num_beyond: queries of validation and of test with a product that was taken that are not asked, see
+            `read_pairs`.
         titles: of the products that were there before the cut, those without one left out; shape (I,).
         texts: of the same products.
     """
@@ -158,7 +159,8 @@ def _rows(pairs: Snapshot, split: str, max_rows: int) -> pa.Table:
 
 
 def _num_queries(rows: pa.Table) -> int:
-    return int(pc.count_distinct(rows.column("query")).as_py())
+    """With a product that was taken: others cannot be judged."""
+    return int(pc.count_distinct(rows.filter(pc.greater(rows.column("grade"), 0)).column("query")).as_py())
 
 
 def _pairs(rows: pa.Table, text_of: Mapping[str, str]) -> Pairs:

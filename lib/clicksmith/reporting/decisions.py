@@ -262,9 +262,13 @@ def tried_words(verdict: Verdict) -> str:
 
 
 def segments_sentence(verdict: Verdict) -> str:
-    """For whom it helps; empty where no arm was there to choose, or nothing that was measured is believed."""
-    chosen = verdict["evidence"]["chosen"]
-    if chosen is None or alarms(verdict):
+    """For whom it helps; empty where no arm was there to choose, or nothing that was measured is believed.
+
+    Also where an earlier release measured it, which held segments against real rows alone.
+    """
+    evidence = verdict["evidence"]
+    chosen = evidence["chosen"]
+    if chosen is None or alarms(verdict) or "chosen_from" not in evidence:
         return ""
     found: Sequence[str] = [words.segment(name).words for name in verdict["segments"]]
     better = "shown to be better than real rows alone and than every cheap arm, corrected for how many"

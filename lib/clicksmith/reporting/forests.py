@@ -114,7 +114,7 @@ def gain_plot(evidence: Mapping[str, Any], gain: Mapping[str, Any]) -> str:
     low, high = (None, None) if gain["few"] else (gain["ci_low"], gain["ci_high"])
     chosen = str(evidence["chosen"])
     row = _row(chosen, gain["value"], low, high, gain["num_rows"])
-    if low is not None and high is not None:  # the one claim: nothing to correct for
+    if low is not None and high is not None:  # one claim, whose ends are corrected
         row = replace(row, is_apart=low > 0 or high < 0)
     _, colour = _ROLES[evidence["arms"][chosen]["role"]]
     marks = {"worthwhile": evidence["worthwhile"]}

@@ -11,8 +11,8 @@ corrected (Holm) for all that are drawn of its task: that a single one of them i
 5 of 100 such measurements. An arrow: the interval goes on beyond the axis.</p>
 <p class="hint">Intervals are 95 % each, every one taken alone: of many, some exclude zero by chance, and then the dot
 stays empty. The arm that a decision is about was chosen on validation rows, where there are any, and judged on test
-rows. The same trainings were asked both: on the first page its interval is corrected for how many arms it was chosen
-from (Bonferroni), and is wider than here. Segments that a decision lists as gains were corrected likewise, and among
+rows. The same trainings were asked both: where there was more than one to choose from, its interval on the first page is
+corrected for their number (Bonferroni), and wider than here. Segments that a decision lists as gains were corrected likewise, and among
 themselves (Holm){% if lift | length > 1 %}, and so were the decisions to augment, for the
 tasks that were measured{% endif %}.</p>
 {% for one in lift %}

@@ -37,7 +37,8 @@ def change(verdict: Verdict) -> str:
         return words.sentence(f"{_seeds(evidence)}, until arms that can have no gain show none")
     if gain["few"]:
         return words.sentence(_enough(verdict, gain, "an interval needs"))
-    return f"{words.sentence(_of_open(verdict, gain))}{_fewer_arms(evidence)}"
+    by_interval = any(not one["few"] for one in unmet(evidence["statements"]))
+    return words.sentence(_of_open(verdict, gain)) + (_fewer_arms(evidence) if by_interval else "")
 
 
 def _of_open(verdict: Verdict, gain: Verdict) -> str:
@@ -55,7 +56,9 @@ def _of_open(verdict: Verdict, gain: Verdict) -> str:
 def _fewer_arms(evidence: Mapping[str, Any]) -> str:
     """That a choice among fewer arms needs less of a correction; empty where there was none."""
     number = evidence.get("chosen_from", 1)
-    return "" if number < 2 else f" Fewer arms to choose from ({number:,} now) would be surer too."
+    if number < 2:
+        return ""
+    return f" Fewer arms to choose from ({number:,} now), named before anything is measured, would be surer."
 
 
 def _of_nothing(verdict: Verdict) -> str:
@@ -150,12 +153,10 @@ def _loudest(one: Verdict) -> str:
 def _enough(verdict: Verdict, one: Verdict, for_what: str) -> str:
     """What would give a statement its interval: what it has too few of, where anything differs at all."""
     unit = str(verdict["evidence"]["unit"])
-    if _ALIKE in one["few"]:
-        return (
-            "an arm, or longer trainings, that change what the model gives: more of the same would not tell"
-        )
-    if _DIFFER in one["few"]:
-        return f"as many more test {unit} as it takes for the two to differ on enough of them"
+    if _ALIKE in one["few"] and one["what"] == "gain":
+        return "longer trainings, or an arm that changes what the model gives, which this one did not"
+    if _ALIKE in one["few"] or _DIFFER in one["few"]:
+        return f"more test {unit}, on enough of whom the arm differs from what it is held against"
     return f"as many test {_lacking(one, unit)} as {for_what}"
 
 

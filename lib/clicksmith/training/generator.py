@@ -9,10 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
 from clicksmith.config import Config, GeneratorConfig
 from clicksmith.generators.artefact import (
     generator_folder,
@@ -178,7 +174,7 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     settings = GeneratorConfig.model_validate(task.config)
     codec = load_codec(task.folder).table
     columns = list(codec.names)
-    known = (*columns, USER_COLUMN)
+    known = list(dict.fromkeys([*columns, *task.holdout.key]))
     held_out = load_shown(task.snapshot, known, HELD_OUT_AMONG, task.holdout, held_out=True)
     in_memory = settings.max_rows if task.index_uri is None else 2 * len(held_out)
     shown = load_shown(task.snapshot, known, in_memory, task.holdout)
@@ -192,17 +188,11 @@ def _build(task: Task) -> tuple[Recipe, Plan]:
     return recipe, Plan(
         settings.num_steps,
         settings.checkpoint_every,
-        Watched(codec.encode(held_out), _numbers(held_out)),
-        Watched(data.head(len(held_out)), _numbers(shown.slice(0, len(held_out)))),
+        Watched(codec.encode(held_out), task.holdout.owners(held_out)),
+        Watched(data.head(len(held_out)), task.holdout.owners(shown.slice(0, len(held_out)))),
         derive_seed(task.seed, "examine"),
         settings.max_rollbacks,
     )
-
-
-def _numbers(rows: pa.Table) -> NDArray[np.int64]:
-    """Whose each row is, as numbers."""
-    users = rows.column(USER_COLUMN).combine_chunks().dictionary_encode()
-    return np.asarray(users.indices.to_numpy(), np.int64)
 
 
 def _work(worker: Worker, task: Task) -> None:

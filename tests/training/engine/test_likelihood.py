@@ -36,7 +36,7 @@ def test_rows_that_stand_for_themselves_have_the_textbook_s_variance() -> None:
 
 
 def test_a_gap_and_its_error_by_hand() -> None:
-    held_out = Watched(planted(np.array([1.0, 3.0, 5.0])), np.array([0, 0, 1]))
+    held_out = Watched(planted(np.array([1.0, 3.0, 5.0])), np.array([7, 7, 3]))
     trained = Watched(planted(np.array([1.0, 2.0])))
     assert likelihood(RECIPE, held_out, trained, Shard()) == {  # type: ignore[arg-type]
         "held_out_nats": 3.0,

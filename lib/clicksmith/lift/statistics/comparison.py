@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,10 @@ class Comparison:
         covariance: of the arms' means over fits and seeds.
         num_units: e.g. users.
         num_rows: observations.
-        doubts: why the interval between two arms, by their names in order, is not to be believed.
+        few_moved: on how many observations two arms differ, by their names in order, where these are too few
+            for an interval.
+        min_moved: that an interval needs.
+        is_share: whether the metric is a mean of what lies between 0 and 1.
     """
 
     sign: int
@@ -40,7 +43,9 @@ class Comparison:
     covariance: Covariance
     num_units: int
     num_rows: int
-    doubts: Mapping[tuple[str, str], str]
+    few_moved: Mapping[tuple[str, str], int]
+    min_moved: int = 1
+    is_share: bool = False
 
     def gain(self, arm: str, against: str) -> Estimate:
         """How much better an arm is than another: above 0 is better, whatever the metric."""
@@ -51,8 +56,12 @@ class Comparison:
         tested = Part(self.covariance.variance(contrast), max(1, self.covariance.num_clusters - 1))
         value = self.sign * float(one.mean() - other.mean())
         parts, lasting = [tested, *fit_parts(one, other)], self.covariance.lasting(contrast)
-        few = self.doubts.get((min(arm, against), max(arm, against)), "")
-        return estimate(value, parts, self.num_units, self.num_rows, lasting, few)
+        found = estimate(value, parts, self.num_units, self.num_rows, lasting)
+        moved = self.few_moved.get((min(arm, against), max(arm, against)))
+        if moved is None:
+            return found
+        few = f"the two differ on {moved:,} test cases, where an interval needs {self.min_moved:,}"
+        return replace(found, few=few if moved else ALIKE, num_moved=moved if self.is_share else None)
 
 
 def compare(
@@ -103,22 +112,24 @@ def compare(
         covariance=covariance(influence_AN, clusters),
         num_units=len(np.unique(clusters[0])),
         num_rows=influence_AN.shape[1],
-        doubts=_doubts(own, min_moved),
+        few_moved=_few_moved(own, min_moved),
+        min_moved=min_moved,
+        is_share=segment not in units.rarer,  # rankers' outcomes are two, and their log loss has no end
     )
 
 
-def _doubts(arms: Mapping[str, Figure], min_moved: int) -> dict[tuple[str, str], str]:
-    """Which two arms differ on too few observations for an interval, and why.
+def _few_moved(arms: Mapping[str, Figure], min_moved: int) -> dict[tuple[str, str], int]:
+    """On how many observations two arms differ, where these are too few for an interval.
 
     Where no next-item model names what anybody took all differences are 0, and nothing is known; where two
-    arms differ on a single user, one more such user could turn what is found into its opposite.
+    arms differ on a single user, one more such user could turn what is found into its opposite. Of an area a
+    single score moves all observations: rankers need rows of either outcome instead, see `few_units`.
     """
     found = {}
     for one, other in itertools.combinations(sorted(arms), 2):
         number = _num_moved(arms[one], arms[other], min_moved)
         if number < min_moved:
-            differ = f"the two differ on {number:,} test cases, where an interval needs {min_moved:,}"
-            found[one, other] = differ if number else ALIKE
+            found[one, other] = number
     return found
 
 

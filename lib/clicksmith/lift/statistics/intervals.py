@@ -26,6 +26,7 @@ class Estimate:
         num_rows: test rows of the slice.
         lasting: of the first part, what further units leave: that of items which they share, see `clusters`.
         few: why an interval is not to be believed, where these two differ on too little; empty where it is.
+        num_moved: on how many observations they differ then, of a mean of what lies between 0 and 1.
     """
 
     value: float
@@ -34,6 +35,7 @@ class Estimate:
     num_rows: int
     lasting: float = 0.0
     few: str = ""
+    num_moved: int | None = None
 
     @property
     def told(self) -> dict[str, Any]:
@@ -76,6 +78,16 @@ class Estimate:
         if self.error == 0:
             return 0.0 if self.value > beyond else 1.0
         return float(stats.t.sf((self.value - beyond) / self.error, self.freedom))
+
+    def p_value_of_loss(self, margin: float) -> float:
+        """How often so few observations would differ if as large a part of all did as could lose the margin.
+
+        Of a mean of what lies between 0 and 1 no more is lost than the share of observations that differ. By
+        the binomial distribution; 1 where that is not known.
+        """
+        if self.num_moved is None:
+            return 1.0
+        return float(stats.binom.cdf(self.num_moved, self.num_rows, margin))
 
     def detectable(self, beyond: float = 0.0, level: float = LEVEL, power: float = POWER) -> float:
         """The difference that would be found above `beyond` with a chance of `power`: the minimal one."""
@@ -128,8 +140,8 @@ def _quantile(probability: float, freedom: float) -> float:
 
 
 def estimate(
-    value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0, few: str = ""
+    value: float, parts: Sequence[Part], num_units: int, num_rows: int, lasting: float = 0.0
 ) -> Estimate:
     """An estimate; without a defined value or variance it has no interval."""
     known = not math.isnan(value) and all(not math.isnan(part.variance) for part in parts)
-    return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting, few)
+    return Estimate(value, tuple(parts) if known else (), num_units, num_rows, lasting)

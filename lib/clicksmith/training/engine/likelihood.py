@@ -18,7 +18,7 @@ class Watched:
 
     Attributes:
         rows: N rows.
-        users: whose each row is, numbered from 0, shape (N,); None: each row stands for itself.
+        users: whose each row is, by a number, shape (N,); None: each row stands for itself.
     """
 
     rows: Encoded
@@ -36,7 +36,9 @@ def likelihood(recipe: Recipe, held_out: Watched, trained: Watched, shard: Shard
     for watched in (held_out, trained):
         if len(watched.rows) == 0:
             return None
-        users = np.arange(len(watched.rows)) if watched.users is None else watched.users
+        users = np.arange(len(watched.rows))
+        if watched.users is not None:
+            users = np.unique(watched.users, return_inverse=True)[1]
         sums = nats_of_users(recipe, watched.rows, users, shard)
         if sums is None:
             return None
@@ -51,7 +53,10 @@ def likelihood(recipe: Recipe, held_out: Watched, trained: Watched, shard: Shard
 def nats_of_users(
     recipe: Recipe, rows: Encoded, users: NDArray[np.int64], shard: Shard
 ) -> NDArray[np.float64] | None:
-    """Sums of nats over the rows of each user, shape (U,); each rank computes a part of the rows."""
+    """Sums of nats over the rows of each user, shape (U,); each rank computes a part of the rows.
+
+    Users are numbered from 0.
+    """
     num_rows = len(rows)
     part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
     sums = torch.zeros(int(users.max()) + 1, dtype=torch.float64)
