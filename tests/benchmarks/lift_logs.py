@@ -114,6 +114,7 @@ SETTINGS = (
     "gate.min_nndr_ratio=0.0",
     *(f"gate.max_{name}=1.0" for name in ("dcr_share", "identical_excess")),
     *(f"gate.max_{name}=1.0" for name in ("membership_auc", "domias_auc", "user_auc", "domias_tpr")),
+    "gate.max_heldout_gap_nats=null",
     "gate.max_rows=5000",
     "ranker.num_steps=300",
     "ranker.batch_size=512",  # the rows of a control five times: ten times overfit on amazon
