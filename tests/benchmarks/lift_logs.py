@@ -44,7 +44,7 @@ LOGS = {
     "retailrocket": ("retailrocket", f"source.events.path={DATA / 'retailrocket_multi_behavior'}", CLICKS),
     "yoochoose": ("yoochoose", f"source.events.path={DATA / 'yoochoose_clicks_100k'}/*.tsv", CLICKS),
     "amazon": (None, AMAZON, "features={num_negatives: 4, cut_date: 1999-12-30}", CLICKS),
-    "movielens": (None, "source={name: movielens_100k}", CLICKS),
+    "movielens": (None, "source={name: movielens_100k}", "ranker.label=label_purchase"),  # rated 4 or more
     "journey": ("local", "ranker.label=label_purchase", "ranker.batch_size=256", "sequential.batch_size=48"),
 }
 """By name: the configuration to start from, and what is set in it."""
