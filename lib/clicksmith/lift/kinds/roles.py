@@ -52,13 +52,10 @@ def real_arms(
     """
     arms, skipped = {}, {}
     for name, arm in configured.items():
-        if why := lacking.get(arm.kind):
+        if why := lacking.get(arm.kind) or no_row(arm, num_real):
             skipped[name] = why
             continue
         wanted = round(arm.ratio * num_real)
-        if why := no_row(arm, num_real):
-            skipped[name] = why
-            continue
         added = {"real_all": num_more, "real_more": min(wanted, num_more)}.get(arm.kind, wanted)
         arms[name] = Arm(arm.kind, role_of(arm), added / max(1, num_real))
     return arms, skipped
@@ -91,13 +88,12 @@ def missing_copies(arms: Mapping[str, Arm], configured: Mapping[str, ArmConfig])
         )
         if arm.role == "generator" and not is_met:
             own = f"copies_{arm.ratio:.3g}" if how == _how(ArmConfig(kind="none")) else f"copies_as_{name}"
-            settings = dict(zip(HOW, how, strict=True))
-            copies = ArmConfig(kind="duplicate", ratio=arm.ratio, **settings)
+            copies = ArmConfig(kind="duplicate", ratio=arm.ratio, **how)
             found[own if own not in arms else f"{own}_again"] = copies
             known.append((arm.ratio, how))
     return found
 
 
-def _how(arm: ArmConfig) -> tuple[Any, ...]:
+def _how(arm: ArmConfig) -> dict[str, Any]:
     """How added rows are trained on."""
-    return tuple(getattr(arm, name) for name in HOW)
+    return arm.model_dump(include=set(HOW))
