@@ -180,7 +180,7 @@ class TableCodec:
         """
         return {
             "columns": [
-                {"name": name, "type": _type_name(type_), **_column_json(column, inline)}
+                {"name": name, "type": type_name(type_), **_column_json(column, inline)}
                 for name, type_, column in zip(self.names, self.types, self.columns, strict=True)
             ]
         }
@@ -214,10 +214,10 @@ class TableCodec:
             columns = []
             for index, column in enumerate(value["columns"]):
                 where = f"at column {column['name']}"
-                type_ = _type(column["type"])
+                type_ = type_named(column["type"])
                 columns.append(column_codec_from_json(column, type_, parts.get(_part_name(index))))
             names = tuple(column["name"] for column in value["columns"])
-            codec = cls(names, tuple(_type(c["type"]) for c in value["columns"]), tuple(columns))
+            codec = cls(names, tuple(type_named(c["type"]) for c in value["columns"]), tuple(columns))
             where = "where it is tried out"
             codec._with_known_bases()._try()
         except (LookupError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
@@ -260,11 +260,13 @@ def _part_name(index: int) -> str:
     return f"ids-{index}.arrow"
 
 
-def _type_name(type_: pa.DataType) -> str:
+def type_name(type_: pa.DataType) -> str:
+    """A type as text, for `type_named`."""
     return "list<string>" if pa.types.is_list(type_) else str(type_)
 
 
-def _type(text: str) -> pa.DataType:
+def type_named(text: str) -> pa.DataType:
+    """The inverse of `type_name`."""
     if text.startswith("timestamp["):
         unit, _, zone = text[len("timestamp[") : -1].partition(", tz=")
         return pa.timestamp(unit, tz=zone or None)
