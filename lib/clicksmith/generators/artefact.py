@@ -58,7 +58,7 @@ def save_codec(folder: str, codec: ExampleCodec) -> None:
     storage.write_json(storage.join(folder, CODEC), {"parts": sorted(parts), **codec.to_json(inline=False)})
 
 
-def save_generator(folder: str, sampler: Sampler, codec: TableCodec, card: dict[str, Any]) -> None:
+def save_generator(folder: str, sampler: Sampler[Encoded], codec: TableCodec, card: dict[str, Any]) -> None:
     """Write weights and the card for people, then card.json, which says that the folder is complete."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sampler.state_dict().items()}
     storage.write_bytes(storage.join(folder, WEIGHTS), save_weights(weights))
@@ -94,7 +94,7 @@ class Generator:
 
     card: dict[str, Any]
     codec: ExampleCodec
-    sampler: Sampler
+    sampler: Sampler[Encoded]
 
     @classmethod
     def load(cls, folder: str) -> "Generator":

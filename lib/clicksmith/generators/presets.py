@@ -29,7 +29,7 @@ _DEFAULT_RATES = {
     "tvae": tvae.LEARNING_RATE,
     **{preset: shape.learning_rate for preset, shape in SHAPES.items()},
 }
-_SAMPLERS: dict[str, Callable[[TableCodec], Sampler]] = {
+_SAMPLERS: dict[str, Callable[[TableCodec], Sampler[Encoded]]] = {
     "tabular_ar": AutoregressiveNetwork,
     "tabular_gan": AutoregressiveNetwork,
     "tvae": tvae.Decoder,
@@ -44,7 +44,7 @@ STREAMED = ("tabular_ar", "tabular_gan")
 """Presets that read their rows batch by batch, and so from tables larger than memory."""
 
 
-def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: Encoded) -> Recipe:
+def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: Encoded) -> Recipe[Encoded]:
     """The recipe of a preset on encoded training rows in memory.
 
     Raises:
@@ -62,7 +62,7 @@ def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: En
     if config.preset in SHAPES:
         shape = shape_of(config)
         return gan.Adversarial(data, codec, shape, shape.loss, settings, balanced)
-    recipes: dict[str, Callable[[], Recipe]] = {
+    recipes: dict[str, Callable[[], Recipe[Encoded]]] = {
         "tvae": lambda: tvae.Variational(data, codec, settings),
         "independent": lambda: independent.Independent(data, codec),
         "smote": lambda: smote.Smote(data, codec, balanced or 0),
@@ -70,7 +70,7 @@ def build_recipe(config: GeneratorConfig, seed: int, codec: TableCodec, data: En
     return recipes[config.preset]()
 
 
-def build_streamed(config: GeneratorConfig, seed: int, codec: TableCodec, rows: Rows) -> Recipe:
+def build_streamed(config: GeneratorConfig, seed: int, codec: TableCodec, rows: Rows) -> Recipe[Encoded]:
     """The recipe of one of `STREAMED`."""
     recipe = tabular_gan.TabularGan if config.preset == "tabular_gan" else autoregressive.Autoregressive
     return recipe(rows, codec, _settings(config, seed))
@@ -97,7 +97,7 @@ def shape_of(config: GeneratorConfig) -> Shape:
     )
 
 
-def build_sampler(preset: str, codec: TableCodec) -> Sampler:
+def build_sampler(preset: str, codec: TableCodec) -> Sampler[Encoded]:
     """A preset's sampler, its weights still to be loaded."""
     if preset in SHAPES:
         return gan_networks.GeneratorNetwork(codec, SHAPES[preset])

@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,19 @@ from torch import Tensor, nn
 
 from clicksmith.encoding.table import Encoded
 from clicksmith.seeds import derive_seed
+
+
+class Batch(Protocol):
+    """Coded rows of a kind of data: rows of a table, or owners with their events."""
+
+    def __len__(self) -> int: ...
+
+    def head(self, num_rows: int, /) -> Self:
+        """The first rows."""
+        ...
+
+
+B = TypeVar("B", bound=Batch)
 
 Wrap = Callable[[nn.Module], nn.Module]
 """Makes a module data-parallel, e.g. ``ray.train.torch.prepare_model``; the identity on one process."""
@@ -59,35 +72,34 @@ BLOCK_ROWS = 4096
 """Rows are generated in whole blocks of so many consecutive row ids."""
 
 
-class Sampler(nn.Module, ABC):
-    """Networks that turn noise into encoded rows."""
+class Sampler(nn.Module, ABC, Generic[B]):
+    """Networks that turn noise into coded rows."""
 
     @abstractmethod
-    def sample(
-        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
-    ) -> Encoded:
+    def sample(self, seed: int, row_ids: NDArray[np.int64], given: Any = None, /) -> B:
         """Sample rows in evaluation mode.
 
         Args:
             seed: of the sampling stream.
             row_ids: shape (N,); each row depends on its id alone (and, in the last bits of its
-                floats, on N; with fixed codes, on those of the others: evaluate whole blocks).
-            fixed: column index to the code that each row must have, shape (N,).
+                floats, on N; with given codes, on those of the others: evaluate whole blocks).
+            given: what the rows must have, as the kind of data has it: of rows of a table, a dictionary
+                from a column's index to the code that each row must have, shape (N,).
 
         Returns:
-            N encoded rows.
+            N coded rows.
 
         Raises:
-            NotFittedError: a fixed code was never seen in training.
-            TooRareError: rows with the fixed codes hardly ever come up; see
+            NotFittedError: a given code was never seen in training.
+            TooRareError: rows with the given codes hardly ever come up; see
                 `clicksmith.generators.tabular.fixing`.
         """
 
 
-class Recipe(ABC):
+class Recipe(ABC, Generic[B]):
     """One preset in training."""
 
-    sampler: Sampler
+    sampler: Sampler[B]
     batch_multiple = 1
     """The batch of a rank must be a multiple of it."""
     rate_factor: float | None = None
@@ -105,7 +117,7 @@ class Recipe(ABC):
             Scalars by name: this rank's losses, and gradient norms.
         """
 
-    def finish(self, shard: Shard) -> None:  # noqa: B027 - most presets need none
+    def finish(self, shard: Shard) -> None:
         """The last touch to the sampler, once, when it holds the weights that are kept; on every rank."""
 
     @abstractmethod
@@ -116,7 +128,7 @@ class Recipe(ABC):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of `state_dict`, after `prepare`."""
 
-    def row_nats(self, rows: Encoded) -> Tensor | None:
+    def row_nats(self, rows: B) -> Tensor | None:
         """Nats of each row, shape (N,), for early stopping and for what was memorised.
 
         None where there is no likelihood.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicksmith.config import Config, GeneratorConfig
+from clicksmith.encoding.table import Encoded
 from clicksmith.generators.artefact import (
     generator_folder,
     generator_id,
@@ -169,7 +170,7 @@ def _metrics(progress: Progress) -> dict[str, float]:
     return {**last, **best, "steps": progress.step, "rollbacks": progress.rollbacks}
 
 
-def _build(task: Task) -> tuple[Recipe, Plan]:
+def _build(task: Task) -> tuple[Recipe[Encoded], Plan]:
     """The recipe on this worker's copy of the data."""
     settings = GeneratorConfig.model_validate(task.config)
     codec = load_codec(task.folder).table

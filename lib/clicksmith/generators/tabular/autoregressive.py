@@ -32,7 +32,7 @@ ANY_ORDER_SHARE = 0.5
 holds, which is that of unconditional sampling."""
 
 
-class Autoregressive(Recipe):
+class Autoregressive(Recipe[Encoded]):
     """AdamW with a one-cycle rate; what is kept is a moving average of the weights.
 
     Args:

@@ -76,7 +76,7 @@ class CodeTable(nn.Module):
         return torch.cat(parts)
 
 
-class AutoregressiveNetwork(Sampler):
+class AutoregressiveNetwork(Sampler[Encoded]):
     """The network; its forward pass is the training loss.
 
     Args:

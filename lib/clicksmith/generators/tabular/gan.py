@@ -55,7 +55,7 @@ class _Batch:
         return fake if self.condition is None else torch.cat([fake, self.condition], dim=1)
 
 
-class Adversarial(Recipe):
+class Adversarial(Recipe[Encoded]):
     """Alternating updates of two networks.
 
     Args:

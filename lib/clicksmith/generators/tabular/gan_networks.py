@@ -27,7 +27,7 @@ SCALAR_SPREAD = 1.6
 NOT_BALANCED = -1
 
 
-class GeneratorNetwork(Sampler):
+class GeneratorNetwork(Sampler[Encoded]):
     """Noise and condition to a row."""
 
     def __init__(self, codec: TableCodec, shape: Shape) -> None:

@@ -17,7 +17,7 @@ from clicksmith.generators.tabular.layout import Layout
 from clicksmith.seeds import counter_uniform
 
 
-class IndependentSampler(Sampler):
+class IndependentSampler(Sampler[Encoded]):
     """Shares of all codes; nothing else is kept of the training rows."""
 
     def __init__(self, codec: TableCodec) -> None:
@@ -60,7 +60,7 @@ class IndependentSampler(Sampler):
         return torch.split(self.shares, self.cardinalities)
 
 
-class Independent(Recipe):
+class Independent(Recipe[Encoded]):
     """Fitted when it is made: its steps only tell the training rows' nats.
 
     Args:

@@ -23,7 +23,7 @@ MAX_ROWS = 20_000
 """Training rows that are kept; neighbours are found among them by comparing all pairs."""
 
 
-class NeighbourSampler(Sampler):
+class NeighbourSampler(Sampler[Encoded]):
     """Training rows, and which of them are neighbours: K of each."""
 
     def __init__(self, codec: TableCodec) -> None:
@@ -149,7 +149,7 @@ class NeighbourSampler(Sampler):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-class Smote(Recipe):
+class Smote(Recipe[Encoded]):
     """Fitted when it is made: its steps only tell how near neighbours are.
 
     Args:

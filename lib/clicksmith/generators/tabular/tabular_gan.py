@@ -99,7 +99,7 @@ class CodeCritic(nn.Module):
         return logits
 
 
-class TabularGan(Recipe):
+class TabularGan(Recipe[Encoded]):
     """The recipe; its first steps are those of `Autoregressive`.
 
     Args:

@@ -29,7 +29,7 @@ LEAST_SPREAD = 0.01
 HELD_OUT_BATCH = 2048
 
 
-class Decoder(Sampler):
+class Decoder(Sampler[Encoded]):
     """Latent numbers to a row: a soft-max over each column's modes, a normal around each scalar."""
 
     def __init__(self, codec: TableCodec) -> None:
@@ -115,7 +115,7 @@ class Autoencoder(nn.Module):
         return nats, divergence
 
 
-class Variational(Recipe):
+class Variational(Recipe[Encoded]):
     """Adam on the bound.
 
     Args:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,9 @@ class Watched:
     users: NDArray[np.int64] | None = None
 
 
-def likelihood(recipe: Recipe, held_out: Watched, trained: Watched, shard: Shard) -> dict[str, float] | None:
+def likelihood(
+    recipe: Recipe[Any], held_out: Watched, trained: Watched, shard: Shard
+) -> dict[str, float] | None:
     """Nats a row of the sampler's weights: the same figures on every rank, so that all stop together.
 
     Returns:
@@ -51,7 +54,7 @@ def likelihood(recipe: Recipe, held_out: Watched, trained: Watched, shard: Shard
 
 
 def nats_of_users(
-    recipe: Recipe, rows: Encoded, users: NDArray[np.int64], shard: Shard
+    recipe: Recipe[Any], rows: Encoded, users: NDArray[np.int64], shard: Shard
 ) -> NDArray[np.float64] | None:
     """Sums of nats over the rows of each user, shape (U,); each rank computes a part of the rows.
 

@@ -8,6 +8,7 @@ import copy
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ class Plan:
 
 
 def run_loop(
-    recipe: Recipe,
+    recipe: Recipe[Any],
     plan: Plan,
     shard: Shard,
     progress: Progress,
@@ -133,7 +134,7 @@ def run_loop(
     return progress
 
 
-def _finish(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
+def _finish(recipe: Recipe[Any], plan: Plan, shard: Shard, progress: Progress) -> None:
     """Give the weights that are kept their last touch; their nats are told as they then are."""
     if progress.best_weights:
         recipe.sampler.load_state_dict(progress.best_weights)
@@ -143,12 +144,12 @@ def _finish(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> Non
         _keep(recipe, progress, nats)
 
 
-def _watches(recipe: Recipe, plan: Plan) -> bool:
+def _watches(recipe: Recipe[Any], plan: Plan) -> bool:
     """Whether this training looks for collapses."""
     return recipe.rate_factor is not None and plan.max_rollbacks > 0
 
 
-def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> None:
+def _examine(recipe: Recipe[Any], plan: Plan, shard: Shard, progress: Progress) -> None:
     """Add held-out loss and signs of collapse to the history; decide on early stopping and rollbacks."""
     figures = progress.history[-1]
     figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out.rows)
@@ -166,13 +167,13 @@ def _examine(recipe: Recipe, plan: Plan, shard: Shard, progress: Progress) -> No
     progress.stopped |= progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
 
 
-def _keep(recipe: Recipe, progress: Progress, nats: Figures) -> None:
+def _keep(recipe: Recipe[Any], progress: Progress, nats: Figures) -> None:
     """Keep the sampler's weights, and what is known of them."""
     progress.best_nats = nats
     progress.best_weights = {k: v.detach().clone() for k, v in recipe.sampler.state_dict().items()}
 
 
-def _watch_diversity(recipe: Recipe, plan: Plan, progress: Progress, figures: Figures) -> None:
+def _watch_diversity(recipe: Recipe[Any], plan: Plan, progress: Progress, figures: Figures) -> None:
     """Keep a good state, or return to it from a collapse, at most `Plan.max_rollbacks` times."""
     # Ranks on unlike machines may differ in the last bits: they all decide on the same mean.
     diversity = float(sum_over_ranks(torch.tensor(figures["diversity"], dtype=torch.float64))) / num_ranks()
@@ -217,12 +218,12 @@ def _average(figures: dict[str, Tensor], step: int) -> Figures:
     return dict(zip(names, values.tolist(), strict=True))
 
 
-def dump(recipe: Recipe, progress: Progress) -> State:
+def dump(recipe: Recipe[Any], progress: Progress) -> State:
     """A checkpoint: networks, optimizers and progress."""
     return {"recipe": recipe.state_dict(), "progress": vars(progress)}
 
 
-def restore(recipe: Recipe, state: State) -> Progress:
+def restore(recipe: Recipe[Any], state: State) -> Progress:
     """Load a checkpoint into a prepared recipe.
 
     Raises:
