@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 
 from benchmarks.lines import peak_mb, print_line
-from clicksmith.config import GeneratorConfig
+from clicksmith.config import generator_config
 from clicksmith.encoding.options import Options
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe
@@ -60,7 +60,7 @@ def measure(num_ids: int) -> dict[str, tuple[float, str]]:
         "num_steps": WARM_STEPS + STEPS,
         "batch_size": BATCH_SIZE,
     }
-    recipe = build_recipe(GeneratorConfig.model_validate(settings), 0, codec, data)
+    recipe = build_recipe(generator_config(settings), 0, codec, data)
     recipe.prepare(lambda module: module)
     for step in range(WARM_STEPS):
         recipe.step(step, Shard())

@@ -12,13 +12,14 @@ import torch._dynamo  # the first optimizer would load it, which is no part of i
 
 from benchmarks.lines import peak_mb, print_line
 from benchmarks.real_data import Dataset
-from clicksmith.config import GeneratorConfig
+from clicksmith.config import generator_config
+from clicksmith.config.presets import TrainedOptions
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.evaluation.compare import compare_tables
 from clicksmith.evaluation.quality import fidelity, two_sample
 from clicksmith.evaluation.quality.utility import trained_auc
 from clicksmith.evaluation.samples.sample import Coding
-from clicksmith.generators.presets import build_recipe
+from clicksmith.generators.presets import PRESETS, build_recipe
 from clicksmith.generators.recipe import BLOCK_ROWS, Shard
 
 SEED = 0
@@ -71,12 +72,12 @@ def ours(preset: str, data: Dataset, num_steps: int) -> dict[str, float]:
     codec = TableCodec.fit(data.train, data.columns, data.max_bins)
     rows = codec.encode(data.train)
     steps = STEPS.get(preset, num_steps)
-    settings = GeneratorConfig.model_validate(
-        {"preset": preset, "num_steps": steps, "batch_size": BATCH_SIZE}
-    )
+    trained = issubclass(PRESETS[preset].options, TrainedOptions)  # others count, in one step
+    options = {"num_steps": steps, "batch_size": BATCH_SIZE} if trained else {}
+    settings = generator_config({"preset": preset, **options})
     recipe = build_recipe(settings, SEED, codec, rows)
     recipe.prepare(lambda module: module)
-    for step in range(steps):
+    for step in range(settings.schedule.num_steps):
         recipe.step(step, Shard())
     recipe.finish(Shard())
     figures = {"train_s": time.perf_counter() - started}

@@ -15,7 +15,7 @@ import torch
 from deltalake import WriterProperties, write_deltalake
 
 from benchmarks.lines import peak_mb, print_line
-from clicksmith.config import GeneratorConfig
+from clicksmith.config import generator_config
 from clicksmith.encoding.options import Options
 from clicksmith.encoding.statistics import TableStatistics
 from clicksmith.encoding.table import TableCodec
@@ -84,7 +84,7 @@ def train(folder: str) -> dict[str, tuple[float, str]]:
     times.append(time.perf_counter())
     streamed = StreamedRows(snapshot, TRAIN, codec, index, counts, 0)
     settings = {"preset": "tabular_ar", "num_steps": STEPS, "batch_size": BATCH_SIZE}
-    recipe = build_streamed(GeneratorConfig.model_validate(settings), 0, codec, streamed)
+    recipe = build_streamed(generator_config(settings), 0, codec, streamed)
     recipe.prepare(lambda module: module)
     losses = [float(recipe.step(step, Shard())["nats"]) for step in range(STEPS)]
     times.append(time.perf_counter())

@@ -14,7 +14,7 @@ import ray
 
 from benchmarks.lines import print_line
 from benchmarks.real_data import Dataset
-from clicksmith.config import GeneratorConfig, load_config
+from clicksmith.config import generator_config, load_config
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe
 from clicksmith.training.engine.checkpoint import State
@@ -69,7 +69,7 @@ def work(worker: Worker, task: Task) -> None:
     rows, held_out = codec.encode(data.train), codec.encode(data.test)
     num_steps = BATCHES[task.batch_size]
     settings = {"preset": task.preset, "num_steps": num_steps, "batch_size": task.batch_size}
-    recipe = build_recipe(GeneratorConfig.model_validate(settings), 0, codec, rows)
+    recipe = build_recipe(generator_config(settings), 0, codec, rows)
     recipe.prepare(worker.prepare)
     clock = _Clock(task.batch_size)
 

@@ -67,7 +67,7 @@ def test_the_demo_measures_the_arms_that_it_promises() -> None:
         ("laek.root=x", "laek", "lake"),
         ("lake.rot=x", "lake.rot", "root"),
         ("features.cutdate=2017-01-01", "features.cutdate", "cut_date"),
-        ("source.houshold_fraction=0.5", "source.complete_journey.houshold_fraction", "household_fraction"),
+        ("source.houshold_fraction=0.5", "source.houshold_fraction", "household_fraction"),
     ],
 )
 def test_wrong_key_names_the_nearest_right_one(override: str, where: str, nearest: str) -> None:
@@ -86,6 +86,27 @@ def test_wrong_key_inside_a_named_section() -> None:
     text = explain("generators.mine={preset: ctgan, num_step: 3}")
     assert "generators.mine.num_step" in text
     assert "did you mean 'num_steps'?" in text
+
+
+def test_wrong_key_of_a_preset_is_told_as_it_was_written() -> None:
+    text = explain("generators.ctgan={preset: tabular_ar, lerning_rate: 3}")
+    assert "generators.ctgan.lerning_rate: unknown key; did you mean 'learning_rate'?" in text
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("generators.x={preset: ctgn}", "generators.x.preset: there is no 'ctgn'; did you mean 'ctgan'?"),
+        ("generators.x={num_steps: 3}", "generators.x.preset: missing"),
+        ("generators.x={preset: independent, packing: 3}", "generators.x.packing: unknown key"),
+        (
+            "generators.x={preset: tvae, max_rows: 5000000}",
+            "tvae holds its rows in memory, at most 4,000,000",
+        ),
+    ],
+)
+def test_presets_own_their_options(override: str, told: str) -> None:
+    assert told in explain(override)
 
 
 def test_hopeless_key_lists_the_known_ones() -> None:
@@ -209,7 +230,7 @@ def test_arm_with_an_unknown_generator() -> None:
             "synthesis.mix=[{share: 0.7, where: {a: 1}}, {share: 0.7, where: {a: 2}}]",
             "synthesis: the shares of 'mix' must not exceed 1 in all",
         ),
-        ("source={name: files}", "source.files.events: Field required"),
+        ("source={name: files}", "source.events: Field required"),
         (
             "generators={'../x': {preset: ctgan}}",
             "generators.../x: a name may hold letters, digits and _ only",

@@ -4,17 +4,16 @@ from typing import Any
 
 import pytest
 
-from clicksmith.config import GeneratorConfig
 from clicksmith.generators.model_card import model_card
 from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import BLOCK_ROWS
-from generators.toy_joint import toy_data
+from generators.toy_joint import toy_config, toy_data
 
 CODEC, _ = toy_data(3000)
 
 
 def card_of(preset: str = "tabular_gan", **metrics: float) -> dict[str, Any]:
-    settings = GeneratorConfig.model_validate({"preset": preset, "num_steps": 40, "min_users": 7})
+    settings = toy_config(preset=preset, num_steps=40, min_users=7)
     return {
         "name": "mine",
         "preset": preset,

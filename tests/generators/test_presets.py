@@ -5,12 +5,11 @@ import pyarrow.compute as pc
 import pytest
 import torch
 
-from clicksmith.config import GeneratorConfig
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import TrainingError
 from clicksmith.generators.presets import PRESETS, check_config
 from clicksmith.generators.recipe import RowOrder, Sampler, Shard, one_cycle
-from generators.toy_joint import KINDS, joint_distance, toy_data, toy_recipe, toy_rows, train
+from generators.toy_joint import KINDS, joint_distance, toy_config, toy_data, toy_recipe, toy_rows, train
 
 
 def trained(preset: str, num_steps: int, **config: object) -> tuple[TableCodec, Sampler]:
@@ -128,8 +127,8 @@ def test_one_cycle_by_hand():
 
 
 def test_batches_that_do_not_divide_are_refused():
+    config = toy_config(preset="ctgan", batch_size=110)
     with pytest.raises(TrainingError, match="needs a multiple of 20"):
-        check_config("gan", GeneratorConfig(preset="ctgan", batch_size=110), num_workers=2)
-    with pytest.raises(TrainingError, match="no adversarial loss"):
-        check_config("ar", GeneratorConfig(preset="tabular_ar", loss="gan"), num_workers=2)
-    check_config("gan", GeneratorConfig(preset="ctgan", batch_size=110), num_workers=1)
+        check_config("gan", config, num_workers=2)
+    check_config("gan", config, num_workers=1)
+    check_config("control", toy_config(preset="smote"), num_workers=7)  # it has no batches

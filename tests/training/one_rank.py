@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from clicksmith.config import GeneratorConfig
+from clicksmith.config import generator_config
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Shard
 from clicksmith.training.engine.checkpoint import dump_state
@@ -35,7 +35,7 @@ def main(rank: int, num_ranks: int, meet: str, target: str) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meet}", rank=rank, world_size=num_ranks)
     codec, data = toy_data(2000)
-    recipe = build_recipe(GeneratorConfig.model_validate(OPTIONS), 1, codec, data)
+    recipe = build_recipe(generator_config(OPTIONS), 1, codec, data)
     recipe.prepare(lambda module: DistributedDataParallel(module, broadcast_buffers=False))
     plan = Plan(60, 10, Watched(data.head(500)), Watched(data.head(500)), 3)
     progress = run_loop(recipe, plan, Shard(rank, num_ranks), Progress(), lambda now: None)

@@ -13,9 +13,16 @@ from clicksmith.config.data import (
     SourceConfig,
 )
 from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
-from clicksmith.config.generators import GateConfig, GeneratorConfig, MixConfig, RangeConfig, SynthesisConfig
+from clicksmith.config.generators import (
+    GateConfig,
+    MixConfig,
+    RangeConfig,
+    SynthesisConfig,
+    generator_config,
+)
 from clicksmith.config.load import load_config, parse_arguments
 from clicksmith.config.models import SECTIONS, Config
+from clicksmith.config.presets import PresetOptions, Schedule
 from clicksmith.config.recommenders import (
     ArmConfig,
     Augmentation,
@@ -42,16 +49,17 @@ __all__ = [
     "FilesConfig",
     "FilesTableConfig",
     "GateConfig",
-    "GeneratorConfig",
     "LakeConfig",
     "LiftConfig",
     "MaintenanceConfig",
     "MixConfig",
     "MovieLensConfig",
     "OpenBanditConfig",
+    "PresetOptions",
     "RangeConfig",
     "RankerConfig",
     "RayConfig",
+    "Schedule",
     "ScoringConfig",
     "SearchConfig",
     "SequentialConfig",
@@ -59,6 +67,7 @@ __all__ = [
     "SourceConfig",
     "SparkConfig",
     "SynthesisConfig",
+    "generator_config",
     "load_config",
     "parse_arguments",
 ]

@@ -1,74 +1,33 @@
 """Generators, what is drawn from them, and what of it is published."""
 
 import math
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
+from clicksmith.config.presets import PresetOptions, declared_presets
 from clicksmith.config.section import Section
 
-
-class GeneratorConfig(Section):
-    """One generator to train. `preset` chooses the model and its paper's recipe."""
-
-    preset: Literal[
-        "tabular_gan",
-        "tabular_ar",
-        "ctgan",
-        "dense_gan",
-        "gan",
-        "wgan",
-        "wgan_gp",
-        "tvae",
-        "independent",
-        "smote",
+if TYPE_CHECKING:
+    GeneratorConfig = PresetOptions
+else:
+    GeneratorConfig = Annotated[
+        Union[tuple(preset.options for preset in declared_presets())],  # noqa: UP007 - of what there is
+        Field(discriminator="preset"),
     ]
-    loss: Literal["gan", "wgan", "wgan_gp"] | None = Field(default=None, description="null: the preset's own")
-    num_steps: int = Field(default=600, ge=1, description="optimizer steps of the generator")
-    batch_size: int = Field(default=500, ge=2, description="global: over all workers")
-    learning_rate: float | None = Field(default=None, gt=0, description="null: the preset's own")
-    max_rows: int = Field(
-        default=200_000,
-        ge=100,
-        description="rows to train on, chosen by hash of the example id; those of the held-out users are "
-        "counted, but not shown",
-    )
-    memory_rows: int = Field(
-        default=4_000_000,
-        ge=100,
-        description="rows that a worker may hold in memory; with a higher max_rows they are read from the "
-        "table batch by batch",
-    )
-    min_users: int = Field(
-        default=5, ge=1, description="a category or an extreme of fewer users is not learnt; 1 learns any"
-    )
-    checkpoint_every: int = Field(default=200, ge=1, description="steps")
-    mixed_precision: bool = Field(
-        default=True,
-        description="bfloat16 where the device multiplies it faster; false: on any number of workers the "
-        "same weights up to rounding",
-    )
-    # Measures against mode collapse, of the adversarial presets.
-    packing: int | None = Field(
-        default=None, ge=1, description="rows that the critic judges together; null: the preset's own"
-    )
-    gradient_clip: float | None = Field(
-        default=None, gt=0, description="largest norm of a network's gradient; null: unlimited"
-    )
-    adaptive_rates: bool = Field(
-        default=False, description="lower the learning rate of the network that is winning"
-    )
-    average_weights: bool | None = Field(
-        default=None, description="sample from a moving average of the weights; null: the preset's own"
-    )
-    balance_by: str | None = Field(
-        default=None,
-        description="label column whose values are trained on equally often; samples keep the true shares. "
-        "For smote: the label that neighbours share; null: the first column",
-    )
-    max_rollbacks: int = Field(
-        default=3, ge=0, description="returns to the last good checkpoint after a collapse; 0: never"
-    )
+"""One generator to train: `preset` chooses the model, its paper's recipe, and what else can be set."""
+
+_ONE: TypeAdapter[PresetOptions] = TypeAdapter(GeneratorConfig)
+
+
+def generator_config(options: Mapping[str, Any]) -> PresetOptions:
+    """One generator's options, e.g. of ``{"preset": "tabular_ar", "num_steps": 100}``.
+
+    Raises:
+        pydantic.ValidationError: an option is unknown or wrong.
+    """
+    return _ONE.validate_python(dict(options))
 
 
 Scalar = bool | int | float | str

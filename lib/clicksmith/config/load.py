@@ -5,7 +5,7 @@ import difflib
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 from clicksmith.config.models import Config
 from clicksmith.errors import ConfigError
 from clicksmith.errors.redact import redact
+
+_MAPPINGS = (dict, Mapping)
 
 
 def parse_arguments(argv: Sequence[str] | None, description: str | None) -> Config:
@@ -96,16 +98,23 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
 def _explain(error: ValidationError, origin: str) -> str:
     lines = []
     for problem in error.errors():
-        path = tuple(part for part in problem["loc"])
-        where = ".".join(str(part) for part in path)
+        path = tuple(str(part) for part in problem["loc"])
+        written, _ = _walk(path)
+        where = ".".join(written)
         if problem["type"] == "extra_forbidden":
-            known = _known_keys(path[:-1])
-            near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.4)
+            known = list(_walk(path[:-1])[1].model_fields)
+            near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}."
             lines.append(f"{where}: unknown key; {hint}")
         elif problem["type"] == "union_tag_not_found":
             key = problem["ctx"]["discriminator"].strip("'")
             lines.append(f"{where}.{key}: missing; it says which kind of {where} the other keys belong to")
+        elif problem["type"] == "union_tag_invalid":
+            key, found = problem["ctx"]["discriminator"].strip("'"), problem["ctx"]["tag"]
+            known = problem["ctx"]["expected_tags"].replace("'", "").split(", ")
+            near = difflib.get_close_matches(found, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            lines.append(f"{where}.{key}: there is no {found!r}; {hint}It is one of {', '.join(known)}")
         else:
             lines.append(_told(where, problem))
     return f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)
@@ -122,24 +131,39 @@ def _told(where: str, problem: ErrorDetails) -> str:
     return f"{where}: {message} (found {redact({where: found})[where]!r})"
 
 
-def _known_keys(path: tuple[Any, ...]) -> list[str]:
-    """The field names of the section at `path`, in which pydantic also names a union's member."""
-    models: list[type[BaseModel]] = [Config]
-    for part in map(str, path):
-        field = models[0].model_fields.get(part)
+def _walk(path: tuple[str, ...]) -> tuple[list[str], type[BaseModel]]:
+    """A path as it is written, without the tags that pydantic puts in, and the section that it ends in."""
+    model: type[BaseModel] = Config
+    written: list[str] = []
+    members: dict[str, type[BaseModel]] = {}  # of the union that the path has entered, by tag
+    names = False  # whether the next part is a key of a mapping of sections
+    for part in path:
+        if not names and part in members:
+            model, members = members[part], {}
+            continue
+        written.append(part)
+        field = None if names or members else model.model_fields.get(part)
+        names = False
         if field is not None:
-            models = _models_in(field.annotation) or models
-        else:  # a key of a dict of sections, or the tag of a union's member
-            tagged = [
-                m for m in models if "name" in m.model_fields and m.model_fields["name"].default == part
-            ]
-            models = tagged or models
-    return list(models[0].model_fields)
+            inside = _models_in(field.annotation)
+            members = {tag: one for one in inside if (tag := _tag(one)) is not None}
+            model = inside[0] if inside else model
+            names = get_origin(field.annotation) in _MAPPINGS
+    return written, model
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    """What a union tells this member by: the one value of its ``name`` or ``preset``."""
+    for key in ("name", "preset"):
+        field = model.model_fields.get(key)
+        if field is not None and get_origin(field.annotation) is Literal:
+            return str(get_args(field.annotation)[0])
+    return None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, Annotated, dict):
+    if get_origin(annotation) in (Union, types.UnionType, Annotated, *_MAPPINGS):
         return [model for argument in get_args(annotation) for model in _models_in(argument)]
     return []

@@ -16,7 +16,8 @@ from clicksmith.config.data import (
     SourceConfig,
 )
 from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
-from clicksmith.config.generators import GateConfig, GeneratorConfig, SynthesisConfig
+from clicksmith.config.generators import GateConfig, GeneratorConfig, SynthesisConfig, generator_config
+from clicksmith.config.presets import PresetOptions
 from clicksmith.config.recommenders import (
     LiftConfig,
     RankerConfig,
@@ -44,11 +45,11 @@ class Config(Section):
     contract: ContractConfig = ContractConfig()
     cleaning: CleaningConfig = CleaningConfig()
     features: FeaturesConfig = FeaturesConfig()
-    generators: dict[str, GeneratorConfig] = Field(
+    generators: Mapping[str, GeneratorConfig] = Field(
         default_factory=lambda: {
-            "autoregressive": GeneratorConfig(preset="tabular_ar"),
-            "gan": GeneratorConfig(preset="ctgan"),
-            "dense_gan": GeneratorConfig(preset="dense_gan"),
+            "autoregressive": generator_config({"preset": "tabular_ar"}),
+            "gan": generator_config({"preset": "ctgan"}),
+            "dense_gan": generator_config({"preset": "dense_gan"}),
         }
     )
     synthesis: SynthesisConfig = SynthesisConfig()
@@ -74,7 +75,7 @@ class Config(Section):
         return "drawn" if self.features.num_negatives else "logged"
 
     @property
-    def fits(self) -> dict[str, GeneratorConfig]:
+    def fits(self) -> dict[str, PresetOptions]:
         """Every generator as often as it is trained: by its name, then NAME.2 and so on."""
         return {fit: section for name, section in self.generators.items() for fit in self.fits_of(name)}
 

@@ -10,20 +10,9 @@ from clicksmith.encoding.category import CategoryCodec
 from clicksmith.encoding.columns import ColumnCodec, cardinalities_of
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import TableCodec
+from clicksmith.generators.preset import Preset
+from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import BLOCK_ROWS
-
-_WHAT = {
-    "tabular_gan": "an autoregressive network, trained by likelihood and then in a game against a critic",
-    "tabular_ar": "an autoregressive network, trained by likelihood in any order of the columns",
-    "ctgan": "a conditional GAN for tables (Xu et al. 2019)",
-    "dense_gan": "a GAN of dense layers with the loss of Goodfellow et al. (2014)",
-    "gan": "a GAN with the loss of Goodfellow et al. (2014)",
-    "wgan": "a Wasserstein GAN with clipped weights (Arjovsky et al. 2017)",
-    "wgan_gp": "a Wasserstein GAN with a gradient penalty (Gulrajani et al. 2017)",
-    "tvae": "a variational autoencoder for tables (Xu et al. 2019)",
-    "independent": "a control that draws each column by itself",
-    "smote": "a control that interpolates between training rows (Chawla et al. 2002)",
-}
 
 
 def model_card(card: Mapping[str, Any], codec: TableCodec) -> str:
@@ -33,11 +22,11 @@ def model_card(card: Mapping[str, Any], codec: TableCodec) -> str:
         card: of `training.card.make_card`.
         codec: of the generated columns.
     """
-    settings = card["settings"].get("generator", {})
+    settings, preset = card["settings"].get("generator", {}), PRESETS[card["preset"]]
     parts = [
         f"# Generator {card['name']}",
-        f"`{card['preset']}`: {_WHAT[card['preset']]}. It makes rows of {card['training_table']['name']}.",
-        _use(card["preset"]),
+        f"`{card['preset']}`: {preset.about}. It makes rows of {card['training_table']['name']}.",
+        _use(preset),
         _data(card, settings),
         _training(card, settings),
         _columns(codec),
@@ -46,10 +35,10 @@ def model_card(card: Mapping[str, Any], codec: TableCodec) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _use(preset: str) -> str:
+def _use(preset: Preset[Any]) -> str:
     privacy = (
         "Its weights hold training rows, and its rows lie between two of them: **they are not private**."
-        if preset == "smote"
+        if not preset.private
         else "Training rows are not stored in its weights, but a network may memorise: publish its rows past "
         "the gate only, which measures that."
     )

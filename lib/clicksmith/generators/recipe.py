@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from clicksmith.config.presets import TrainedOptions
 from clicksmith.encoding.table import Encoded
 from clicksmith.seeds import derive_seed
 
@@ -66,6 +67,17 @@ class StepSettings:
     batch_size: int
     learning_rate: float
     mixed_precision: bool = True
+
+    @classmethod
+    def of(cls, options: TrainedOptions, seed: int, learning_rate: float) -> "StepSettings":
+        """Those that a preset's options ask for; `learning_rate` where they name none."""
+        return cls(
+            seed,
+            options.num_steps,
+            options.batch_size,
+            options.learning_rate or learning_rate,
+            options.mixed_precision,
+        )
 
 
 BLOCK_ROWS = 4096

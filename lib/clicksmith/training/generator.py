@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clicksmith.config import Config, GeneratorConfig
+from clicksmith.config import Config, PresetOptions, generator_config
 from clicksmith.encoding.table import Encoded
 from clicksmith.generators.artefact import (
     generator_folder,
@@ -48,7 +48,7 @@ class Task:
 
     Attributes:
         seed: of the training.
-        config: GeneratorConfig as a dictionary.
+        config: the preset's options as a dictionary.
         uri: of the training examples.
         version: their pinned Delta version.
         folder: the generator's, which already holds the codec.
@@ -116,7 +116,7 @@ def _prepare(config: Config, name: str, lineage: Lineage, examples: Snapshot) ->
     settings = config.fits[name]
     folder = generator_folder(config, name, lineage)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
-    index_uri = f"{run_folder}.rows.safetensors" if settings.max_rows > settings.memory_rows else None
+    index_uri = f"{run_folder}.rows.safetensors" if settings.streams else None
     num_rows = _fit_codec(folder, examples, settings, index_uri, config.holdout)
     seed = derive_seed(config.seed, "train_generator", name)
     task = Task(
@@ -146,7 +146,7 @@ def _publish(one: _Prepared, state: State, examples: Snapshot) -> None:
 
 
 def _fit_codec(
-    folder: str, examples: Snapshot, settings: GeneratorConfig, index_uri: str | None, holdout: Holdout
+    folder: str, examples: Snapshot, settings: PresetOptions, index_uri: str | None, holdout: Holdout
 ) -> int:
     """Fit and write the codec, and the index of the rows where they are streamed; returns their number."""
     names = (USER_COLUMN, *INPUT_COLUMNS)
@@ -172,7 +172,8 @@ def _metrics(progress: Progress) -> dict[str, float]:
 
 def _build(task: Task) -> tuple[Recipe[Encoded], Plan]:
     """The recipe on this worker's copy of the data."""
-    settings = GeneratorConfig.model_validate(task.config)
+    settings = generator_config(task.config)
+    schedule = settings.schedule
     codec = load_codec(task.folder).table
     columns = list(codec.names)
     known = list(dict.fromkeys([*columns, *task.holdout.key]))
@@ -187,12 +188,12 @@ def _build(task: Task) -> tuple[Recipe[Encoded], Plan]:
         streamed = StreamedRows(task.snapshot, TRAIN, codec, index, counts, task.seed)
         recipe = build_streamed(settings, task.seed, codec, streamed)
     return recipe, Plan(
-        settings.num_steps,
-        settings.checkpoint_every,
+        schedule.num_steps,
+        schedule.checkpoint_every,
         Watched(codec.encode(held_out), task.holdout.owners(held_out)),
         Watched(data.head(len(held_out)), task.holdout.owners(shown.slice(0, len(held_out)))),
         derive_seed(task.seed, "examine"),
-        settings.max_rollbacks,
+        schedule.max_rollbacks,
     )
 
 

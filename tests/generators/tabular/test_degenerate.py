@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from clicksmith.config import GeneratorConfig
+from clicksmith.config import generator_config
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import NotFittedError, TrainingError
 from clicksmith.generators.presets import PRESETS, build_recipe
@@ -64,7 +64,7 @@ def test_no_row_is_one_clear_error(preset: str) -> None:
     codec, data = toy_data(50)
     none = Encoded(data.codes[:0], data.positions[:0])
     with pytest.raises(TrainingError, match=f"no row to train {preset} on"):
-        build_recipe(GeneratorConfig.model_validate({"preset": preset}), 1, codec, none)
+        build_recipe(generator_config({"preset": preset}), 1, codec, none)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from clicksmith.config import GeneratorConfig
+from clicksmith.config import generator_config
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Recipe, Shard, one_cycle
@@ -199,7 +199,7 @@ def game_step(rank: int, num_ranks: int) -> dict[str, torch.Tensor]:
     torch.set_num_threads(1)
     codec, data = toy_data(400)
     config = {"preset": "tabular_gan", "num_steps": 2, "batch_size": 12, "mixed_precision": False}
-    recipe = build_recipe(GeneratorConfig.model_validate(config), 1, codec, data)
+    recipe = build_recipe(generator_config(config), 1, codec, data)
     assert isinstance(recipe, tabular_gan.TabularGan)
     if num_ranks > 1:
         recipe.prepare(lambda module: DistributedDataParallel(module, broadcast_buffers=False))

@@ -7,6 +7,8 @@ mode are found by a flat index with offsets: no search and no loop while trainin
 import torch
 from torch import Tensor
 
+from clicksmith.encoding.table import TableCodec
+from clicksmith.errors import TrainingError
 from clicksmith.generators.tabular.layout import Layout
 
 
@@ -70,3 +72,17 @@ class BalancedRows:
         value = (uniform[0] * len(self._counts)).long()
         count = self._counts[value]
         return self._rows[self._starts[value] + (uniform[1] * count).long().clamp(max=count - 1)]
+
+
+def subcolumn(codec: TableCodec, name: str | None) -> int | None:
+    """The (first) sub-column of a column to balance by.
+
+    Raises:
+        TrainingError: there is no such column.
+    """
+    if name is not None and name not in codec.names:
+        raise TrainingError(
+            f"balance_by is {name!r}, which is no column of the training rows: {', '.join(codec.names)}.",
+            "Name one of them.",
+        )
+    return None if name is None else codec.slots[codec.names.index(name)].start
