@@ -12,6 +12,7 @@ import torch
 from benchmarks.lines import print_line
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.fixing import TooRareError
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, run_loop
 from generators.mixtures import covered_modes, mixture_data
@@ -58,7 +59,15 @@ def measure(
     _, held_out = mixture_data(mixture, 1000, seed=1, positives=positives)
     config = {**BASE, "max_rollbacks": 0, **measures}
     recipe = toy_recipe(codec, data, seed=seed, **config)
-    plan = Plan(NUM_STEPS, 150, Watched(held_out), Watched(held_out), seed, int(str(config["max_rollbacks"])))
+    plan = Plan(
+        NUM_STEPS,
+        150,
+        Watched(held_out),
+        Watched(held_out),
+        seed,
+        EXAMPLES.signs,
+        int(str(config["max_rollbacks"])),
+    )
     progress = run_loop(recipe, plan, Shard(), Progress(), lambda now: None)
     ids = np.arange(SAMPLE_ROWS)
     if positives is None:

@@ -20,7 +20,8 @@ from clicksmith.evaluation.quality import fidelity, two_sample
 from clicksmith.evaluation.quality.utility import trained_auc
 from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.generators.presets import PRESETS, build_recipe
-from clicksmith.generators.recipe import BLOCK_ROWS, Shard
+from clicksmith.generators.recipe import Shard
+from clicksmith.generators.tabular.kind import EXAMPLES
 
 SEED = 0
 NUM_THREADS = 2
@@ -82,10 +83,10 @@ def ours(preset: str, data: Dataset, num_steps: int) -> dict[str, float]:
     recipe.finish(Shard())
     figures = {"train_s": time.perf_counter() - started}
     started = time.perf_counter()
-    num_blocks = -(-len(rows) // BLOCK_ROWS)
+    size = EXAMPLES.block_rows
     blocks = [
-        recipe.sampler.sample(SEED + 1, np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS))
-        for block in range(num_blocks)
+        recipe.sampler.sample(SEED + 1, np.arange(block * size, (block + 1) * size))
+        for block in range(-(-len(rows) // size))
     ]
     encoded = Encoded(
         *(np.concatenate([getattr(b, part) for b in blocks]) for part in ("codes", "positions"))

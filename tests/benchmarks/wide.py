@@ -19,7 +19,7 @@ from clicksmith.config import generator_config
 from clicksmith.encoding.options import Options
 from clicksmith.encoding.statistics import TableStatistics
 from clicksmith.encoding.table import TableCodec
-from clicksmith.generators.presets import build_streamed
+from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Shard
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.reading.row_index import HASH_END, RowIndex, scan_trained
@@ -84,7 +84,7 @@ def train(folder: str) -> dict[str, tuple[float, str]]:
     times.append(time.perf_counter())
     streamed = StreamedRows(snapshot, TRAIN, codec, index, counts, 0)
     settings = {"preset": "tabular_ar", "num_steps": STEPS, "batch_size": BATCH_SIZE}
-    recipe = build_streamed(generator_config(settings), 0, codec, streamed)
+    recipe = build_recipe(generator_config(settings), 0, codec, streamed)
     recipe.prepare(lambda module: module)
     losses = [float(recipe.step(step, Shard())["nats"]) for step in range(STEPS)]
     times.append(time.perf_counter())

@@ -17,6 +17,7 @@ from benchmarks.real_data import Dataset
 from clicksmith.config import generator_config, load_config
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.presets import build_recipe
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.training.engine.checkpoint import State
 from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, run_loop
@@ -78,7 +79,8 @@ def work(worker: Worker, task: Task) -> None:
         worker.save(_state(recipe.state_dict, clock.rows_per_s), num_steps, progress.history[-1])
         clock.start(progress.step)
 
-    plan = Plan(num_steps, num_steps // CHECKPOINTS, Watched(held_out), Watched(rows.head(len(held_out))), 0)
+    watched = Watched(held_out), Watched(rows.head(len(held_out)))
+    plan = Plan(num_steps, num_steps // CHECKPOINTS, *watched, 0, EXAMPLES.signs)
     run_loop(recipe, plan, worker.shard, Progress(), on_checkpoint)
 
 

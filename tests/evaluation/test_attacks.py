@@ -11,8 +11,8 @@ from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
 from clicksmith.evaluation.attacks import attack_figures, judged_slices
-from clicksmith.evaluation.collect import COLUMNS
 from clicksmith.evaluation.compare import compare_tables
+from clicksmith.evaluation.examples import COLUMNS
 from clicksmith.evaluation.figures import Figure
 from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.evaluation.samples.space import Space

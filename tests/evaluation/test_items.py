@@ -6,8 +6,8 @@ import pytest
 
 from clicksmith.config import GateConfig
 from clicksmith.evaluation import gate
-from clicksmith.evaluation.collect import COLUMNS
 from clicksmith.evaluation.compare import compare_tables
+from clicksmith.evaluation.examples import COLUMNS
 from synthetic_lake import real_rows
 
 LABELS = ("label_click", "label_cart", "label_purchase")

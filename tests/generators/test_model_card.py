@@ -1,15 +1,16 @@
 """The card for people: every figure in it is the card's or the codec's."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clicksmith.generators.model_card import model_card
 from clicksmith.generators.presets import PRESETS
-from clicksmith.generators.recipe import BLOCK_ROWS
+from clicksmith.generators.tabular.kind import EXAMPLES
 from generators.toy_joint import toy_config, toy_data
 
-CODEC, _ = toy_data(3000)
+CODEC = SimpleNamespace(core=toy_data(3000)[0])  # all that a card asks of a codec of examples
 
 
 def card_of(preset: str = "tabular_gan", **metrics: float) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def test_a_likelihood_model_tells_its_gap_and_columns():
     )
     assert "| label | bool | categories | 3 |" in text and "| kind | string | categories | 4 |" in text
     assert "| price | double | 38 quantile bins | 39 |" in text
-    assert f".sample_block(seed=1, block=0)  # {BLOCK_ROWS:,} rows, an Arrow table" in text
+    assert f".sample_block(seed=1, block=0)  # {EXAMPLES.block_rows:,} rows, an Arrow table" in text
     assert model_card(card_of(best_step=30, held_out_nats=20.5, train_nats=20.25), CODEC) == model_card(
         card_of(best_step=30, held_out_nats=20.5, train_nats=20.25), CODEC
     )

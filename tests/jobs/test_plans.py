@@ -64,7 +64,7 @@ def test_plans_and_clocks_of_the_jobs(spark: SparkSession, config: Config) -> No
     lake = Lake.of(config)
     examples = read(spark, lake.get(TRAINING_EXAMPLES))
     assert sample(examples, ["item_id"], 100).num_rows == 100
-    assert smallest_hashes(examples, 100).groupBy("placement").count().collect()
+    assert smallest_hashes(examples, "example_id", 100).groupBy("placement").count().collect()
     executed = plans.executed()
     assert len(executed) > 20
     assert [found for plan in executed for found in growing(plan)] == []

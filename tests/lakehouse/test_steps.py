@@ -97,7 +97,7 @@ def generate(lake: Lake, config: Config) -> None:
 
 def judge(lake: Lake, config: Config) -> None:
     candidates = {name: lake.get(SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits}
-    lineage = trace_gate(config, lake.get(TRAINING_EXAMPLES), candidates)
+    lineage = trace_gate(config, {"examples": lake.get(TRAINING_EXAMPLES)}, candidates)
     commit(lake, EVALUATION_METRICS, lineage, JUDGED)
     for name, found in candidates.items():
         commit(lake, SYNTHETIC_EXAMPLES, trace_publishing(config, name, found, True), f"generator={name}")

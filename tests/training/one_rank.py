@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from clicksmith.config import generator_config
 from clicksmith.generators.presets import build_recipe
 from clicksmith.generators.recipe import Shard
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.training.engine.checkpoint import dump_state
 from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, dump, run_loop
@@ -37,7 +38,7 @@ def main(rank: int, num_ranks: int, meet: str, target: str) -> None:
     codec, data = toy_data(2000)
     recipe = build_recipe(generator_config(OPTIONS), 1, codec, data)
     recipe.prepare(lambda module: DistributedDataParallel(module, broadcast_buffers=False))
-    plan = Plan(60, 10, Watched(data.head(500)), Watched(data.head(500)), 3)
+    plan = Plan(60, 10, Watched(data.head(500)), Watched(data.head(500)), 3, EXAMPLES.signs)
     progress = run_loop(recipe, plan, Shard(rank, num_ranks), Progress(), lambda now: None)
     Path(target).write_bytes(dump_state(dump(recipe, progress)))
     dist.destroy_process_group()

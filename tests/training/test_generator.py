@@ -29,7 +29,7 @@ from clicksmith.generators.artefact import (
     generator_id,
     read_card,
 )
-from clicksmith.generators.recipe import BLOCK_ROWS
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.lakehouse.catalog import Lake, models_root
 from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.tables import TRAINING_EXAMPLES
@@ -93,7 +93,9 @@ def test_a_second_run_trains_nothing(config: Config, monkeypatch: pytest.MonkeyP
     "preset", ["tabular_ar", "ctgan", "dense_gan", "gan", "wgan", "wgan_gp", "tvae", "independent", "smote"]
 )
 def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], preset: str) -> None:
-    config = make_config(GAN.replace("ctgan", preset), "ray.num_workers=0")
+    counts = preset in ("independent", "smote")  # they have no steps to set
+    asked = f"generators={{gan: {{preset: {preset}}}}}" if counts else GAN.replace("ctgan", preset)
+    config = make_config(asked, "ray.num_workers=0")
     rows = toy_examples(NUM_ROWS)
     write_examples(Lake.of(config), rows)
     job.run(config)
@@ -102,7 +104,7 @@ def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], pres
     assert (told.get("gap_error", 0.0) > 0) == ("held_out_nats" in told) == has_likelihood
     generator = Generator.load(str(folder_of(config)))
     sample = generator.sample_block(7, 0)
-    assert sample.num_rows == BLOCK_ROWS
+    assert sample.num_rows == EXAMPLES.block_rows
     for column in (*FEATURE_COLUMNS, *LABEL_COLUMNS):
         values = sample[column.name]
         assert values.type == column.type
@@ -112,7 +114,7 @@ def test_sampled_rows_keep_the_contract(make_config: Callable[..., Config], pres
         assert column.maximum is None or max(present, default=column.maximum) <= column.maximum
     assert set(sample["item_id"].to_pylist()) <= set(rows["item_id"].to_pylist())
     assert set(sample["label_click"].to_pylist()) == {False}, "constant in training"
-    assert sample["user_item_days_since_last"].null_count == BLOCK_ROWS, "always null in training"
+    assert sample["user_item_days_since_last"].null_count == EXAMPLES.block_rows, "always null in training"
     train = rows.filter(np.array(rows["split"].to_pylist()) == "train")
     moments = sample["event_ts"].to_pylist()
     assert max(moments) < max(train["event_ts"].to_pylist())

@@ -46,7 +46,7 @@ def fit_column(
     """
     if isinstance(statistics, ListStatistics):
         limits = options.max_elements, options.max_categories
-        return ListCodec.from_statistics(statistics, column.nullable, *limits, options.min_users)
+        return ListCodec.from_statistics(statistics, column.nullable, *limits, options.users_of(column.name))
     if isinstance(statistics, ValueStatistics):
         return _fit_names(statistics, column, options, content)
     return _fit_numbers(statistics, column, options)
@@ -69,7 +69,7 @@ def column_codec_from_json(
 def _fit_names(
     statistics: ValueStatistics, column: Column, options: Options, content: pa.Table | None
 ) -> ColumnCodec:
-    kind, k = options.kinds.get(column.name), options.min_users
+    kind, k = options.kinds.get(column.name), options.users_of(column.name)
     kept = statistics.protect(k)
     many = len(kept.values) > options.max_categories and kind is None
     if len(kept.values) and (many or kind == IdentifierCodec.kind):
@@ -78,7 +78,7 @@ def _fit_names(
 
 
 def _fit_numbers(statistics: NumberStatistics, column: Column, options: Options) -> ColumnCodec:
-    kind, k = options.kinds.get(column.name, ""), options.min_users
+    kind, k = options.kinds.get(column.name, ""), options.users_of(column.name)
     if len(statistics.lowest) < max(k, 1):  # nothing to learn from: all is missing
         return NumericCodec.from_statistics(statistics, column.type, column.nullable, options.max_bins, k)
     few = len(statistics.cells) <= options.max_bins and statistics.shift == 0

@@ -1,6 +1,7 @@
-"""The codec of sequences: an owner's columns, how many events it has and when they begin; then each event.
+"""The codec of sequences: an owner's columns, how many events it has and when the last was; then each event.
 
-Times become the gap to the event before, so that they never run backwards, and are told to the second.
+Times become the gap to the event before, so that they never run backwards, and are told to the second. They
+are counted from the last one: no generated event comes after those that were learnt from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,9 @@ from clicksmith.errors import ContractError
 from clicksmith.seeds import counter_uniform, derive_seed
 from clicksmith.tables import Column
 
-LENGTH, START, GAP, OWNER = "__length", "__start", "__gap", "__owner"
-"""Columns of the codec's own: how many events an owner has, when they begin, how long each comes after the
-last one, and, where values are protected, whose an event is."""
+LENGTH, END, GAP, OWNER = "__length", "__end", "__gap", "__owner"
+"""Columns of the codec's own: how many events an owner has, when the last one was, how long each comes after
+the one before, and, where values are protected, whose an event is."""
 
 MAX_EVENTS = 1 << 20
 """Of one owner: an event's number is its owner's row id times this, plus its place."""
@@ -53,10 +54,15 @@ class EncodedSequences:
         """Events of each owner, shape (N,)."""
         return np.diff(self.offsets)
 
+    def part(self, start: int, stop: int) -> "EncodedSequences":
+        """The owners from `start` to before `stop`."""
+        offsets = self.offsets[start : stop + 1]
+        low, high = (offsets[0], offsets[-1]) if len(offsets) else (0, 0)
+        return EncodedSequences(self.owners[start:stop], self.events[low:high], offsets - low)
+
     def head(self, num_owners: int) -> "EncodedSequences":
         """The first owners."""
-        offsets = self.offsets[: num_owners + 1]
-        return EncodedSequences(self.owners[:num_owners], self.events[: offsets[-1]], offsets)
+        return self.part(0, num_owners)
 
     def take(self, owners: NDArray[np.integer]) -> "EncodedSequences":
         """Some owners, in the given order; one may come several times."""
@@ -69,7 +75,7 @@ class SequenceCodec:
     """Codecs of owners and of events.
 
     Attributes:
-        owners: of the owner's columns, `LENGTH`, and `START` where events have a time.
+        owners: of the owner's columns, `LENGTH`, and `END` where events have a time.
         events: of the events' columns, `GAP` in place of the time.
         time: name of the column that says when an event was, or None.
         time_type: of that column, or None.
@@ -111,8 +117,8 @@ class SequenceCodec:
         time_type = None if time is None else next(c.type for c in event_columns if c.name == time)
         codec = cls(_NOTHING, _NOTHING, time, time_type)
         own = [Column(LENGTH, pa.int64(), minimum=0)]
-        timed = [Column(START, _SECONDS, nullable=True)] if time is not None else []
-        kinds = {**options.kinds, START: "moment"}
+        timed = [Column(END, _SECONDS, nullable=True)] if time is not None else []
+        kinds = {**options.kinds, END: "moment"}
         owner_codec = TableCodec.fit(
             codec._owner_table(sequences),
             [*owner_columns, *own, *timed],
@@ -162,24 +168,23 @@ class SequenceCodec:
         numbers = np.repeat(row_ids, encoded.lengths) * MAX_EVENTS + places(encoded.offsets)
         events = self.events.decode(_placed(encoded.events, derive_seed(seed, "events"), numbers))
         if self.time is not None:
-            events = self._timed(events, owners.column(START), encoded.offsets)
-        own = [name for name in owners.column_names if name not in (LENGTH, START)]
+            events = self._timed(events, owners.column(END), encoded.offsets)
+        own = [name for name in owners.column_names if name not in (LENGTH, END)]
         kept = owners.select(own) if own else pa.table({OWNER: row_ids})
         return Sequences(kept, events, encoded.offsets)
 
-    def _timed(self, events: pa.Table, start: pa.ChunkedArray, offsets: NDArray[np.int64]) -> pa.Table:
+    def _timed(self, events: pa.Table, end: pa.ChunkedArray, offsets: NDArray[np.int64]) -> pa.Table:
         """The events with their times in place of the gaps."""
         lengths = np.diff(offsets)
         has_any = lengths > 0
-        first = offsets[:-1][has_any]
         gaps = pc.fill_null(events.column(GAP), 0).to_numpy().copy()
-        gaps[first] = 0
+        gaps[offsets[:-1][has_any]] = 0
         passed = np.cumsum(gaps)
-        begun = pc.fill_null(start.cast(pa.int64()), 0).to_numpy()
-        seconds = np.repeat(begun, lengths) + passed - np.repeat(passed[first], lengths[has_any])
-        times = pa.array(seconds).cast(_SECONDS).cast(self.time_type, safe=False)
+        last = pc.fill_null(end.cast(pa.int64()), 0).to_numpy()[has_any]
+        shift = last - passed[offsets[1:][has_any] - 1]
+        times = pa.array(passed + np.repeat(shift, lengths[has_any]))
         index = events.column_names.index(GAP)
-        return events.set_column(index, self.time, times)
+        return events.set_column(index, self.time, times.cast(_SECONDS).cast(self.time_type, safe=False))
 
     def _owner_table(self, sequences: Sequences) -> pa.Table:
         owners = sequences.owners.append_column(LENGTH, pa.array(sequences.lengths))
@@ -187,8 +192,8 @@ class SequenceCodec:
         if self.time is None:
             return owners
         times = _seconds(sequences.events, self.time)
-        first = pa.array(sequences.offsets[:-1], mask=sequences.lengths == 0)
-        return owners.append_column(START, times.take(first).cast(_SECONDS))
+        last = pa.array(sequences.offsets[1:] - 1, mask=sequences.lengths == 0)
+        return owners.append_column(END, times.take(last).cast(_SECONDS))
 
     def _event_table(self, sequences: Sequences) -> pa.Table:
         events = sequences.events.append_column(OWNER, pa.array(sequences.owner_of))

@@ -99,7 +99,9 @@ class RowCollector:
         for name in self._leaves:
             self._settle(name)
         done = {
-            name: leaf.protect(self._k) if protect and isinstance(leaf, ValueStatistics) else leaf
+            name: leaf.protect(self._options.users_of(name.partition("/")[2]))
+            if protect and isinstance(leaf, ValueStatistics)
+            else leaf
             for name, leaf in self._leaves.items()
         }
         return TableStatistics(

@@ -39,9 +39,13 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def part(self, start: int, stop: int) -> "Encoded":
+        """The rows from `start` to before `stop`."""
+        return Encoded(self.codes[start:stop], self.positions[start:stop])
+
     def head(self, num_rows: int) -> "Encoded":
         """The first rows."""
-        return Encoded(self.codes[:num_rows], self.positions[:num_rows])
+        return self.part(0, num_rows)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ What is too long for JSON text, such as item ids, lies beside the codec in Arrow
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,21 +15,25 @@ from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from clicksmith.config import Config
-from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ContractError, LakeError, NotFittedError
+from clicksmith.generators.kind import Codec, Kind
+from clicksmith.generators.kinds import KINDS
 from clicksmith.generators.model_card import model_card
-from clicksmith.generators.presets import build_sampler
-from clicksmith.generators.recipe import BLOCK_ROWS, Sampler
-from clicksmith.generators.tabular.example_codec import ExampleCodec
-from clicksmith.generators.tabular.fixing import TooRareError
-from clicksmith.generators.tabular.mix import Mix
+from clicksmith.generators.presets import PRESETS
+from clicksmith.generators.recipe import Sampler
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import models_root
 from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.seeds import derive_seed
 
-MAX_TRIES = 64
-"""So often a block asks for other codes in place of those that the generator hardly ever makes."""
+
+class Wish(Protocol):
+    """Which rows to make more often, or what they must have, as the kind of data has it."""
+
+    def sample(self, sampler: Any, stream: int, seed: int, row_ids: NDArray[np.int64], /) -> Any:
+        """A block of rows that are wished for; `stream` is the sampler's seed, `seed` the sampling run's."""
+        ...
+
 
 WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"
 
@@ -50,7 +54,7 @@ def read_card(folder: str) -> dict[str, Any] | None:
     return storage.read_json(card_uri) if storage.exists(card_uri) else None
 
 
-def save_codec(folder: str, codec: ExampleCodec) -> None:
+def save_codec(folder: str, codec: Codec) -> None:
     """Write the codec, its parts first; workers read it from there."""
     parts = codec.to_parts()
     for name, content in parts.items():
@@ -58,7 +62,7 @@ def save_codec(folder: str, codec: ExampleCodec) -> None:
     storage.write_json(storage.join(folder, CODEC), {"parts": sorted(parts), **codec.to_json(inline=False)})
 
 
-def save_generator(folder: str, sampler: Sampler[Encoded], codec: TableCodec, card: dict[str, Any]) -> None:
+def save_generator(folder: str, sampler: Sampler[Any], codec: Codec, card: dict[str, Any]) -> None:
     """Write weights and the card for people, then card.json, which says that the folder is complete."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sampler.state_dict().items()}
     storage.write_bytes(storage.join(folder, WEIGHTS), save_weights(weights))
@@ -66,7 +70,7 @@ def save_generator(folder: str, sampler: Sampler[Encoded], codec: TableCodec, ca
     storage.write_json(storage.join(folder, CARD), card)
 
 
-def load_codec(folder: str) -> ExampleCodec:
+def load_codec(folder: str, kind: Kind) -> Codec:
     """The codec of a folder.
 
     Raises:
@@ -76,7 +80,7 @@ def load_codec(folder: str) -> ExampleCodec:
     try:
         value = storage.read_json(uri)
         parts = {name: storage.read_bytes(storage.join(folder, name)) for name in value["parts"]}
-        return ExampleCodec.from_parts(value, parts)
+        return kind.read_codec(value, parts)
     except (ContractError, LookupError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         problem = error.problem if isinstance(error, ContractError) else f"{error!r}."
         raise LakeError(f"{uri} is damaged, or a file that it names: {problem}", _REMEDY) from None
@@ -88,13 +92,15 @@ class Generator:
 
     Attributes:
         card: its card.
-        codec: of its rows.
+        kind: of its rows.
+        codec: of these.
         sampler: its network.
     """
 
     card: dict[str, Any]
-    codec: ExampleCodec
-    sampler: Sampler[Encoded]
+    kind: Kind
+    codec: Codec
+    sampler: Sampler[Any]
 
     @classmethod
     def load(cls, folder: str) -> "Generator":
@@ -107,8 +113,10 @@ class Generator:
         card = read_card(folder)
         if card is None:
             raise NotFittedError(f"There is no complete generator in {folder}.", "Run train_generator first.")
-        codec = load_codec(folder)
-        sampler = build_sampler(card["preset"], codec.table)
+        preset = PRESETS[card["preset"]]
+        kind = KINDS[preset.options.kind]
+        codec = load_codec(folder, kind)
+        sampler = preset.sampler(codec.core)
         weights_uri = storage.join(folder, WEIGHTS)
         try:
             sampler.load_state_dict(load_weights(storage.read_bytes(weights_uri)))
@@ -116,44 +124,34 @@ class Generator:
             raise LakeError(
                 f"{weights_uri} is damaged or not of this codec: {str(error)[:300]}.", _REMEDY
             ) from None
-        return cls(card, codec, sampler.eval().requires_grad_(False))
+        return cls(card, kind, codec, sampler.eval().requires_grad_(False))
 
-    def sample_block(self, seed: int, block: int, mix: Mix | None = None) -> pa.Table:
-        """The rows with ids from ``block * BLOCK_ROWS`` on, BLOCK_ROWS of them: always the same.
+    def sample_block(self, seed: int, block: int, wish: Wish | None = None) -> pa.Table:
+        """The rows with ids from ``block * kind.block_rows`` on, as many: always the same.
 
         Args:
             seed: of the sampling run.
             block: number of the block.
-            mix: which rows to make more often, or None to sample as in the data.
+            wish: which rows to make more often, or what they must have; None to sample as in the data.
 
         Returns:
-            Generated columns, item_id and event_ts.
+            The columns of the twin that the kind makes.
 
         Raises:
-            ConfigError: the generator hardly ever makes rows of one of the mix's groups.
+            ConfigError: the generator hardly ever makes what is wished for.
         """
-        row_ids = np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS, dtype=np.int64)
+        size, stream = self.kind.block_rows, derive_seed(seed, "sample")
+        row_ids = np.arange(block * size, (block + 1) * size, dtype=np.int64)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # the order of floating-point sums must not depend on the machine's load
         try:
-            encoded = self._sample(seed, row_ids, mix)
+            if wish is None:
+                batch = self.sampler.sample(stream, row_ids)
+            else:
+                batch = wish.sample(self.sampler, stream, seed, row_ids)
         finally:
             torch.set_num_threads(threads)
-        return self.codec.decode(encoded, seed, row_ids)
-
-    def _sample(self, seed: int, row_ids: NDArray[np.int64], mix: Mix | None) -> Encoded:
-        stream = derive_seed(seed, "sample")
-        if mix is None:
-            return self.sampler.sample(stream, row_ids)
-        refused, tries = np.empty(0, dtype=np.int64), 0
-        while True:  # at least one more is refused each time; of the last of a group there is an error
-            chosen = mix.choose(seed, row_ids, refused)
-            try:
-                return self.sampler.sample(stream, row_ids, mix.fixed(chosen))
-            except TooRareError as rare:
-                refused, tries = np.union1d(refused, chosen[rare.missing]), tries + 1
-                if tries == MAX_TRIES:  # a group may have many thousands, none of which is ever made
-                    raise
+        return self.codec.decode(batch, seed, row_ids)
 
 
 _REMEDY = "Delete the folder and run train_generator again."

@@ -3,34 +3,32 @@
 What it is and is for, what it learnt from, how training went, what it makes, where it comes from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from clicksmith.encoding.category import CategoryCodec
-from clicksmith.encoding.columns import ColumnCodec, cardinalities_of
-from clicksmith.encoding.numeric import NumericCodec
-from clicksmith.encoding.table import TableCodec
+from clicksmith.generators.kind import Codec, Kind
+from clicksmith.generators.kinds import KINDS
 from clicksmith.generators.preset import Preset
 from clicksmith.generators.presets import PRESETS
-from clicksmith.generators.recipe import BLOCK_ROWS
 
 
-def model_card(card: Mapping[str, Any], codec: TableCodec) -> str:
+def model_card(card: Mapping[str, Any], codec: Codec) -> str:
     """The text: the same for equal cards and codecs.
 
     Args:
         card: of `training.card.make_card`.
-        codec: of the generated columns.
+        codec: of its rows.
     """
     settings, preset = card["settings"].get("generator", {}), PRESETS[card["preset"]]
+    kind = KINDS[preset.options.kind]
     parts = [
         f"# Generator {card['name']}",
         f"`{card['preset']}`: {preset.about}. It makes rows of {card['training_table']['name']}.",
         _use(preset),
         _data(card, settings),
         _training(card, settings),
-        _columns(codec),
-        _origin(card),
+        f"## What it makes\n{kind.describe(codec)}",
+        _origin(card, kind),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -112,39 +110,13 @@ def _outcome(metrics: Mapping[str, float]) -> list[str]:
     return [*lines, "", "The curves are in the report."]
 
 
-def _columns(codec: TableCodec) -> str:
-    rows = [
-        f"| {name} | {type_} | {_kind(column)} | {_sizes(cardinalities_of(column))} |"
-        for name, type_, column in zip(codec.names, codec.types, codec.columns, strict=True)
-    ]
-    return "\n".join(["## What it makes", "| column | type | coded as | codes |", "|---|---|---|---|", *rows])
-
-
-def _kind(column: ColumnCodec) -> str:
-    if isinstance(column, NumericCodec):
-        bins = max(len(column.edges) - 1, 0)
-        if not bins:
-            return "its values" if column.atoms else "always missing"
-        return f"{bins} quantile bins" + (f" and {len(column.atoms)} frequent values" if column.atoms else "")
-    if isinstance(column, CategoryCodec):
-        return "categories, rare ones as one" if column.counts else "categories"
-    return column.kind
-
-
-def _sizes(cardinalities: Sequence[int]) -> str:
-    return " x ".join(f"{size:,}" for size in cardinalities)
-
-
-def _origin(card: Mapping[str, Any]) -> str:
+def _origin(card: Mapping[str, Any], kind: Kind) -> str:
     return f"""\
-Beside these: item_id, drawn among the ids seen with the row's item attributes, and event_ts, on one of
-the training days.
-
 ## Where it comes from
 Run {card["run_id"]}, fingerprint {card["fingerprint"]}, seed {card["seed"]}. The same figures for programs
 are in card.json; weights are in weights.safetensors, codecs in codec.json and the Arrow files beside it.
 
 ```python
 from clicksmith.generators.artefact import Generator
-rows = Generator.load(FOLDER).sample_block(seed=1, block=0)  # {BLOCK_ROWS:,} rows, an Arrow table
+rows = Generator.load(FOLDER).sample_block(seed=1, block=0)  # {kind.block_rows:,} rows, an Arrow table
 ```"""

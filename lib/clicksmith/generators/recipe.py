@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from clicksmith.config.presets import TrainedOptions
-from clicksmith.encoding.table import Encoded
 from clicksmith.seeds import derive_seed
 
 
@@ -26,8 +25,8 @@ class Batch(Protocol):
 
     def __len__(self) -> int: ...
 
-    def head(self, num_rows: int, /) -> Self:
-        """The first rows."""
+    def part(self, start: int, stop: int, /) -> Self:
+        """The rows from `start` to before `stop`."""
         ...
 
 
@@ -78,10 +77,6 @@ class StepSettings:
             options.learning_rate or learning_rate,
             options.mixed_precision,
         )
-
-
-BLOCK_ROWS = 4096
-"""Rows are generated in whole blocks of so many consecutive row ids."""
 
 
 class Sampler(nn.Module, ABC, Generic[B]):
@@ -221,20 +216,3 @@ class RowOrder:
             position += len(part)
             missing -= len(part)
         return torch.cat(parts)
-
-
-def mode_figures(encoded: Encoded, real: Encoded) -> dict[str, float]:
-    """Signs of collapse in a sample.
-
-    Returns:
-        duplicate_rate: share of rows whose codes equal an earlier row's;
-        coverage: share of the codes with at least 1 % of the real rows that the sample holds.
-    """
-    distinct = len(np.unique(encoded.codes, axis=0))
-    hit, common = 0, 0
-    for column in range(real.codes.shape[1]):
-        counts = np.bincount(real.codes[:, column])
-        frequent = np.flatnonzero(counts >= 0.01 * len(real))
-        common += len(frequent)
-        hit += int(np.isin(frequent, encoded.codes[:, column]).sum())
-    return {"duplicate_rate": 1 - distinct / max(1, len(encoded)), "coverage": hit / max(1, common)}

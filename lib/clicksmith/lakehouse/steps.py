@@ -22,12 +22,12 @@ from clicksmith.tables import (
     SEARCH_PAIRS,
     SEQUENCES,
     SILVER_EVENTS,
-    SYNTHETIC_CANDIDATES,
-    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
+    TWINS,
     USER_PROFILES,
     VOCABULARY,
     Table,
+    Twin,
 )
 
 JUDGED = "job=evaluate_synthetic"
@@ -46,6 +46,8 @@ _STEPS: Mapping[str, tuple[str, tuple[Table, ...], Mapping[str, Table]]] = {
     "build_training_set": ("features", (TRAINING_EXAMPLES, SEQUENCES, SEARCH_PAIRS, VOCABULARY), _SILVER),
 }
 """By job, in their order: the sections that it reads, the tables that it writes, and its inputs."""
+_CANDIDATES = {twin.candidates.name: twin for twin in TWINS.values()}
+_PUBLISHED = {twin.published.name: twin for twin in TWINS.values()}
 
 
 def trace_ingest(config: Config, fingerprint: str) -> Lineage:
@@ -90,14 +92,29 @@ def trace_training_set(config: Config, inputs: Inputs) -> Lineage:
     return trace("build_training_set", config, _sections(config, "build_training_set"), inputs)
 
 
-def trace_generator(config: Config, name: str, examples: Snapshot) -> Lineage:
+def twin_of(config: Config, fit: str) -> Twin:
+    """The tables of a fit's kind of data."""
+    return TWINS[config.fits[fit].kind]
+
+
+def sources_of(config: Config, lake: Lake) -> dict[str, Snapshot]:
+    """The newest versions of what the configured generators learn from, by the kind of data.
+
+    Raises:
+        LakeError: one of them is not there.
+    """
+    kinds = dict.fromkeys(options.kind for options in config.generators.values())
+    return {kind: lake.get(TWINS[kind].source) for kind in kinds}
+
+
+def trace_generator(config: Config, name: str, source: Snapshot) -> Lineage:
     """The lineage of training a generator; known before it is trained.
 
     The number of workers is no part of it: they compute the same up to the order of sums, and a run that was
     cut off may go on with more or fewer of them.
     """
-    sections = {"generator": config.fits[name]}
-    return trace(f"train_generator/{name}", config, sections, {"training_examples": examples})
+    sections, inputs = {"generator": config.fits[name]}, {twin_of(config, name).source_name: source}
+    return trace(f"train_generator/{name}", config, sections, inputs)
 
 
 def trace_candidates(config: Config, name: str, generator: Lineage) -> Lineage:
@@ -107,10 +124,11 @@ def trace_candidates(config: Config, name: str, generator: Lineage) -> Lineage:
     return replace(lineage, asked_hash=asked(config, sections, {name: generator.asked_hash}))
 
 
-def trace_gate(config: Config, examples: Snapshot, candidates: Inputs) -> Lineage:
-    """The lineage of the gate's figures."""
+def trace_gate(config: Config, sources: Inputs, candidates: Inputs) -> Lineage:
+    """The lineage of the gate's figures; `sources` are by the kind of data, `candidates` by the fit."""
     limits = {name: generator.max_rows for name, generator in config.fits.items()}
-    inputs, sections = {"training_examples": examples, **candidates}, {**_gate(config), "max_rows": limits}
+    learnt_from = {TWINS[kind].source_name: source for kind, source in sources.items()}
+    inputs, sections = {**learnt_from, **candidates}, {**_gate(config), "max_rows": limits}
     lineage = trace("evaluate_synthetic", config, sections, inputs)
     # What is judged tells by itself of which settings it is.
     return replace(lineage, asked_hash=asked(config, _gate(config), {}))
@@ -149,11 +167,13 @@ def read_by(config: Config, job: str) -> list[Part]:
     """What a job reads of what other settings may have made; nothing of a job that reads no such table."""
     if job in _STEPS:
         return [(table, None) for table in _STEPS[job][2].values()]
-    examples: list[Part] = [(TRAINING_EXAMPLES, None)]
+    twins = {name: twin_of(config, name) for name in config.fits}
+    learnt_from: list[Part] = [(table, None) for table in dict.fromkeys(t.source for t in twins.values())]
     if job == "evaluate_synthetic":
-        return [*examples, *((SYNTHETIC_CANDIDATES, f"generator={name}") for name in config.fits)]
+        return [*learnt_from, *((twin.candidates, f"generator={name}") for name, twin in twins.items())]
     if job in ("train_generator", "synthesize_samples"):
-        return examples
+        return learnt_from
+    examples: list[Part] = [(TRAINING_EXAMPLES, None)]
     sequences: list[Part] = [(table, None) for table in (SEQUENCES, *_profiles(config).values())]
     if job in ("score_candidates", "export_recommender"):
         return [*examples, *sequences]
@@ -170,7 +190,9 @@ def measured_fits(config: Config) -> list[str]:
 
 def measured_rows(config: Config) -> list[Part]:
     """The published rows that a measurement adds, of every fit that an arm names, and what the gate found."""
-    parts: list[Part] = [(SYNTHETIC_EXAMPLES, f"generator={fit}") for fit in measured_fits(config)]
+    parts: list[Part] = [
+        (twin_of(config, fit).published, f"generator={fit}") for fit in measured_fits(config)
+    ]
     return [*parts, (EVALUATION_METRICS, JUDGED)] if parts else []
 
 
@@ -232,10 +254,10 @@ def _is_other(config: Config, lake: Lake, part: Part) -> bool:
 def _upstream(part: Part) -> list[Part]:
     """What a part is made from, the first step's tables first, and itself."""
     table, name = part
-    if table is SYNTHETIC_EXAMPLES:
-        return [*_upstream((SYNTHETIC_CANDIDATES, name)), part]
-    if table is SYNTHETIC_CANDIDATES:
-        return [*_upstream((TRAINING_EXAMPLES, None)), part]
+    if (twin := _PUBLISHED.get(table.name)) is not None:
+        return [*_upstream((twin.candidates, name)), part]
+    if (twin := _CANDIDATES.get(table.name)) is not None:
+        return [*_upstream((twin.source, None)), part]
     inputs = next((inputs for _, tables, inputs in _STEPS.values() if table in tables), {})
     return [*(upper for one in inputs.values() for upper in _upstream((one, None))), part]
 
@@ -244,9 +266,9 @@ def _made_by(table: Table) -> tuple[str, str]:
     """The sections of which a table takes settings, and the job to begin with."""
     if table is EVALUATION_METRICS:
         return "gate, ranker.label", "evaluate_synthetic"
-    if table is SYNTHETIC_CANDIDATES:
+    if table.name in _CANDIDATES:
         return "generators, synthesis", "train_generator"
-    if table is SYNTHETIC_EXAMPLES:
+    if table.name in _PUBLISHED:
         return "generators, synthesis", "evaluate_synthetic"
     return next((sections, job) for job, (sections, tables, _) in _STEPS.items() if table in tables)
 
@@ -256,10 +278,11 @@ def expected_of(config: Config, part: Part) -> str | None:
     table, name = part
     if table is EVALUATION_METRICS:
         return asked(config, _gate(config), {})
-    if table in (SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES) and name is not None:
+    twin = _CANDIDATES.get(table.name) or _PUBLISHED.get(table.name)
+    if twin is not None and name is not None:
         fit = name.partition("=")[2]
-        examples = {"training_examples": expected_of(config, (TRAINING_EXAMPLES, None))}
-        generator = asked(config, {"generator": config.fits[fit]}, examples)
+        source = {twin.source_name: expected_of(config, (twin.source, None))}
+        generator = asked(config, {"generator": config.fits[fit]}, source)
         return asked(config, {"synthesis": config.synthesis}, {fit: generator})
     job = next(job for job, (_, tables, _) in _STEPS.items() if table in tables)
     return _asked_of_step(config, job)

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from clicksmith.config import Config
 from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lakehouse.lineage import Lineage, trace
-from clicksmith.lakehouse.steps import measured_fits, measured_rows, outdated
+from clicksmith.lakehouse.steps import measured_fits, measured_rows, outdated, twin_of
 from clicksmith.tables import (
     BRONZE_ITEMS,
     SEARCH_PAIRS,
-    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
     VOCABULARY,
 )
@@ -33,7 +32,7 @@ def inputs_of(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) ->
     found = {"training_examples": lake.get(TRAINING_EXAMPLES), "vocabulary": lake.get(VOCABULARY)}
     for fit in measured_fits(config):
         part = f"generator={fit}"
-        there = lake.find(SYNTHETIC_EXAMPLES, part)
+        there = lake.find(twin_of(config, fit).published, part)
         if there is not None and lake.count_rows(there, part):  # what the gate withheld is an empty part
             found[f"{SYNTHETIC}{fit}"] = there
     if config.search is not None and config.lift.search.arms:

@@ -28,9 +28,8 @@ from clicksmith.tables import (
     SEARCH_PAIRS,
     SEQUENCES,
     SILVER_REJECTED,
-    SYNTHETIC_CANDIDATES,
-    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
+    TWINS,
     USERS_REJECTED,
     VERDICTS,
     Table,
@@ -238,8 +237,9 @@ def _version(card: Mapping[str, Any]) -> int:
 
 
 def _parts(config: Config, table: Table) -> list[str | None]:
-    if table in (SYNTHETIC_CANDIDATES, SYNTHETIC_EXAMPLES):
-        return [f"generator={name}" for name in config.fits]
+    for kind, twin in TWINS.items():
+        if table in (twin.candidates, twin.published):
+            return [f"generator={name}" for name, options in config.fits.items() if options.kind == kind]
     if table is EVALUATION_METRICS:
         return [f"job={job}" for job in EVALUATION_JOBS]
     return [None]

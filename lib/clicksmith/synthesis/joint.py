@@ -40,7 +40,7 @@ def count_mix(
     """
     names = mix_columns(codec, groups)
     shown = examples.where((F.col("split") == "train") & ~F.expr(holdout.condition))
-    rows = smallest_hashes(shown, max_rows).select(*names)
+    rows = smallest_hashes(shown, "example_id", max_rows).select(*names)
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

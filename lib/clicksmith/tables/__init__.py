@@ -17,6 +17,8 @@ from clicksmith.tables.gold import (
     SEQUENCES,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
+    SYNTHETIC_SEQUENCE_CANDIDATES,
+    SYNTHETIC_SEQUENCES,
     TRAINING_EXAMPLES,
     USER_PROFILES,
     VOCABULARY,
@@ -24,6 +26,7 @@ from clicksmith.tables.gold import (
 from clicksmith.tables.ops import JOB_RUNS
 from clicksmith.tables.schema import Column, Table
 from clicksmith.tables.silver import SILVER_EVENTS, SILVER_REJECTED, SILVER_SESSIONS
+from clicksmith.tables.twins import TWINS, Twin
 
 EVENTS_REJECTED, ITEMS_REJECTED, USERS_REJECTED = REJECTED
 
@@ -47,6 +50,8 @@ ALL_TABLES = (
     RECOMMENDATIONS,
     SYNTHETIC_CANDIDATES,
     SYNTHETIC_EXAMPLES,
+    SYNTHETIC_SEQUENCE_CANDIDATES,
+    SYNTHETIC_SEQUENCES,
     EVALUATION_METRICS,
     VERDICTS,
 )
@@ -74,11 +79,15 @@ __all__ = [
     "SILVER_SESSIONS",
     "SYNTHETIC_CANDIDATES",
     "SYNTHETIC_EXAMPLES",
+    "SYNTHETIC_SEQUENCES",
+    "SYNTHETIC_SEQUENCE_CANDIDATES",
     "TRAINING_EXAMPLES",
+    "TWINS",
     "USERS_REJECTED",
     "USER_PROFILES",
     "VERDICTS",
     "VOCABULARY",
     "Column",
     "Table",
+    "Twin",
 ]

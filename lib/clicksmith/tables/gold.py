@@ -220,29 +220,47 @@ RECOMMENDATIONS = Table(
     doc="an item recommended to a user",
 )
 
-SYNTHETIC_COLUMNS = columns(
+PROVENANCE_COLUMNS = columns(
     Column("sample_id", pa.string(), doc="generator_id and row number"),
     Column("row_id", pa.int64(), minimum=0),
     Column("run_id", pa.string()),
     Column("generator_id", pa.string()),
     Column("generator", pa.string(), doc="the generator's name in the configuration"),
-    TRAINING_EXAMPLES.columns,
 )
 
-SYNTHETIC_CANDIDATES = Table(
-    name="gold.synthetic_candidates",
-    columns=SYNTHETIC_COLUMNS,
-    key=("sample_id",),
-    partition_by=("generator",),
-    layout=_BY_GENERATOR,
-    doc="a generated training example that waits for the gate: no user, session or request; split is train",
+
+def _generated(name: str, twin: Table, doc: str) -> Table:
+    """A table of generated rows, with the contract of their real twin."""
+    return Table(
+        name=name,
+        columns=columns(PROVENANCE_COLUMNS, twin.columns),
+        key=("sample_id",),
+        partition_by=("generator",),
+        layout=_BY_GENERATOR,
+        doc=doc,
+    )
+
+
+SYNTHETIC_CANDIDATES = _generated(
+    "gold.synthetic_candidates",
+    TRAINING_EXAMPLES,
+    "a generated training example that waits for the gate: no user, session or request; split is train",
 )
 
-SYNTHETIC_EXAMPLES = Table(
-    name="gold.synthetic_examples",
-    columns=SYNTHETIC_COLUMNS,
-    key=("sample_id",),
-    partition_by=("generator",),
-    layout=_BY_GENERATOR,
-    doc="a generated training example whose generator passed the gate",
+SYNTHETIC_EXAMPLES = _generated(
+    "gold.synthetic_examples",
+    TRAINING_EXAMPLES,
+    "a generated training example whose generator passed the gate",
+)
+
+SYNTHETIC_SEQUENCE_CANDIDATES = _generated(
+    "gold.synthetic_sequence_candidates",
+    SEQUENCES,
+    "a generated sequence that waits for the gate: its user is the sample; split is train",
+)
+
+SYNTHETIC_SEQUENCES = _generated(
+    "gold.synthetic_sequences",
+    SEQUENCES,
+    "a generated sequence whose generator passed the gate",
 )

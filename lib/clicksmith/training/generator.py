@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicksmith.config import Config, PresetOptions, generator_config
-from clicksmith.encoding.table import Encoded
 from clicksmith.generators.artefact import (
     generator_folder,
     generator_id,
@@ -18,9 +17,10 @@ from clicksmith.generators.artefact import (
     save_codec,
     save_generator,
 )
-from clicksmith.generators.presets import build_recipe, build_sampler, build_streamed, check_config
+from clicksmith.generators.kind import Kind
+from clicksmith.generators.kinds import KINDS
+from clicksmith.generators.presets import PRESETS, build_recipe, check_config
 from clicksmith.generators.recipe import Recipe
-from clicksmith.generators.tabular.example_codec import INPUT_COLUMNS, USER_COLUMN, ExampleCodec
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Snapshot, models_root
 from clicksmith.lakehouse.lineage import Lineage
@@ -28,7 +28,6 @@ from clicksmith.reading.row_index import RowIndex, scan_trained
 from clicksmith.reading.snapshot import load_shown
 from clicksmith.reading.stream import StreamedRows
 from clicksmith.seeds import Holdout, derive_seed
-from clicksmith.tables import TRAINING_EXAMPLES
 from clicksmith.training.card import Subject, make_card
 from clicksmith.training.engine.checkpoint import State
 from clicksmith.training.engine.likelihood import Watched
@@ -49,7 +48,7 @@ class Task:
     Attributes:
         seed: of the training.
         config: the preset's options as a dictionary.
-        uri: of the training examples.
+        uri: of the table that it learns from.
         version: their pinned Delta version.
         folder: the generator's, which already holds the codec.
         index_uri: of the rows' index where they are streamed, or None: they are held in memory.
@@ -65,18 +64,30 @@ class Task:
     holdout: Holdout
 
     @property
+    def options(self) -> PresetOptions:
+        """Of the preset."""
+        return generator_config(self.config)
+
+    @property
+    def kind(self) -> Kind:
+        """Of the data."""
+        return KINDS[self.options.kind]
+
+    @property
     def snapshot(self) -> Snapshot:
         """The pinned table."""
-        return Snapshot(TRAINING_EXAMPLES, self.uri, self.version, "", None, {})
+        return Snapshot(self.kind.twin.source, self.uri, self.version, "", None, {})
 
 
-def train_generators(config: Config, lineages: Mapping[str, Lineage], examples: Snapshot) -> None:
+def train_generators(
+    config: Config, lineages: Mapping[str, Lineage], sources: Mapping[str, Snapshot]
+) -> None:
     """Train generators on one group of workers, and write their folders.
 
     Args:
         config: its generators, and the size of the cluster.
         lineages: from `steps.trace_generator`, by the fit's name, see `Config.fits`.
-        examples: the pinned gold.training_examples.
+        sources: the pinned tables that they learn from, by the kind of data.
 
     Raises:
         TrainingError: the settings do not fit, there are no rows, or training failed. Generators trained
@@ -84,10 +95,12 @@ def train_generators(config: Config, lineages: Mapping[str, Lineage], examples: 
     """
     for name in lineages:
         check_config(name, config.fits[name], config.ray.num_workers)
-    prepared = [_prepare(config, name, lineage, examples) for name, lineage in lineages.items()]
+    prepared = [
+        _prepare(config, name, lineage, sources[config.fits[name].kind]) for name, lineage in lineages.items()
+    ]
     states = run_workers([one.training for one in prepared], config.ray)
     for one, state in zip(prepared, states, strict=True):
-        _publish(one, state, examples)
+        _publish(one, state)
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ class _Prepared:
     """A generator whose codec is fitted.
 
     Attributes:
-        preset: of the network.
+        source: what it learns from.
         lineage: of the run.
         folder: the generator's.
         num_rows: that it trains on.
@@ -103,7 +116,7 @@ class _Prepared:
         training: what the workers do.
     """
 
-    preset: str
+    source: Snapshot
     lineage: Lineage
     folder: str
     num_rows: int
@@ -111,34 +124,34 @@ class _Prepared:
     training: Training
 
 
-def _prepare(config: Config, name: str, lineage: Lineage, examples: Snapshot) -> _Prepared:
+def _prepare(config: Config, name: str, lineage: Lineage, source: Snapshot) -> _Prepared:
     started = time.monotonic()
-    settings = config.fits[name]
+    options = config.fits[name]
+    kind = KINDS[options.kind]
     folder = generator_folder(config, name, lineage)
     run_folder = storage.join(models_root(config), "runs", generator_id(name, lineage))
-    index_uri = f"{run_folder}.rows.safetensors" if settings.streams else None
-    num_rows = _fit_codec(folder, examples, settings, index_uri, config.holdout)
+    index_uri = f"{run_folder}.rows.safetensors" if options.streams else None
+    holdout = kind.holdout(config.holdout)
+    num_rows = _fit_codec(folder, kind, source, options, index_uri, holdout)
     seed = derive_seed(config.seed, "train_generator", name)
-    task = Task(
-        seed, settings.model_dump(), examples.uri, examples.version, folder, index_uri, config.holdout
-    )
+    task = Task(seed, options.model_dump(), source.uri, source.version, folder, index_uri, holdout)
     logger.info(
-        "%s: %s on %s rows, %d workers", name, settings.preset, f"{num_rows:,}", config.ray.num_workers
+        "%s: %s on %s rows, %d workers", name, options.preset, f"{num_rows:,}", config.ray.num_workers
     )
     training = Training(_work, task, name, run_folder)
-    return _Prepared(settings.preset, lineage, folder, num_rows, time.monotonic() - started, training)
+    return _Prepared(source, lineage, folder, num_rows, time.monotonic() - started, training)
 
 
-def _publish(one: _Prepared, state: State, examples: Snapshot) -> None:
+def _publish(one: _Prepared, state: State) -> None:
     """Write a trained generator's folder."""
-    name, progress = one.training.name, Progress(**state["progress"])
-    codec = load_codec(one.folder).table
-    sampler = build_sampler(one.preset, codec)
+    name, progress, task = one.training.name, Progress(**state["progress"]), one.training.argument
+    codec = load_codec(one.folder, task.kind)
+    sampler = PRESETS[task.options.preset].sampler(codec.core)
     sampler.load_state_dict(progress.best_weights or state["recipe"]["sampler"])
     seconds = one.seconds + state["took"]
-    subject = Subject("generator", name, one.preset, one.lineage, examples)
+    subject = Subject("generator", name, task.options.preset, one.lineage, one.source)
     card = make_card(subject, one.num_rows, state["starts"], seconds, progress.history, _metrics(progress))
-    card["holdout"] = list(one.training.argument.holdout.key)
+    card["holdout"] = list(task.holdout.key)
     save_generator(one.folder, sampler, codec, card)
     logger.info(
         "%s: %s steps on %s rows in %.0f s, %s", name, progress.step, f"{one.num_rows:,}", seconds, one.folder
@@ -146,19 +159,22 @@ def _publish(one: _Prepared, state: State, examples: Snapshot) -> None:
 
 
 def _fit_codec(
-    folder: str, examples: Snapshot, settings: PresetOptions, index_uri: str | None, holdout: Holdout
+    folder: str,
+    kind: Kind,
+    source: Snapshot,
+    options: PresetOptions,
+    index_uri: str | None,
+    holdout: Holdout,
 ) -> int:
     """Fit and write the codec, and the index of the rows where they are streamed; returns their number."""
-    names = (USER_COLUMN, *INPUT_COLUMNS)
     if index_uri is None:
-        rows = load_shown(examples, names, settings.max_rows, holdout)
-        save_codec(folder, ExampleCodec.fit(rows, settings.min_users))
+        rows = load_shown(source, kind.columns, options.max_rows, holdout)
+        save_codec(folder, kind.fit(rows, options))
         return int(rows.num_rows)
-    index = RowIndex.build(examples, TRAIN, settings.max_rows, holdout)
+    assert kind.fit_batches is not None, f"{options.preset} streams, but {kind.name} are not streamed"
+    index = RowIndex.build(source, TRAIN, options.max_rows, holdout)
     logger.info("%s rows to stream, from %s row groups", f"{index.num_rows:,}", f"{len(index.counts):,}")
-    codec, counts = ExampleCodec.fit_batches(
-        lambda: scan_trained(examples, names, TRAIN, index), settings.min_users
-    )
+    codec, counts = kind.fit_batches(lambda: scan_trained(source, kind.columns, TRAIN, index), options)
     save_codec(folder, codec)
     storage.write_bytes(index_uri, index.to_bytes(counts))
     return index.num_rows
@@ -170,29 +186,26 @@ def _metrics(progress: Progress) -> dict[str, float]:
     return {**last, **best, "steps": progress.step, "rollbacks": progress.rollbacks}
 
 
-def _build(task: Task) -> tuple[Recipe[Encoded], Plan]:
+def _build(task: Task) -> tuple[Recipe[Any], Plan]:
     """The recipe on this worker's copy of the data."""
-    settings = generator_config(task.config)
-    schedule = settings.schedule
-    codec = load_codec(task.folder).table
-    columns = list(codec.names)
-    known = list(dict.fromkeys([*columns, *task.holdout.key]))
+    options, schedule = task.options, task.options.schedule
+    codec = load_codec(task.folder, task.kind)
+    known = list(dict.fromkeys([*codec.columns, *task.holdout.key]))
     held_out = load_shown(task.snapshot, known, HELD_OUT_AMONG, task.holdout, held_out=True)
-    in_memory = settings.max_rows if task.index_uri is None else 2 * len(held_out)
+    in_memory = options.max_rows if task.index_uri is None else 2 * len(held_out)
     shown = load_shown(task.snapshot, known, in_memory, task.holdout)
-    data = codec.encode(shown)
-    if task.index_uri is None:
-        recipe = build_recipe(settings, task.seed, codec, data)
-    else:
+    rows = data = codec.encode(shown)
+    if task.index_uri is not None:
         index, counts = RowIndex.from_bytes(storage.read_bytes(task.index_uri), task.holdout)
-        streamed = StreamedRows(task.snapshot, TRAIN, codec, index, counts, task.seed)
-        recipe = build_streamed(settings, task.seed, codec, streamed)
+        rows = StreamedRows(task.snapshot, TRAIN, codec.core, index, counts, task.seed)
+    recipe = build_recipe(options, task.seed, codec.core, rows)
     return recipe, Plan(
         schedule.num_steps,
         schedule.checkpoint_every,
         Watched(codec.encode(held_out), task.holdout.owners(held_out)),
-        Watched(data.head(len(held_out)), task.holdout.owners(shown.slice(0, len(held_out)))),
+        Watched(data.part(0, len(held_out)), task.holdout.owners(shown.slice(0, len(held_out)))),
         derive_seed(task.seed, "examine"),
+        task.kind.signs,
         schedule.max_rollbacks,
     )
 

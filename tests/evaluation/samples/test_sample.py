@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicksmith.errors import ContractError
-from clicksmith.evaluation.collect import rows_without_user
 from clicksmith.evaluation.compare import Measure, Sides, real_figures
+from clicksmith.evaluation.examples import rows_without_user
 from clicksmith.evaluation.samples.sample import Coding, Sample, columns_of
 from clicksmith.seeds import HOLDOUT_BY_ROW, Holdout
 from clicksmith.tables import Column

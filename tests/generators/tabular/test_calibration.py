@@ -12,6 +12,7 @@ from torch import Tensor
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.generators.tabular.rows import MemoryRows, first_rows
 from clicksmith.tables import Column
 from clicksmith.training.engine.likelihood import Watched
@@ -111,7 +112,7 @@ def test_the_weights_that_are_kept_are_calibrated(preset: str, losses: list[floa
         return true_loss(rows) if loss is None else torch.full((len(rows),), loss)
 
     recipe.row_nats = row_nats  # type: ignore[method-assign]
-    plan = Plan(num_steps, 1, Watched(data.head(50)), Watched(data.head(50)), seed=3)
+    plan = Plan(num_steps, 1, Watched(data.head(50)), Watched(data.head(50)), 3, EXAMPLES.signs)
     saved: list[dict[str, Tensor]] = []
     progress = run_loop(recipe, plan, Shard(), Progress(), lambda now: saved.append(now.best_weights))
     assert progress.best_step == 2 and progress.step == (3 if num_steps == 3 else 5)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clicksmith.encoding.table import Encoded
-from clicksmith.generators.presets import build_sampler
+from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular import smote
 from clicksmith.generators.tabular.layout import Layout
@@ -85,7 +85,7 @@ def test_neighbours_load_into_a_sampler_of_no_rows(monkeypatch: pytest.MonkeyPat
     codec, data = toy_data(500)
     trained = toy_recipe(codec, data, preset="smote").sampler
     assert len(trained.codes) == 120
-    fresh = build_sampler("smote", codec)
+    fresh = PRESETS["smote"].sampler(codec)
     fresh.load_state_dict(trained.state_dict())
     np.testing.assert_array_equal(
         fresh.sample(1, np.arange(50)).codes, trained.sample(1, np.arange(50)).codes

@@ -10,7 +10,7 @@ import torch
 from clicksmith.encoding.options import MIN_USERS, Options
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ContractError
-from clicksmith.generators.presets import build_sampler
+from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.tabular.example_codec import GENERATED_COLUMNS, ExampleCodec
 from clicksmith.generators.tabular.layout import Layout
 from clicksmith.tables import Column
@@ -131,7 +131,7 @@ def test_networks_learn_sub_columns_without_knowing_of_them(preset):
     steps = 150 if preset == "tabular_ar" else 3
     recipe = toy_recipe(codec, codec.encode(table), preset=preset, num_steps=steps, batch_size=256)
     sampler = train(recipe, steps).sampler
-    again = build_sampler(preset, codec)
+    again = PRESETS[preset].sampler(codec)
     again.load_state_dict(sampler.state_dict())
     encoded = again.sample(3, np.arange(1000))
     assert (encoded.codes < codec.cardinalities).all()

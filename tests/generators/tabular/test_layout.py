@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from clicksmith.generators.recipe import mode_figures
 from clicksmith.generators.tabular.conditions import Conditions
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.generators.tabular.layout import Layout
 from generators.toy_joint import toy_data
 
@@ -88,6 +88,6 @@ def test_conditions_are_uniform_in_columns_and_logarithmic_in_frequency(toy):
 def test_figures_of_collapse(toy):
     _, data = toy
     same = type(data)(np.repeat(data.codes[:1], 100, axis=0), data.positions[:100])
-    assert mode_figures(same, data)["duplicate_rate"] == 0.99
-    assert mode_figures(same, data)["coverage"] < 0.2
-    assert mode_figures(data, data)["coverage"] == 1.0
+    assert EXAMPLES.signs(same, data)["duplicate_rate"] == 0.99
+    assert EXAMPLES.signs(same, data)["coverage"] < 0.2
+    assert EXAMPLES.signs(data, data)["coverage"] == 1.0

@@ -23,6 +23,7 @@ from clicksmith.generators.tabular.autoregressive_network import (
     AutoregressiveNetwork,
     hat_functions,
 )
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.generators.tabular.rows import MemoryRows
 from clicksmith.training.engine.checkpoint import dump_state, load_state
 from clicksmith.training.engine.likelihood import Watched
@@ -260,7 +261,7 @@ def any_order() -> Recipe:
 def game(num_steps: int = 10, **config: object) -> tuple[Recipe, Plan]:
     codec, data = toy_data(400)
     recipe = toy_recipe(codec, data, preset="tabular_gan", num_steps=num_steps, batch_size=60, **config)
-    return recipe, Plan(num_steps, 1, Watched(data.head(50)), Watched(data.head(50)), seed=3)
+    return recipe, Plan(num_steps, 1, Watched(data.head(50)), Watched(data.head(50)), 3, EXAMPLES.signs)
 
 
 def test_resumed_within_the_game_equals_undisturbed_bit_for_bit() -> None:

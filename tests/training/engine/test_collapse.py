@@ -13,8 +13,9 @@ import torch
 from clicksmith.encoding.table import Encoded
 from clicksmith.generators.recipe import Shard
 from clicksmith.generators.tabular.gan import Adversarial
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.training.engine.checkpoint import dump_state, load_state
-from clicksmith.training.engine.collapse import is_collapse, sample_figures
+from clicksmith.training.engine.collapse import is_collapse
 from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import Plan, Progress, dump, restore, run_loop
 from generators.toy_joint import toy_data, toy_recipe
@@ -28,7 +29,7 @@ def build(max_rollbacks: int = 3, **config: object) -> tuple[Adversarial, Plan]:
     recipe = toy_recipe(codec, data, **settings)
     assert isinstance(recipe, Adversarial)
     held_out = data.head(500)
-    return recipe, Plan(STEPS, 10, Watched(held_out), Watched(held_out), 3, max_rollbacks)
+    return recipe, Plan(STEPS, 10, Watched(held_out), Watched(held_out), 3, EXAMPLES.signs, max_rollbacks)
 
 
 def repeat_one_row(recipe: Adversarial) -> None:
@@ -139,25 +140,25 @@ def test_resumed_equals_undisturbed_across_a_rollback(resume_at: int) -> None:
 def test_diversity_is_one_of_real_rows_and_falls_with_each_sign() -> None:
     _, data = toy_data(1000)
     real, other = (Encoded(data.codes[part], data.positions[part]) for part in (slice(500), slice(500, 1000)))
-    assert sample_figures(other, real)["diversity"] > 0.95
+    assert EXAMPLES.signs(other, real)["diversity"] > 0.95
     few = Encoded(np.repeat(other.codes[:5], 100, axis=0), np.repeat(other.positions[:5], 100, axis=0))
-    assert sample_figures(few, real)["diversity"] < 0.1
+    assert EXAMPLES.signs(few, real)["diversity"] < 0.1
     narrow = Encoded(other.codes.copy(), other.positions)
     narrow.codes[:, 3] = narrow.codes[0, 3]
-    assert sample_figures(narrow, other)["entropy_ratio"] == pytest.approx(0.75), "one column of four"
-    assert sample_figures(narrow, real)["diversity"] < 0.8
+    assert EXAMPLES.signs(narrow, other)["entropy_ratio"] == pytest.approx(0.75), "one column of four"
+    assert EXAMPLES.signs(narrow, real)["diversity"] < 0.8
 
 
 def test_a_table_without_frequent_codes_is_judged_by_the_other_signs() -> None:
     codes = np.arange(300)[:, None] % 250
     rows = Encoded(codes, np.full(codes.shape, 0.5, np.float32))
-    assert sample_figures(rows, rows)["diversity"] == 1.0
+    assert EXAMPLES.signs(rows, rows)["diversity"] == 1.0
 
 
 def test_few_real_rows_and_no_real_rows_judge_nothing() -> None:
     _, data = toy_data(1000)
-    assert "diversity" not in sample_figures(data, data.head(50))
-    none = sample_figures(data, Encoded(data.codes[:0], data.positions[:0]))
+    assert "diversity" not in EXAMPLES.signs(data, data.head(50))
+    none = EXAMPLES.signs(data, Encoded(data.codes[:0], data.positions[:0]))
     assert set(none) == {"coverage", "duplicate_rate"}
 
 

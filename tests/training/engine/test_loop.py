@@ -9,6 +9,7 @@ import torch
 from clicksmith.errors import TrainingError
 from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.recipe import Recipe, Shard
+from clicksmith.generators.tabular.kind import EXAMPLES
 from clicksmith.training.engine.checkpoint import dump_state, load_state
 from clicksmith.training.engine.likelihood import Watched
 from clicksmith.training.engine.loop import PATIENCE, Plan, Progress, dump, restore, run_loop
@@ -22,7 +23,7 @@ def build(preset: str, **config: object) -> tuple[Recipe, Plan]:
     settings = {"preset": preset, "num_steps": STEPS, "batch_size": 60, **config}
     held_out = data.head(50)
     return toy_recipe(codec, data, **settings), Plan(
-        STEPS, 2, Watched(held_out), Watched(data.head(50)), seed=3
+        STEPS, 2, Watched(held_out), Watched(data.head(50)), 3, EXAMPLES.signs
     )
 
 

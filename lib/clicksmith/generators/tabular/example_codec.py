@@ -103,6 +103,20 @@ class ExampleCodec:
         codec = cls(table, counter.result(), days[:-1] if len(days) > 1 else days, newest)
         return codec, counts
 
+    @property
+    def core(self) -> TableCodec:
+        """Of the generated columns: all that presets know."""
+        return self.table
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What `encode` needs."""
+        return self.table.names
+
+    def encode(self, rows: pa.Table) -> Encoded:
+        """Codes of the generated columns."""
+        return self.table.encode(rows)
+
     def decode(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> pa.Table:
         """Rows of generated columns, item_id and event_ts: functions of codes, seed and row id."""
         uniform = counter_uniform(derive_seed(seed, "decode"), row_ids, 3)

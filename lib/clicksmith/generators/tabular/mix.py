@@ -9,6 +9,7 @@ Shapes: K distinct combinations of codes, S sub-columns of the columns in condit
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +22,14 @@ from clicksmith.encoding.number_statistics import to_numbers
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ConfigError
-from clicksmith.generators.tabular.fixing import REMEDY, Fixed
+from clicksmith.generators.tabular.fixing import REMEDY, Fixed, TooRareError
 from clicksmith.seeds import counter_uniform, derive_seed
+
+if TYPE_CHECKING:  # synthesis.mix is counted where there may be no torch
+    from clicksmith.generators.recipe import Sampler
+
+MAX_TRIES = 64
+"""So often a block asks for other codes in place of those that the generator hardly ever makes."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2**64 over the golden ratio: its multiples fill [0, 2**64) evenly."""
@@ -148,6 +155,30 @@ class Mix:
         place = np.searchsorted(cumulated, uniform * cumulated[-1], side="right")
         found: NDArray[np.int64] = left[place.clip(max=len(left) - 1)]
         return found
+
+    def sample(
+        self, sampler: "Sampler[Encoded]", stream: int, seed: int, row_ids: NDArray[np.int64]
+    ) -> Encoded:
+        """A block of the mix, shape (N,).
+
+        Args:
+            sampler: the generator's.
+            stream: its seed.
+            seed: of the sampling run.
+            row_ids: of the block.
+
+        Raises:
+            ConfigError: all combinations of a group are hardly ever made.
+        """
+        refused, tries = np.empty(0, dtype=np.int64), 0
+        while True:  # at least one more is refused each time; of the last of a group there is an error
+            chosen = self.choose(seed, row_ids, refused)
+            try:
+                return sampler.sample(stream, row_ids, self.fixed(chosen))
+            except TooRareError as rare:
+                refused, tries = np.union1d(refused, chosen[rare.missing]), tries + 1
+                if tries == MAX_TRIES:  # a group may have many thousands, none of which is ever made
+                    raise
 
     def fixed(self, chosen: NDArray[np.int64]) -> Fixed:
         """Codes of the sub-columns of rows with these combinations."""

@@ -61,3 +61,8 @@ class MemoryRows:
     def batch(self, number: int, batch_size: int, mine: slice) -> Tensor:
         """See `Rows.batch`."""
         return self._codes[self._order.rows(number, batch_size)[mine]]
+
+
+def batches_of(rows: Encoded | Rows, cardinalities: Sequence[int], seed: int) -> Rows:
+    """Rows by the batch, whether they are all in memory or read as they are needed."""
+    return MemoryRows(rows, cardinalities, seed) if isinstance(rows, Encoded) else rows

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clicksmith.encoding.table import Encoded
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.ranks import sum_over_ranks
 
@@ -18,11 +17,11 @@ class Watched:
     """Real rows that are looked at during training.
 
     Attributes:
-        rows: N rows.
+        rows: a batch of N rows.
         users: whose each row is, by a number, shape (N,); None: each row stands for itself.
     """
 
-    rows: Encoded
+    rows: Any
     users: NDArray[np.int64] | None = None
 
 
@@ -54,20 +53,20 @@ def likelihood(
 
 
 def nats_of_users(
-    recipe: Recipe[Any], rows: Encoded, users: NDArray[np.int64], shard: Shard
+    recipe: Recipe[Any], rows: Any, users: NDArray[np.int64], shard: Shard
 ) -> NDArray[np.float64] | None:
     """Sums of nats over the rows of each user, shape (U,); each rank computes a part of the rows.
 
     Users are numbered from 0.
     """
     num_rows = len(rows)
-    part = slice(shard.rank * num_rows // shard.world_size, (shard.rank + 1) * num_rows // shard.world_size)
+    start, stop = (rank * num_rows // shard.world_size for rank in (shard.rank, shard.rank + 1))
     sums = torch.zeros(int(users.max()) + 1, dtype=torch.float64)
-    nats = recipe.row_nats(Encoded(rows.codes[part], rows.positions[part]))
+    nats = recipe.row_nats(rows.part(start, stop))
     if nats is None:
         return None
-    if part.start < part.stop:  # of fewer rows than ranks some have none
-        sums.index_add_(0, torch.from_numpy(users[part]), nats.double().cpu())
+    if start < stop:  # of fewer rows than ranks some have none
+        sums.index_add_(0, torch.from_numpy(users[start:stop]), nats.double().cpu())
     return np.asarray(sum_over_ranks(sums).numpy())
 
 

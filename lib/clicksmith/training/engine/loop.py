@@ -18,7 +18,7 @@ from clicksmith.errors import TrainingError
 from clicksmith.generators.recipe import Recipe, Shard
 from clicksmith.ranks import num_ranks, sum_over_ranks
 from clicksmith.training.engine.checkpoint import State, damaged
-from clicksmith.training.engine.collapse import is_collapse, sample_figures
+from clicksmith.training.engine.collapse import is_collapse
 from clicksmith.training.engine.likelihood import Watched, likelihood
 
 logger = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ class Plan:
         held_out: real rows that training never sees.
         trained: as many that it does see: what it learnt of them alone is memorised.
         seed: of the sample that shows collapse.
+        signs: of collapse in it, beside the held-out rows: figures, and "diversity" where these are enough.
         max_rollbacks: collapses after which training goes on; one more ends it. 0 looks for none.
     """
 
@@ -86,6 +87,7 @@ class Plan:
     held_out: Watched
     trained: Watched
     seed: int
+    signs: Callable[[Any, Any], Figures]
     max_rollbacks: int = 3
 
 
@@ -152,7 +154,7 @@ def _watches(recipe: Recipe[Any], plan: Plan) -> bool:
 def _examine(recipe: Recipe[Any], plan: Plan, shard: Shard, progress: Progress) -> None:
     """Add held-out loss and signs of collapse to the history; decide on early stopping and rollbacks."""
     figures = progress.history[-1]
-    figures |= sample_figures(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out.rows)
+    figures |= plan.signs(recipe.sampler.sample(plan.seed, np.arange(SAMPLE_ROWS)), plan.held_out.rows)
     if _watches(recipe, plan) and "diversity" in figures:
         _watch_diversity(recipe, plan, progress, figures)
     nats = likelihood(recipe, plan.held_out, plan.trained, shard)

@@ -19,8 +19,10 @@ def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It in training."""
     from clicksmith.generators.recipe import StepSettings
     from clicksmith.generators.tabular.autoregressive import LEARNING_RATE, Autoregressive
+    from clicksmith.generators.tabular.rows import batches_of
 
-    return Autoregressive(rows, codec, StepSettings.of(options, seed, LEARNING_RATE))
+    batches = batches_of(rows, codec.cardinalities, seed)
+    return Autoregressive(batches, codec, StepSettings.of(options, seed, LEARNING_RATE))
 
 
 def sampler(codec: Any) -> "Sampler[Any]":

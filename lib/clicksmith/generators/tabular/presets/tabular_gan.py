@@ -19,9 +19,11 @@ def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It in training."""
     from clicksmith.generators.recipe import StepSettings
     from clicksmith.generators.tabular.autoregressive import LEARNING_RATE
+    from clicksmith.generators.tabular.rows import batches_of
     from clicksmith.generators.tabular.tabular_gan import TabularGan
 
-    return TabularGan(rows, codec, StepSettings.of(options, seed, LEARNING_RATE))
+    batches = batches_of(rows, codec.cardinalities, seed)
+    return TabularGan(batches, codec, StepSettings.of(options, seed, LEARNING_RATE))
 
 
 def sampler(codec: Any) -> "Sampler[Any]":
