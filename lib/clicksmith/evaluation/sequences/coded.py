@@ -92,7 +92,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Codings:
-    """How sequences are coded, fitted on training owners.
+    """How sequences are coded, fitted on real owners.
 
     Attributes:
         columns: of events.
@@ -109,11 +109,20 @@ class Codings:
     rows: Coding
 
     @classmethod
-    def fit(cls, train: Sequences, columns: Sequence[Column], owner_columns: Sequence[Column]) -> "Codings":
-        """Learn categories and bins of the training owners."""
-        events = Coding.fit(train.to_rows(), [*columns, *owner_columns])
-        owners = Coding.fit(train.owners, owner_columns)
-        table = aggregate(train, events.encode(train.to_rows()), columns, owner_columns)
+    def fit(
+        cls, real: Sequence[Sequences], columns: Sequence[Column], owner_columns: Sequence[Column]
+    ) -> "Codings":
+        """Learn categories and bins of real owners.
+
+        Of both sides of them: an item that the holdout alone has must not tell it from training owners, nor
+        equal all others of its kind.
+        """
+        found = pa.concat_tables([side.to_rows() for side in real])
+        events = Coding.fit(found, [*columns, *owner_columns])
+        owners = Coding.fit(pa.concat_tables([side.owners for side in real]), owner_columns)
+        table = pa.concat_tables(
+            [aggregate(s, events.encode(s.to_rows()), columns, owner_columns) for s in real]
+        )
         rows = Coding.fit(table, columns_of(table.schema))
         return cls(tuple(columns), tuple(owner_columns), events, owners, rows)
 

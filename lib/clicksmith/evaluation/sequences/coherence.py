@@ -34,7 +34,7 @@ def coherence_figures(coding: Coding, real: Coded, other: Coded, seed: int) -> F
     ``coherence.counts``: how often each of them does with one owner: never, once, ..., `MANY` times or more.
 
     Args:
-        coding: of events, fitted on training owners.
+        coding: of events, fitted on real owners.
         real: training owners.
         other: as many others.
         seed: of the pairs.

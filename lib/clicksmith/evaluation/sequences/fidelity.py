@@ -19,7 +19,7 @@ def fidelity_figures(codings: Codings, real: Coded, other: Coded, seed: int) -> 
     whether an owner's events are like such an owner's is in them.
 
     Args:
-        codings: fitted on training owners.
+        codings: fitted on real owners.
         real: training owners.
         other: as many others.
         seed: of the choice of triples.

@@ -15,6 +15,7 @@ from clicksmith.seeds import counter_uniform, derive_seed
 from clicksmith.tables import Column
 
 MIN_OWNERS = 50
+_NUMBERS = {"whole numbers", "numbers"}
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Sides:
     """Coded alike, each of as many owners, drawn at random.
 
     Attributes:
-        codings: fitted on `train`.
+        codings: fitted on both real sides.
         train: owners that the generator was trained on.
         holdout: owners that it never saw.
         synthetic: its own.
@@ -50,26 +51,29 @@ class Sides:
         Raises:
             ContractError: there are too few owners, no events, or columns that are not alike.
         """
-        if fewest := [f"{len(side):,} {name}" for name, side in sides.items() if len(side) < MIN_OWNERS]:
+        size = min(max_owners, *(len(side) for side in sides.values()))
+        if size < MIN_OWNERS:
+            found = ", ".join(f"{len(side):,} {name}" for name, side in sides.items())
             raise ContractError(
-                f"Sequences cannot be judged by {' and '.join(fewest)} owners: at least {MIN_OWNERS} of each "
-                "are needed.",
+                f"Sequences cannot be judged by {found} owners: at least {MIN_OWNERS} of each are needed, "
+                f"and {max_owners:,} of each may be taken.",
                 "Take in more owners, or generate more.",
             )
         for name, side in sides.items():
             for part, wanted in (("events", columns), ("owners", owner_columns)):
                 _require_alike(getattr(side, part), getattr(sides["train"], part), wanted, f"{name} {part}")
-        texts = {name: _as_declared(side, columns, owner_columns) for name, side in sides.items()}
-        size = min(max_owners, *(len(side) for side in sides.values()))
-        drawn = {name: side.take(_draw(len(side), size, seed)) for name, side in texts.items()}
+        alike = {
+            name: _as_declared(side, sides["train"], columns, owner_columns) for name, side in sides.items()
+        }
+        drawn = {name: side.take(_draw(len(side), size, seed)) for name, side in alike.items()}
         for name, side in drawn.items():
             if not side.events.num_rows:
                 raise ContractError(f"No {name} owner has an event.", "Judge sequences that have some.")
         items: dict[str, Items | None] = dict.fromkeys((*drawn, "shown"))
         if item is not None:
-            named = {**drawn, "shown": texts["train"]}
+            named = {**drawn, "shown": alike["train"]}
             items |= dict(zip(named, number_items(list(named.values()), item), strict=True))
-        codings = Codings.fit(drawn["train"], columns, owner_columns)
+        codings = Codings.fit([drawn["train"], drawn["holdout"]], columns, owner_columns)
         coded = {name: codings.encode(side, items[name]) for name, side in drawn.items()}
         return cls(codings, coded["train"], coded["holdout"], coded["synthetic"], items["shown"])
 
@@ -125,21 +129,25 @@ def _draw(num_owners: int, size: int, seed: int) -> np.ndarray[tuple[int], np.dt
     return np.argsort(drawn)[:size]
 
 
-def _as_declared(side: Sequences, columns: Sequence[Column], owner_columns: Sequence[Column]) -> Sequences:
-    """The declared columns alone, those that are declared as text as text; and each owner's number.
+def _as_declared(
+    side: Sequences, train: Sequences, columns: Sequence[Column], owner_columns: Sequence[Column]
+) -> Sequences:
+    """The declared columns alone, of equal types on all sides; and each owner's number.
 
     A table without columns would have no rows: owners may have none of their own.
     """
 
-    def chosen(table: pa.Table, wanted: Sequence[Column]) -> pa.Table:
-        found = table.select([column.name for column in wanted])
-        for index, column in enumerate(wanted):
-            if column.type == pa.string():
-                found = found.set_column(index, column.name, found.column(index).cast(pa.string()))
+    def chosen(table: pa.Table, like: pa.Table, wanted: Sequence[Column]) -> dict[str, pa.Array]:
+        found = {}
+        for column in wanted:
+            kind = column.type if column.type == pa.string() else like.schema.field(column.name).type
+            numbers = _kind(kind) in _NUMBERS
+            found[column.name] = table.column(column.name).cast(pa.float64() if numbers else kind)
         return found
 
-    owners = chosen(side.owners, owner_columns).append_column("", pa.array(np.arange(len(side))))
-    return replace(side, owners=owners, events=chosen(side.events, columns))
+    owners = {"": pa.array(np.arange(len(side))), **chosen(side.owners, train.owners, owner_columns)}
+    events = chosen(side.events, train.events, columns)
+    return replace(side, owners=pa.table(owners), events=pa.table(events))
 
 
 def _require_alike(side: pa.Table, train: pa.Table, columns: Sequence[Column], name: str) -> None:
@@ -148,7 +156,7 @@ def _require_alike(side: pa.Table, train: pa.Table, columns: Sequence[Column], n
         raise ContractError(f"The {name} lack the columns {missing}; they have {side.column_names}.")
     for column in columns:
         kinds = [_kind(table.schema.field(column.name).type) for table in (side, train)]
-        numbers = column.type != pa.string() and set(kinds) <= {"whole numbers", "numbers"}
+        numbers = column.type != pa.string() and _NUMBERS.issuperset(kinds)
         if kinds[0] != kinds[1] and "nulls" not in kinds and not numbers:
             raise ContractError(
                 f"Column {column.name!r} of the {name} holds {kinds[0]}, that of the train {name.split()[1]} "
@@ -165,8 +173,10 @@ def _kind(kind: pa.DataType) -> str:
         return "whole numbers"
     if types.is_floating(kind) or types.is_decimal(kind):
         return "numbers"
-    if types.is_temporal(kind):
+    if types.is_timestamp(kind) or types.is_date(kind):
         return "moments"
     if types.is_boolean(kind):
         return "truths"
-    return "text"
+    if types.is_dictionary(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text"
+    return "text" if types.is_string(kind) else str(kind)
