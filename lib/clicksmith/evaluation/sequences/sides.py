@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from clicksmith.encoding.sequences import Sequences
 from clicksmith.errors import ContractError
@@ -123,10 +124,10 @@ def require_apart(train: Sequences, holdout: Sequences, key: str) -> None:
         )
 
 
-def _draw(num_owners: int, size: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _draw(num_owners: int, size: int, seed: int) -> NDArray[np.int64]:
     """So many at random, in random order: files are often sorted."""
     drawn = counter_uniform(derive_seed(seed, "owners"), np.arange(num_owners), 1)[:, 0]
-    return np.argsort(drawn)[:size]
+    return np.argsort(drawn)[:size].astype(np.int64)
 
 
 def _as_declared(
