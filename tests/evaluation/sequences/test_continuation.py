@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clicksmith.errors import ContractError
@@ -64,6 +64,7 @@ def test_transport_by_hand() -> None:
     assert transport_distances(predicted, true, 5, 3.0).tolist() == [1 + 2 * 3, 3, 2 * 3, 0, 0]
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 10), max_size=4), st.lists(st.floats(0, 10), max_size=4), st.floats(0.1, 5))
 def test_transport_is_the_cheapest_of_all_ways(predicted, true, price) -> None:
     short, long = sorted((predicted, true), key=len)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clicksmith.evaluation.sequences import memory
@@ -31,6 +31,7 @@ def test_a_run_ends_with_its_owner() -> None:
     assert memory.longest_runs(queries, references).tolist() == [1]
 
 
+@settings(max_examples=50, deadline=None)
 @given(*[st.lists(st.text("abc", max_size=7), min_size=1, max_size=6)] * 2)
 def test_longest_runs_are_those_of_a_comparison_of_all_with_all(queries, references) -> None:
     found = memory.longest_runs(*items_of(queries, references))

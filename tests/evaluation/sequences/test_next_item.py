@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clicksmith.evaluation.sequences.coded import number_items
@@ -27,6 +27,7 @@ def test_transitions_and_then_popularity_rank_items_by_hand() -> None:
     assert before.tolist() == [0, 2, 0, 3] and equal.tolist() == [1, 0, 1, 0]
 
 
+@settings(max_examples=50, deadline=None)
 @given(*[st.lists(st.text("abcd", max_size=5), min_size=1, max_size=8)] * 2)
 def test_ranks_are_those_of_a_list_of_all_items(train, tests) -> None:
     items, asked = items_of(train, tests)
