@@ -53,9 +53,9 @@ def fidelity_figures(coding: Coding, real: Sample, other: Sample, seed: int) -> 
     """Shapes, pairs and triples of `other` against as many rows of `real`."""
     chosen = derive_seed(seed, "triples")
     return {
-        **_with_mean("fidelity.shapes", fidelity.column_shapes(real, other), real, other),
-        **_with_mean("fidelity.pairs", fidelity.column_pairs(coding, real, other), real, other),
-        **_with_mean("fidelity.triples", triples.column_triples(coding, real, other, chosen), real, other),
+        **with_mean("fidelity.shapes", fidelity.column_shapes(real, other), real, other),
+        **with_mean("fidelity.pairs", fidelity.column_pairs(coding, real, other), real, other),
+        **with_mean("fidelity.triples", triples.column_triples(coding, real, other, chosen), real, other),
     }
 
 
@@ -155,7 +155,7 @@ def diversity_figures(coding: Coding, real: Sample, other: Sample) -> Figures:
     return {
         **{("diversity.coverage", name): Figure(value) for name, value in coverage.items()},
         ("diversity.coverage", "all"): Figure(_mean(coverage.values())),
-        **_with_mean("diversity.entropy_ratio", diversity.entropy_ratios(real, other), real, other, math.inf),
+        **with_mean("diversity.entropy_ratio", diversity.entropy_ratios(real, other), real, other, math.inf),
         ("diversity.mode_share", "all"): Figure(share, *ends),
         ("diversity.duplicate_share", "all"): _share(repeated, other.num_rows),
     }
@@ -274,7 +274,7 @@ def likelihood_figures(card_metrics: Mapping[str, float]) -> Figures:
     return {("privacy.heldout_gap_nats", "all"): Figure(gap, *ends)}
 
 
-def _with_mean(
+def with_mean(
     metric: str, found: Similarity[Names], real: Sample, other: Sample, highest: float = 1.0
 ) -> Figures:
     """A figure a slice, and their mean with its interval as slice ``all``."""

@@ -1,0 +1,1 @@
+"""Figures of generated sequences, each beside the same of real ones that nobody learnt from."""
