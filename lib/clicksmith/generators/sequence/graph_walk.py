@@ -152,9 +152,9 @@ class GraphWalkSampler(Sampler[EncodedSequences]):
 def _origins(frame: Frame, items: Ints) -> Ints:
     """The item that each owner's walk sets out from, shape (N,); -1 where it is still to be drawn."""
     origin = np.full(len(frame.owners), -1, dtype=np.int64)
-    known = np.flatnonzero((frame.prefix > 0) | (frame.anchor > 0))
+    some = np.flatnonzero(frame.lengths > 0)
     place = np.where(frame.prefix > 0, frame.prefix - 1, frame.anchor)
-    origin[known] = items[(frame.offsets[:-1] + place)[known]]
+    origin[some] = items[(frame.offsets[:-1] + place)[some]]
     return origin
 
 
