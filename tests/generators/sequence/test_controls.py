@@ -58,6 +58,27 @@ def test_a_row_depends_on_its_id_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTROLS)
+def test_a_row_with_conditions_depends_on_its_own_alone(name: str) -> None:
+    rows, codec = shop(ITEMS)
+    sampler = CONTROLS[name][0](rows, codec).sampler
+    segment, item = codec.owners.slots[0].start, events(codec, "item").start
+    prefix, codes = rows.data.take(np.array([0, 1, 2, 5])), np.array([1, 2, 1, 2])
+    required = {} if name == "rsir" else {item: rows.data.events[[0, 1, 2, 6], item].astype(np.int64)}
+
+    def wanted(some: list[int]) -> Given:
+        mine = {column: values[some] for column, values in required.items()}
+        return Given(
+            {segment: codes[some]}, np.array([9, 4, 7, 6])[some], prefix.take(np.array(some)), None, mine
+        )
+
+    whole = sampler.sample(7, IDS[:4], wanted([0, 1, 2, 3]))
+    for some in ([2], [3, 0], [1, 2, 0]):
+        part, mine = sampler.sample(7, IDS[some], wanted(some)), whole.take(np.array(some))
+        np.testing.assert_array_equal(part.owners, mine.owners)
+        np.testing.assert_array_equal(part.events, mine.events)
+
+
+@pytest.mark.parametrize("name", CONTROLS)
 def test_a_sampler_is_saved_and_loaded(name: str) -> None:
     rows, codec = shop(ITEMS)
     make, build = CONTROLS[name]

@@ -82,8 +82,8 @@ def test_walks_keep_to_the_edges() -> None:
             for one in names(codec, sampler.sample(0, np.arange(300)))
         ]
     )
-    assert set(steps.tolist()) <= {1, 2, 3} | set(range(9))  # a restart may lead back
-    assert np.isin(steps, [1, 2, 3]).mean() > 1 - 2 * RESTART
+    # One, two or three ahead along an edge; a restart may lead elsewhere.
+    assert np.isin(steps, [1, 2, 3]).mean() > 1 - RESTART
     # What came before a suffix leads to it.
     suffix = rows.data.take(np.zeros(300, dtype=np.int64))
     given = Given(suffix=suffix, lengths=np.full(300, 5))

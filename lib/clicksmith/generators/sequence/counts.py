@@ -6,6 +6,7 @@ Shapes: R rows of a table, M draws.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,11 +107,17 @@ class Index:
         high = np.where(inside, np.searchsorted(self.keys, keys, side="right"), 0)
         if at_least is None or not len(self.keys):
             return low, high
-        # A row's key as the place of its range, and its `within` below that: one number that rises.
-        span = int(self.within.max()) + 2
-        place = np.searchsorted(self.keys, self.keys, side="left") * span + self.within
-        wanted = low * span + np.minimum(at_least, span - 1)
-        return np.minimum(np.searchsorted(place, wanted, side="left"), high), high
+        wanted = low * self._span + np.minimum(at_least, self._span - 1)
+        return np.minimum(np.searchsorted(self._places, wanted, side="left"), high), high
+
+    @property
+    def _span(self) -> int:
+        return int(self.within.max()) + 2
+
+    @cached_property
+    def _places(self) -> Ints:
+        """The place of a row's range, and its `within` below that, as one number that rises."""
+        return np.searchsorted(self.keys, self.keys, side="left") * self._span + self.within
 
     def draw(self, low: Ints, high: Ints, uniform: Floats) -> Ints:
         """A row's number out of each range, by its count."""

@@ -3,8 +3,6 @@
 A generator of sequences that does not beat it has learnt shares, not sequences.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
@@ -45,5 +43,4 @@ def most_popular(rows: MemorySequences, codec: SequenceCodec) -> Counting:
     require_owners(rows.data)
     sampler = MostPopularSampler(codec)
     sampler.fit(rows.data)
-    figures: Mapping[str, float] = {"distinct_events": len(sampler.events.rows)}
-    return Counting(sampler, figures)
+    return Counting(sampler, {"distinct_events": len(sampler.events.rows)})
