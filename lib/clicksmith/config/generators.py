@@ -77,6 +77,33 @@ class SynthesisConfig(Section):
         return self
 
 
+class SequenceGateConfig(Section):
+    """Bounds that synthetic sequences must keep; a sequence stands for its user."""
+
+    min_shapes: float = Field(default=0.8, ge=0, le=1)
+    min_pairs: float = Field(default=0.7, ge=0, le=1)
+    min_lengths: float = Field(default=0.8, ge=0, le=1)
+    min_neighbours: float = Field(
+        default=0.5, ge=0, le=1, description="likeness of pairs of consecutive values, mean over columns"
+    )
+    max_c2st_auc: float = Field(default=0.99, ge=0.5, le=1)
+    min_entropy_ratio: float = Field(default=0.8, ge=0)
+    min_distinct_sequences: float = Field(
+        default=0.5, ge=0, description="share of distinct sequences beside the real one"
+    )
+    max_copied_excess: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="share that a training user has as well, above that of real ones",
+    )
+    max_dcr_share: float = Field(default=0.6, ge=0, le=1)
+    min_nndr_ratio: float = Field(default=0.5, ge=0)
+    max_membership_auc: float = Field(default=0.6, ge=0.5, le=1)
+    max_domias_auc: float = Field(default=0.6, ge=0.5, le=1)
+    max_domias_tpr: float = Field(default=0.05, ge=0, le=1)
+
+
 class GateConfig(Section):
     """Bounds that synthetic samples must keep before they are published."""
 
@@ -134,6 +161,7 @@ class GateConfig(Section):
     max_heldout_gap_nats: float | None = Field(
         default=2.0, ge=0, description="held-out less training loss a row of a likelihood model; null: any"
     )
+    sequences: SequenceGateConfig = SequenceGateConfig()
     max_rows: int = Field(default=20_000, ge=100, description="rows sampled a side for fidelity figures")
     max_reference_rows: int = Field(
         default=100_000, ge=100, description="rows a side searched for leaks of training rows"

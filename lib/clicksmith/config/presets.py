@@ -10,7 +10,7 @@ from pydantic import Field
 
 from clicksmith.config.section import Section
 
-ROOMS = ("clicksmith.generators.tabular.presets",)
+ROOMS = ("clicksmith.generators.tabular.presets", "clicksmith.generators.sequence.presets")
 """Packages in which each module declares a preset, as its ``PRESET``. They import neither torch nor Ray: a
 configuration is read where neither is installed."""
 

@@ -120,6 +120,13 @@ class Sequences:
             rows = rows.append_column(name, lists)
         return rows
 
+    def with_gaps(self, time: str) -> "Sequences":
+        """The same with, in place of a timestamp, the seconds since the event before; null of the first."""
+        moments = self.events.column(time).cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+        gaps = pa.array(np.diff(moments, prepend=0) / 1e6, mask=self.steps == 0)
+        index = self.events.column_names.index(time)
+        return Sequences(self.owners, self.events.set_column(index, time, gaps), self.offsets)
+
     def take(self, owners: NDArray[np.integer]) -> "Sequences":
         """Some owners, in the given order; one may come several times."""
         chosen, offsets = gather(self.offsets, owners)

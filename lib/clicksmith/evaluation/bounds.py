@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from clicksmith.config import GateConfig
 from clicksmith.evaluation.rows import Metric
 
 
@@ -52,7 +53,7 @@ def _relative(figure: Metric) -> float:
     return _low(figure) / ceiling if ceiling > 0 else 1.0
 
 
-RULES = {
+_EXAMPLES = {
     "min_shapes": Rule(
         "fidelity.shapes", "column shapes", "single columns are not distributed like the real ones"
     ),
@@ -149,12 +150,86 @@ RULES = {
         optional=True,
     ),
 }
-"""By the bound's name in the configuration, ``min_...`` or ``max_...``."""
+
+_OF_ROWS = ("max_dcr_share", "min_nndr_ratio", "max_membership_auc", "max_domias_auc", "max_domias_tpr")
+"""What holds of any rows: of sequences, a row is what is summed up of a user."""
+
+_SEQUENCES = {
+    "min_shapes": Rule(
+        "fidelity.shapes",
+        "columns of events",
+        "single columns of events are not distributed like the real ones",
+    ),
+    "min_pairs": Rule(
+        "fidelity.pairs",
+        "pairs of columns of events",
+        "columns of an event do not go together as the real ones",
+    ),
+    "min_lengths": Rule("fidelity.lengths", "lengths", "sequences are not as long as the real ones"),
+    "min_neighbours": Rule(
+        "coherence.neighbours",
+        "a column's value and the next event's (neighbours)",
+        "one event does not follow another as real ones do",
+        optional=True,
+    ),
+    "max_c2st_auc": Rule(
+        "fidelity.c2st_agg",
+        "AUC of trees that tell sequences from real ones by their sums (C2ST-Agg)",
+        "a classifier tells the sequences from real ones",
+    ),
+    "min_entropy_ratio": Rule(
+        "diversity.entropy_ratio",
+        "variety of events beside the real one (entropy ratio)",
+        "the events are less varied than the real ones",
+        optional=True,
+    ),
+    "min_distinct_sequences": Rule(
+        "diversity.distinct_sequences",
+        "distinct sequences, beside the share among real ones",
+        "the same sequences are generated again and again",
+        _relative,
+        optional=True,
+    ),
+    "max_copied_excess": Rule(
+        "privacy.copied_sequences",
+        "share of sequences that are a training user's from end to end, above that of real ones",
+        "whole sequences of training users are repeated more often than other users repeat them",
+        _excess,
+        optional=True,
+    ),
+    **{
+        name: _EXAMPLES[name]
+        for name in (
+            "max_dcr_share",
+            "min_nndr_ratio",
+            "max_membership_auc",
+            "max_domias_auc",
+            "max_domias_tpr",
+        )
+    },
+}
+
+RULES = {**_EXAMPLES, **{f"sequences.{name}": rule for name, rule in _SEQUENCES.items()}}
+"""By the bound's name in the section gate of the configuration: ``min_...`` or ``max_...``."""
+RULES_OF = {"examples": tuple(_EXAMPLES), "sequences": tuple(f"sequences.{name}" for name in _SEQUENCES)}
+"""Names of the bounds that each kind of data is held to."""
+
+
+def is_minimum(name: str) -> bool:
+    """Whether a bound is the least that a figure may be, not the most."""
+    return name.rpartition(".")[2].startswith("min_")
+
+
+def limit_of(gate: GateConfig, name: str) -> float | None:
+    """A bound as it is configured."""
+    for part in name.split("."):
+        gate = getattr(gate, part)
+    return gate  # type: ignore[return-value]  # the last part is no section
 
 
 def judged(name: str, figure: Metric) -> float:
     """A figure as a bound judges it, on the bound's scale, at the worse end of its interval."""
-    judge = RULES[name].value or (_low if name.startswith("min_") else _high)
+    judge = RULES[name].value or (_low if is_minimum(name) else _high)
     return judge(figure)
 
 
@@ -165,7 +240,7 @@ def as_found(name: str, figure: Metric) -> float:
 
 def worse_end(name: str, figure: Metric) -> float | None:
     """The end of a figure's interval that its bound is held against; None where it has none."""
-    return figure.ci_low if name.startswith("min_") else figure.ci_high
+    return figure.ci_low if is_minimum(name) else figure.ci_high
 
 
 def titled(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from clicksmith.config import GateConfig
 from clicksmith.errors import ContractError
-from clicksmith.evaluation.bounds import RULES, as_found, judged, titled
+from clicksmith.evaluation.bounds import RULES, RULES_OF, as_found, is_minimum, judged, limit_of, titled
 from clicksmith.evaluation.rows import PROFILE, Metric
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Bound:
     def _keeps(self, value: float) -> bool:
         if math.isnan(value):
             return False
-        return value >= self.limit if self.name.startswith("min_") else value <= self.limit
+        return value >= self.limit if is_minimum(self.name) else value <= self.limit
 
     def describe(self) -> str:
         """`figures`, and why the bound is there; or that others of its rows might break it."""
@@ -57,7 +57,7 @@ class Bound:
 
         Where the figure has an interval, both are told: ``0.7100, at worst 0.7300 (95 %), where ...``.
         """
-        wanted, verb = ("at least", "needed") if self.name.startswith("min_") else ("at most", "allowed")
+        wanted, verb = ("at least", "needed") if is_minimum(self.name) else ("at most", "allowed")
         worst = _number(self.value, self.limit)
         told = f"at worst {worst}"
         if self.found is not None:
@@ -93,8 +93,8 @@ class Decision:
         return [bound.describe() for bound in self.bounds if not bound.passed]
 
 
-def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decision:
-    """Hold a generator's overall figures against the bounds.
+def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig, kind: str = "examples") -> Decision:
+    """Hold a generator's overall figures against the bounds of its kind of data.
 
     An undefined figure breaks its bound, unless it is optional and undefined for real rows too, or its rule
     says why it cannot be judged.
@@ -105,8 +105,9 @@ def decide(generator: str, metrics: Iterable[Metric], gate: GateConfig) -> Decis
     own = [m for m in metrics if m.arm == generator]
     overall = {m.metric: m for m in own if m.slice == "all"}
     bounds = []
-    for name, rule in RULES.items():
-        limit, figure = getattr(gate, name), overall.get(rule.metric)
+    for name in RULES_OF[kind]:
+        rule = RULES[name]
+        limit, figure = limit_of(gate, name), overall.get(rule.metric)
         optional = rule.optional and rule.beside not in overall
         if figure is None and not optional:
             raise ContractError(f"The gate needs {rule.metric} of {generator!r}, which was not measured.")

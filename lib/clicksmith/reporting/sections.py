@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicksmith.config import GateConfig
-from clicksmith.evaluation.bounds import RULES, worse_end
+from clicksmith.evaluation.bounds import RULES, is_minimum, worse_end
 from clicksmith.evaluation.gate import read_decisions
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
@@ -223,12 +223,21 @@ def loosened(gate: Mapping[str, Any]) -> str:
     found = []
     defaults = GateConfig().model_dump()
     for name in RULES:
-        limit, default = gate.get(name, defaults[name]), defaults[name]
+        default = _at(defaults, name)
+        limit = _at(gate, name, default)
         if limit == default:
             continue
-        if limit is None or (limit < default if name.startswith("min_") else limit > default):
+        if limit is None or (limit < default if is_minimum(name) else limit > default):
             found.append(f"{name} is {'open' if limit is None else f'{limit:g}'} in place of {default:g}")
     return f"This gate lets more through than the default one: {words.join_words(found)}." if found else ""
+
+
+def _at(section: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """A value of a section, or of one inside it; the default where an older lake has none."""
+    *parents, last = name.split(".")
+    for parent in parents:
+        section = section.get(parent, {})
+    return section.get(last, default)
 
 
 def flow(tables: Sequence[TableFacts]) -> list[dict[str, Any]]:

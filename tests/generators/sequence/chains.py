@@ -10,7 +10,6 @@ from clicksmith.encoding.options import Options
 from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
 from clicksmith.generators.sequence.given import Given
-from clicksmith.generators.sequence.rows import MemorySequences
 from clicksmith.tables import Column
 from clicksmith.tables.schema import TIMESTAMP
 
@@ -19,7 +18,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def shop(
     items: list[list[str]], kinds: dict[str, str] | None = None
-) -> tuple[MemorySequences, SequenceCodec]:
+) -> tuple[EncodedSequences, SequenceCodec]:
     """Owners with these items, a minute apart per place; each owner of segment a or b, by turns.
 
     An item's kind is its first letter; its price is the place of the event.
@@ -43,7 +42,7 @@ def shop(
     ]
     options = Options(max_bins=64, kinds=kinds or {})
     codec = SequenceCodec.fit(sequences, [Column("segment", pa.string())], columns, options, time="at")
-    return MemorySequences(codec.encode(sequences), 0), codec
+    return codec.encode(sequences), codec
 
 
 def names(codec: SequenceCodec, encoded: EncodedSequences, column: str = "item") -> list[list[str]]:

@@ -18,11 +18,10 @@ from clicksmith.generators.sequence.history_density import HistoryDensitySampler
 from clicksmith.generators.sequence.markov import MarkovSampler, markov
 from clicksmith.generators.sequence.most_popular import MostPopularSampler, most_popular
 from clicksmith.generators.sequence.owners import OwnerTable
-from clicksmith.generators.sequence.rows import MemorySequences
 from clicksmith.generators.sequence.rsir import RsirSampler, rsir
 from generators.sequence.chains import check, events, names, shop, shops, wishes
 
-Make = Callable[[MemorySequences, SequenceCodec], Recipe[EncodedSequences]]
+Make = Callable[[EncodedSequences, SequenceCodec], Recipe[EncodedSequences]]
 CONTROLS: dict[str, tuple[Make, Callable[[SequenceCodec], Sampler[EncodedSequences]]]] = {
     "markov1": (lambda rows, codec: markov(rows, codec, "item", order=1), MarkovSampler),
     "markov2": (lambda rows, codec: markov(rows, codec, "item"), MarkovSampler),
@@ -62,8 +61,8 @@ def test_a_row_with_conditions_depends_on_its_own_alone(name: str) -> None:
     rows, codec = shop(ITEMS)
     sampler = CONTROLS[name][0](rows, codec).sampler
     segment, item = codec.owners.slots[0].start, events(codec, "item").start
-    prefix, codes = rows.data.take(np.array([0, 1, 2, 5])), np.array([1, 2, 1, 2])
-    required = {} if name == "rsir" else {item: rows.data.events[[0, 1, 2, 6], item].astype(np.int64)}
+    prefix, codes = rows.take(np.array([0, 1, 2, 5])), np.array([1, 2, 1, 2])
+    required = {} if name == "rsir" else {item: rows.events[[0, 1, 2, 6], item].astype(np.int64)}
 
     def wanted(some: list[int]) -> Given:
         mine = {column: values[some] for column, values in required.items()}
@@ -87,7 +86,7 @@ def test_a_sampler_is_saved_and_loaded(name: str) -> None:
     assert all(torch.isfinite(value) for value in recipe.step(0, Shard()).values())
     loaded = build(codec)
     loaded.load_state_dict(load(save(dict(recipe.sampler.state_dict()))))
-    again = make(MemorySequences(rows.data.take(np.array([2, 5])), 0), codec)
+    again = make(rows.take(np.array([2, 5])), codec)
     again.load_state_dict(recipe.state_dict())
     wanted = recipe.sampler.sample(1, np.arange(40))
     for sampler in (loaded, again.sampler):
@@ -102,7 +101,7 @@ def test_a_sampler_is_saved_and_loaded(name: str) -> None:
 def test_conditions_hold_on_every_sample(name: str, data: st.DataObject) -> None:
     rows, codec = shop(data.draw(shops()))
     sampler = CONTROLS[name][0](rows, codec).sampler
-    wanted = data.draw(wishes(rows.data, codec, both=name != "rsir"))
+    wanted = data.draw(wishes(rows, codec, both=name != "rsir"))
     found = sampler.sample(data.draw(st.integers(0, 9)), np.arange(5), wanted)
     check(wanted, found)
     assert (found.owners < codec.owners.cardinalities).all()
@@ -158,7 +157,7 @@ def test_one_owner_with_one_event(name: str) -> None:
 def test_no_sequence_at_all_is_refused(name: str) -> None:
     rows, codec = shop([["x1"]])
     with pytest.raises(TrainingError, match="no sequence"):
-        CONTROLS[name][0](MemorySequences(rows.data.head(0), 0), codec)
+        CONTROLS[name][0](rows.head(0), codec)
 
 
 def test_a_sample_may_be_longer_than_all_training_sequences() -> None:
@@ -182,11 +181,11 @@ def test_impossible_conditions_are_refused() -> None:
     item = events(codec, "item").start
     with pytest.raises(NotFittedError, match=f"An event with code 98 in column {item}"):
         sampler.sample(0, one, Given(required={item: np.array([98])}))
-    prefix = rows.data.take(np.array([3]))
+    prefix = rows.take(np.array([3]))
     with pytest.raises(ConfigError, match="is to have 5 events, but 6 were asked for"):
         sampler.sample(0, one, Given(lengths=np.array([5]), prefix=prefix))
     slot = codec.owners.slots[codec.owners.names.index(LENGTH)]
-    short = {slot.start: rows.data.owners[2:3, slot.start].astype(np.int64)}
+    short = {slot.start: rows.owners[2:3, slot.start].astype(np.int64)}
     with pytest.raises(ConfigError, match="cannot have the 6 events"):
         sampler.sample(0, one, Given(owners=short, prefix=prefix))
     with pytest.raises(ConfigError, match="given twice"):
@@ -203,10 +202,10 @@ def test_given_owners_keep_the_lengths_that_go_with_them() -> None:
     rows, codec = shop([["x1"], ["x1"] * 4] * 5)  # a has one event, b has four
     sampler = most_popular(rows, codec).sampler
     segment = codec.owners.slots[0].start
-    wanted = rows.data.owners[[0, 1, 1, 0], segment].astype(np.int64)
+    wanted = rows.owners[[0, 1, 1, 0], segment].astype(np.int64)
     assert sampler.sample(3, np.arange(4), Given({segment: wanted})).lengths.tolist() == [1, 4, 4, 1]
     # Those who may have so many events come first; where none may, the length is what was asked for.
-    prefix = rows.data.take(np.array([1, 1, 1, 1])).head(4)
+    prefix = rows.take(np.array([1, 1, 1, 1])).head(4)
     found = sampler.sample(3, np.arange(4), Given({segment: wanted}, prefix=prefix))
     assert found.lengths.tolist() == [4, 4, 4, 4]
     assert len(np.unique(found.owners[:, codec.owners.slots[1]])) == 1

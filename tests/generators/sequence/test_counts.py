@@ -62,10 +62,10 @@ def test_rows_are_kept_at_equal_distances() -> None:
 def test_of_many_events_some_of_each_group_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, codec = shop([["x1"] * 6 for _ in range(100)] + [["y1"], ["z1", "z2"]])
     table = EventTable(codec)
-    table.fit(rows.data, rows.data.events, [0])
+    table.fit(rows, rows.events, [0])
     assert table.counts().tolist() == [600, 1, 1, 1]
     monkeypatch.setattr(events_module, "MAX_ROWS", 50)
-    table.fit(rows.data, rows.data.events, [0])
+    table.fit(rows, rows.events, [0])
     assert table.num_groups == 4 and 50 <= table.counts().sum() <= 54 and (table.counts() > 0).all()
     # What is kept is spread as all of it is: each of the six prices of x1 as often.
     price = codec.events.slots[codec.events.names.index("price")].start
@@ -78,20 +78,20 @@ def test_of_many_owners_some_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, codec = shop([["x1"] * (n % 5) for n in range(100)])
     monkeypatch.setattr(owners_module, "MAX_OWNERS", 20)
     table = OwnerTable(codec)
-    order = table.fit(rows.data)
+    order = table.fit(rows)
     cumulated = table.array("cumulated").astype(int)
     assert len(order) == cumulated[-1] == 20
     # Training owners stand by their rows: what they have is what their row says.
     for row in range(len(table.rows)):
         for owner in order[cumulated[row] : cumulated[row + 1]]:
-            np.testing.assert_array_equal(rows.data.owners[owner], table.array("rows")[row])
-            assert rows.data.lengths[owner] <= table.array("longest")[row]
+            np.testing.assert_array_equal(rows.owners[owner], table.array("rows")[row])
+            assert rows.lengths[owner] <= table.array("longest")[row]
 
 
 def test_weights_of_another_codec_are_refused() -> None:
     rows, codec = shop([["x1", "x2"]])
     table = EventTable(codec)
-    table.fit(rows.data, rows.data.events, [0])
+    table.fit(rows, rows.events, [0])
     state = table.state_dict()
     state["rows"] = torch.zeros(3, 99, dtype=torch.int32)
     with pytest.raises(RuntimeError, match="size mismatch"):
@@ -107,8 +107,8 @@ def test_tables_are_modules_without_parameters() -> None:
 def test_gaps_of_first_events_are_drawn_from_later_ones() -> None:
     rows, codec = shop([["x1", "x2"]] * 20)
     table = EventTable(codec)
-    table.fit(rows.data, rows.data.events, [0])
+    table.fit(rows, rows.events, [0])
     assert (table.array("rows")[:, table.gap] > 0).all()
-    alone = EncodedSequences(rows.data.owners[:1], rows.data.events[:1], np.array([0, 1]))
+    alone = EncodedSequences(rows.owners[:1], rows.events[:1], np.array([0, 1]))
     table.fit(alone, alone.events, [0])
     assert (table.array("rows")[:, table.gap] == 0).all()  # there is none to draw from

@@ -85,7 +85,7 @@ def test_walks_keep_to_the_edges() -> None:
     # One, two or three ahead along an edge; a restart may lead elsewhere.
     assert np.isin(steps, [1, 2, 3]).mean() > 1 - RESTART
     # What came before a suffix leads to it.
-    suffix = rows.data.take(np.zeros(300, dtype=np.int64))
+    suffix = rows.take(np.zeros(300, dtype=np.int64))
     given = Given(suffix=suffix, lengths=np.full(300, 5))
     before = [int(one[0][1]) for one in names(codec, sampler.sample(0, np.arange(300), given))]
     assert set(before) == {8, 7, 6}
@@ -96,7 +96,7 @@ def test_a_required_item_is_where_walks_lead_to_and_from() -> None:
     two_rings += [[f"y{(start + n) % 5}" for n in range(4)] for start in range(5)] * 2
     rows, codec = shop(two_rings)
     slot = codec.events.slots[0]
-    wanted = rows.data.events[rows.data.offsets[10], slot.start]  # y0
+    wanted = rows.events[rows.offsets[10], slot.start]  # y0
     given = Given(required={slot.start: np.full(200, wanted, dtype=np.int64)})
     found = names(codec, graph_walk(rows, codec, "item").sampler.sample(0, np.arange(200), given))
     assert all("y0" in one and {item[0] for item in one} == {"y"} for one in found)

@@ -21,7 +21,7 @@ def shares(found: list[list[str]], skip: int = 0) -> dict[str, float]:
 
 def test_what_comes_is_as_often_as_in_the_own_history() -> None:
     rows, codec = shop(ITEMS)
-    prefix = rows.data.take(np.zeros(1500, dtype=np.int64))
+    prefix = rows.take(np.zeros(1500, dtype=np.int64))
     given = Given(prefix=prefix, lengths=np.full(1500, 5))
     encoded = history_density(rows, codec).sampler.sample(0, np.arange(1500), given)
     assert shares(names(codec, encoded), 3) == pytest.approx({"x1": 2 / 3, "x2": 1 / 3}, abs=0.03)
@@ -37,7 +37,7 @@ def test_what_comes_is_as_often_as_in_the_own_history() -> None:
 
 def test_a_history_of_one_event_takes_gaps_from_its_segment() -> None:
     rows, codec = shop(ITEMS)
-    prefix = rows.data.take(np.full(50, 2))
+    prefix = rows.take(np.full(50, 2))
     encoded = history_density(rows, codec).sampler.sample(
         0, np.arange(50), Given(prefix=prefix, lengths=np.full(50, 4))
     )
@@ -50,12 +50,12 @@ def test_without_a_history_the_segment_is_drawn_from_then_all() -> None:
     sampler = history_density(rows, codec).sampler
     segment = codec.owners.slots[0].start
     for owner, expected in ((0, {"x1": 3 / 4, "x2": 1 / 4}), (1, {"y1": 3 / 5, "y2": 2 / 5})):
-        code = np.full(1000, rows.data.owners[owner, segment], dtype=np.int64)
+        code = np.full(1000, rows.owners[owner, segment], dtype=np.int64)
         found = names(codec, sampler.sample(1, np.arange(1000), Given({segment: code})))
         assert shares(found) == pytest.approx(expected, abs=0.04)
     # A segment none of whose owners has an event: any event.
     rows, codec = shop([["x1"], [], ["x2"], []])
-    code = np.full(1000, rows.data.owners[1, segment], dtype=np.int64)
+    code = np.full(1000, rows.owners[1, segment], dtype=np.int64)
     given = Given({segment: code}, lengths=np.ones(1000, dtype=np.int64))
     found = names(codec, history_density(rows, codec).sampler.sample(1, np.arange(1000), given))
     assert shares(found) == pytest.approx({"x1": 0.5, "x2": 0.5}, abs=0.05)
@@ -72,7 +72,7 @@ def test_the_most_popular_are_drawn_as_often_as_they_occur() -> None:
 
 def test_an_own_suffix_is_a_history_too() -> None:
     rows, codec = shop(ITEMS)
-    last = EncodedSequences(rows.data.owners[:1], rows.data.events[1:3], np.array([0, 2]))
+    last = EncodedSequences(rows.owners[:1], rows.events[1:3], np.array([0, 2]))
     suffix = last.take(np.zeros(1000, dtype=np.int64))
     given = Given(suffix=suffix, lengths=np.full(1000, 4))
     found = names(codec, history_density(rows, codec).sampler.sample(0, np.arange(1000), given))

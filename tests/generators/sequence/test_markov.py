@@ -9,7 +9,6 @@ from clicksmith.encoding.sequence_codec import EncodedSequences
 from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.grams import Transitions, count_grams
 from clicksmith.generators.sequence.markov import UNSEEN, Chain, MarkovSampler, markov
-from clicksmith.generators.sequence.rows import MemorySequences
 from generators.sequence.chains import names, shop
 
 A, B, C, START = 0, 1, 2, 3
@@ -92,10 +91,10 @@ def second_order(num_owners: int, length: int, seed: int) -> list[list[str]]:
 
 def test_a_planted_second_order_is_recovered_by_order_two_alone() -> None:
     every, codec = shop(second_order(2000, 12, 0))
-    rows, held_out = (MemorySequences(every.data.take(part), 0) for part in np.split(np.arange(2000), [1500]))
+    rows, held_out = (every.take(part) for part in np.split(np.arange(2000), [1500]))
     one, two = (markov(rows, codec, "item", order=order) for order in (1, 2))
     truth = 2 * np.log(4) - 10 * (0.925 * np.log(0.925) + 0.075 * np.log(0.025))
-    nats = {recipe: float(recipe.row_nats(held_out.data).mean()) for recipe in (one, two)}
+    nats = {recipe: float(recipe.row_nats(held_out).mean()) for recipe in (one, two)}
     assert nats[two] == pytest.approx(truth, abs=0.15)
     assert nats[one] == pytest.approx(12 * np.log(4), abs=0.05)
     for recipe, share in ((one, 0.25), (two, 0.925)):
@@ -107,7 +106,7 @@ def test_a_planted_second_order_is_recovered_by_order_two_alone() -> None:
 
 def test_backwards_a_second_order_is_recovered_too() -> None:
     rows, codec = shop(second_order(1500, 12, 0))
-    ends = rows.data.head(1000)
+    ends = rows.head(1000)
     last = np.concatenate([np.arange(end - 2, end) for end in ends.offsets[1:]])
     suffix = EncodedSequences(ends.owners, ends.events[last], np.arange(0, 2001, 2))
     drawn = names(codec, markov(rows, codec, "item").sampler.sample(0, np.arange(1000), Given(suffix=suffix)))
@@ -127,7 +126,7 @@ def test_first_events_are_as_the_owners_begin() -> None:
 
 def test_a_prefix_never_seen_is_continued_by_shares() -> None:
     rows, codec = shop([["x1", "y1"]] * 9 + [["y1", "z1"]])
-    prefix = rows.data.take(np.zeros(2000, dtype=np.int64))
+    prefix = rows.take(np.zeros(2000, dtype=np.int64))
     strange = EncodedSequences(prefix.owners, np.zeros_like(prefix.events), prefix.offsets)
     given = Given(prefix=strange, lengths=np.full(2000, 3))
     drawn = names(codec, markov(rows, codec, "item").sampler.sample(0, np.arange(2000), given))

@@ -55,7 +55,7 @@ def test_proposals_are_made_and_kept_as_often_as_told() -> None:
 
 def test_a_prefix_is_continued_from_its_own_history() -> None:
     rows, codec = shop([*detours(), ["z1", "z2"], ["z1", "z2"]])
-    prefix = rows.data.take(np.full(400, 24))
+    prefix = rows.take(np.full(400, 24))
     given = Given(prefix=prefix, lengths=np.full(400, 6))
     found = names(codec, rsir(rows, codec, "item").sampler.sample(0, np.arange(400), given))
     assert all(one[:2] == ["z1", "z2"] and set(one) == {"z1", "z2"} for one in found)

@@ -26,7 +26,6 @@ from clicksmith.generators.sequence.frame import Frame
 from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.graph import Graph
 from clicksmith.generators.sequence.owners import OwnerTable
-from clicksmith.generators.sequence.rows import MemorySequences
 
 ALPHA = 0.75
 """Of the popularity of the items that walks set out from; 1: as they are, 0: all alike."""
@@ -159,22 +158,22 @@ def _origins(frame: Frame, items: Ints) -> Ints:
 
 
 def graph_walk(
-    rows: MemorySequences, codec: SequenceCodec, item: str | None = None, graph: Graph | None = None
+    data: EncodedSequences, codec: SequenceCodec, item: str | None = None, graph: Graph | None = None
 ) -> Counting:
     """The recipe on training sequences.
 
     Args:
-        rows: training sequences.
+        data: training sequences.
         codec: of them.
         item: column of events that is walked over; None: the whole event but its gap.
-        graph: of the items that occur in `rows`, numbered in the order of their codes; None: counted there.
+        graph: of the items that occur in `data`, numbered in the order of their codes; None: counted there.
 
     Raises:
         TrainingError: there is no owner.
         ContractError: the graph is of other items.
     """
-    require_owners(rows.data)
+    require_owners(data)
     sampler = GraphWalkSampler(codec)
-    sampler.fit(rows.data, subcolumns(codec, item), graph)
+    sampler.fit(data, subcolumns(codec, item), graph)
     figures = {"items": sampler.events.num_groups, "edges": len(sampler.walker.targets)}
     return Counting(sampler, figures)

@@ -7,7 +7,7 @@ samples are sequences: an event and its gap by their own frequencies, apart from
 
 import numpy as np
 
-from clicksmith.encoding.sequence_codec import LENGTH, START, EncodedSequences, SequenceCodec
+from clicksmith.encoding.sequence_codec import END, LENGTH, EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import places
 from clicksmith.generators.recipe import Sampler
 from clicksmith.generators.sequence.counting import Counting, require_owners
@@ -16,13 +16,12 @@ from clicksmith.generators.sequence.events import EventTable
 from clicksmith.generators.sequence.frame import Frame
 from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.owners import OwnerTable
-from clicksmith.generators.sequence.rows import MemorySequences
 
 
 def _segment(codec: SequenceCodec) -> list[int]:
     """Sub-columns of owners that say who they are, not how long they stayed."""
     slots = zip(codec.owners.names, codec.owners.slots, strict=True)
-    return [k for name, slot in slots if name not in (LENGTH, START) for k in range(slot.start, slot.stop)]
+    return [k for name, slot in slots if name not in (LENGTH, END) for k in range(slot.start, slot.stop)]
 
 
 class HistoryDensitySampler(Sampler[EncodedSequences]):
@@ -30,7 +29,7 @@ class HistoryDensitySampler(Sampler[EncodedSequences]):
 
     Of an owner with given events, a prefix or a suffix, the others are drawn among these; of any other, or
     of one whose given events have no gap, among the events of training owners with the same codes
-    (`LENGTH` and `START` aside), or of all where there are none.
+    (`LENGTH` and `END` aside), or of all where there are none.
     """
 
     def __init__(self, codec: SequenceCodec) -> None:
@@ -75,13 +74,13 @@ def _pick(known: np.ndarray, owner: Ints, holes: Ints, uniform: np.ndarray) -> I
     return found
 
 
-def history_density(rows: MemorySequences, codec: SequenceCodec) -> Counting:
+def history_density(data: EncodedSequences, codec: SequenceCodec) -> Counting:
     """The recipe on training sequences.
 
     Raises:
         TrainingError: there is no owner.
     """
-    require_owners(rows.data)
+    require_owners(data)
     sampler = HistoryDensitySampler(codec)
-    sampler.fit(rows.data)
+    sampler.fit(data)
     return Counting(sampler, {"segments": sampler.events.num_groups})

@@ -27,7 +27,6 @@ from clicksmith.generators.sequence.frame import Frame
 from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.grams import Transitions, count_grams
 from clicksmith.generators.sequence.owners import OwnerTable
-from clicksmith.generators.sequence.rows import MemorySequences
 
 ORDERS = (1, 2)
 
@@ -170,11 +169,11 @@ class MarkovSampler(Sampler[EncodedSequences]):
         return torch.from_numpy(np.diff(cumulate(nats)[rows.offsets]))
 
 
-def markov(rows: MemorySequences, codec: SequenceCodec, item: str | None = None, order: int = 2) -> Counting:
+def markov(data: EncodedSequences, codec: SequenceCodec, item: str | None = None, order: int = 2) -> Counting:
     """The recipe on training sequences.
 
     Args:
-        rows: training sequences.
+        data: training sequences.
         codec: of them.
         item: column of events that is the state; None: the whole event but its gap.
         order: 1 or 2: how many events are remembered.
@@ -183,10 +182,10 @@ def markov(rows: MemorySequences, codec: SequenceCodec, item: str | None = None,
         TrainingError: there is no owner.
         ConfigError: another order.
     """
-    require_owners(rows.data)
+    require_owners(data)
     if order not in ORDERS:
         raise ConfigError(f"A chain of order {order} was asked for.", "Choose order 1 or 2.")
     sampler = MarkovSampler(codec)
-    sampler.fit(rows.data, subcolumns(codec, item), order)
-    figures = {"nats": float(sampler.nats(rows.data).mean()), "states": sampler.events.num_groups}
+    sampler.fit(data, subcolumns(codec, item), order)
+    figures = {"nats": float(sampler.nats(data).mean()), "states": sampler.events.num_groups}
     return Counting(sampler, figures, sampler.nats)

@@ -13,7 +13,6 @@ from clicksmith.generators.sequence.events import EventTable
 from clicksmith.generators.sequence.frame import Frame
 from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.owners import OwnerTable
-from clicksmith.generators.sequence.rows import MemorySequences
 
 
 class MostPopularSampler(Sampler[EncodedSequences]):
@@ -34,13 +33,13 @@ class MostPopularSampler(Sampler[EncodedSequences]):
         return frame.fill(self.events, np.zeros(len(frame.events), dtype=np.int64))
 
 
-def most_popular(rows: MemorySequences, codec: SequenceCodec) -> Counting:
+def most_popular(data: EncodedSequences, codec: SequenceCodec) -> Counting:
     """The recipe on training sequences.
 
     Raises:
         TrainingError: there is no owner.
     """
-    require_owners(rows.data)
+    require_owners(data)
     sampler = MostPopularSampler(codec)
-    sampler.fit(rows.data)
+    sampler.fit(data)
     return Counting(sampler, {"distinct_events": len(sampler.events.rows)})

@@ -38,7 +38,6 @@ from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.graph import Graph
 from clicksmith.generators.sequence.graph_walk import Edges
 from clicksmith.generators.sequence.owners import OwnerTable
-from clicksmith.generators.sequence.rows import MemorySequences
 from clicksmith.seeds import counter_uniform, derive_seed
 
 EXPLORE = 0.5
@@ -214,18 +213,18 @@ class RsirSampler(Sampler[EncodedSequences]):
         return frame.finish(self.events)
 
 
-def rsir(rows: MemorySequences, codec: SequenceCodec, item: str | None = None) -> Counting:
+def rsir(data: EncodedSequences, codec: SequenceCodec, item: str | None = None) -> Counting:
     """The recipe on training sequences.
 
     Args:
-        rows: training sequences.
+        data: training sequences.
         codec: of them.
         item: column of events that is proposed; None: the whole event but its gap.
 
     Raises:
         TrainingError: there is no owner.
     """
-    require_owners(rows.data)
+    require_owners(data)
     sampler = RsirSampler(codec)
-    sampler.fit(rows.data, subcolumns(codec, item))
+    sampler.fit(data, subcolumns(codec, item))
     return Counting(sampler, {"edges": len(sampler.proposer.targets)})

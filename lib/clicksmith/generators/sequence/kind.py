@@ -1,0 +1,68 @@
+"""Users' sequences as a kind of data."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from clicksmith.config import PresetOptions
+from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.evaluation.sequences.judge import judge_sequences
+from clicksmith.generators.diversity import View, sample_figures
+from clicksmith.generators.kind import Figures, Kind
+from clicksmith.generators.sequence.shop_codec import EVENT_COLUMNS, OWNER, ShopCodec
+from clicksmith.generators.tabular.kind import columns_made
+from clicksmith.seeds import Holdout
+from clicksmith.tables import TWINS
+
+
+def _fit(rows: pa.Table, options: PresetOptions) -> ShopCodec:
+    return ShopCodec.fit(rows, options.min_users)
+
+
+def _by_user(holdout: Holdout) -> Holdout:
+    return Holdout((OWNER,))
+
+
+def view_of(sequences: EncodedSequences) -> View:
+    """Columns of owners and of events; two sequences are the same whose events are."""
+    width = int(sequences.lengths.max(initial=0)) * sequences.events.shape[1]
+    padded = np.full((len(sequences), max(width, 1)), -1, dtype=np.int32)
+    places = np.arange(padded.shape[1]) < sequences.lengths[:, None] * sequences.events.shape[1]
+    padded[places] = sequences.events.ravel()
+    numbers = np.unique(padded, axis=0, return_inverse=True)[1].reshape(-1)
+    return View([*sequences.owners.T, *sequences.events.T], numbers)
+
+
+def _signs(sample: EncodedSequences, real: EncodedSequences) -> Figures:
+    return sample_figures(sample, real, view_of)
+
+
+def _describe(codec: Any) -> str:
+    return f"""Of each user, how many events it has and when the last one was:
+
+{columns_made(codec.core.owners)}
+
+Of each of its events, the time as the gap to the one before:
+
+{columns_made(codec.core.events)}"""
+
+
+SEQUENCES = Kind(
+    name="sequences",
+    twin=TWINS["sequences"],
+    columns=(OWNER, *EVENT_COLUMNS),
+    block_rows=1024,
+    makes=EVENT_COLUMNS,
+    constants={"split": "train"},
+    own_id=(OWNER,),
+    holdout=_by_user,
+    fit=_fit,
+    fit_batches=None,
+    read_codec=ShopCodec.from_parts,
+    signs=_signs,
+    describe=_describe,
+    judged=(OWNER, *EVENT_COLUMNS),
+    judge=judge_sequences,
+)
+"""A row of gold.sequences. A generated one is of a user of its own, whose id is the sample's."""

@@ -1,0 +1,52 @@
+"""Options that presets of sequences share."""
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from clicksmith.config.presets import PresetOptions, TrainedOptions
+from clicksmith.generators.sequence.shop_codec import ITEM
+
+MAX_OWNERS = 2_000_000
+"""More training sequences than a worker should hold."""
+
+
+class Counted(PresetOptions):
+    """Of a preset without gradients."""
+
+    kind: ClassVar[str] = "sequences"
+
+    max_rows: int = Field(
+        default=200_000,
+        ge=100,
+        le=MAX_OWNERS,
+        description="sequences to learn from, chosen by hash of the user; those of the held-out users are "
+        "counted, but not shown",
+    )
+
+
+class OfItems(Counted):
+    """Of a preset to which the item of an event is what matters."""
+
+    item: str | None = Field(
+        default=None,
+        description="column of events that is the item; null: item_ids, or else all columns together",
+    )
+
+    def item_of(self, codec: Any) -> str | None:
+        """The column, of those that the codec has."""
+        return self.item or (ITEM if ITEM in codec.events.names else None)
+
+
+class Trained(TrainedOptions):
+    """Of a preset that is trained by gradients."""
+
+    kind: ClassVar[str] = "sequences"
+
+    max_rows: int = Field(
+        default=200_000,
+        ge=100,
+        le=MAX_OWNERS,
+        description="sequences to train on, chosen by hash of the user; those of the held-out users are "
+        "counted, but not shown",
+    )
