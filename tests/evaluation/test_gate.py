@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 
 from clicksmith.config import GateConfig
+from clicksmith.config.generators import SequenceGateConfig
 from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
-from clicksmith.evaluation.bounds import RULES, worse_end
+from clicksmith.evaluation.bounds import RULES, RULES_OF, worse_end
 from clicksmith.evaluation.rows import Metric
 
 GOOD = {
@@ -149,8 +150,9 @@ def test_a_lake_of_an_earlier_release_is_read():
 
 
 def test_every_bound_has_a_rule_and_a_reason_in_plain_english():
-    bounds = {name for name in GateConfig.model_fields if not name.endswith("_rows")}
-    assert set(RULES) == bounds
+    sequences = {f"sequences.{name}" for name in SequenceGateConfig.model_fields}
+    own = {name for name in GateConfig.model_fields if not name.endswith("_rows")} - {"sequences"}
+    assert set(RULES) == own | sequences == {name for names in RULES_OF.values() for name in names}
     for rule in RULES.values():
         assert not rule.title.endswith(".") and len(rule.title.split()) > 1
         assert rule.reason[0].islower() and not rule.reason.endswith(".") and len(rule.reason.split()) > 4

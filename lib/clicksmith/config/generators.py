@@ -91,6 +91,9 @@ class SequenceGateConfig(Section):
     min_distinct_sequences: float = Field(
         default=0.5, ge=0, description="share of distinct sequences beside the real one"
     )
+    max_next_item_loss: float = Field(
+        default=0.1, ge=0, le=1, description="NDCG@10 of a next-item model that is taught by them alone"
+    )
     max_copied_excess: float = Field(
         default=0.02,
         ge=0,

@@ -165,7 +165,9 @@ _SEQUENCES = {
         "pairs of columns of events",
         "columns of an event do not go together as the real ones",
     ),
-    "min_lengths": Rule("fidelity.lengths", "lengths", "sequences are not as long as the real ones"),
+    "min_lengths": Rule(
+        "fidelity.lengths", "lengths of sequences", "sequences are not as long as the real ones"
+    ),
     "min_neighbours": Rule(
         "coherence.neighbours",
         "a column's value and the next event's (neighbours)",
@@ -188,6 +190,12 @@ _SEQUENCES = {
         "distinct sequences, beside the share among real ones",
         "the same sequences are generated again and again",
         _relative,
+        optional=True,
+    ),
+    "max_next_item_loss": Rule(
+        "utility.next_ndcg_loss",
+        "NDCG@10 that a next-item model loses by learning from the sequences (utility)",
+        "a model learns less from the sequences than from real ones",
         optional=True,
     ),
     "max_copied_excess": Rule(

@@ -75,7 +75,7 @@ def draw_samples(
         require_current([] if first is None else [first[0]], current[name], candidates[name], source)
     real = read(spark, source).where(F.col("split") == "train")
     train, unseen = (
-        sample(rows, key, [*columns, *holdout.key], limit)
+        sample(rows, key, list(dict.fromkeys([*columns, *holdout.key])), limit)
         for rows in (real.where(~held_out), real.where(held_out))
     )
     return Samples(
