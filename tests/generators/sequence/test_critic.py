@@ -1,7 +1,6 @@
 """SeqGAN's critic by hand, and on sequences of unlike lengths."""
 
 import torch
-import torch.nn.functional as F
 
 from clicksmith.generators.sequence.critic import HighwayCritic
 from clicksmith.generators.sequence.rows import Windows
@@ -57,8 +56,8 @@ def test_the_logit_of_a_sequence_by_the_formula() -> None:
         ]
         found.append(torch.stack(answers).amax(0).clamp(min=0))
     features = torch.cat(found)
-    gate = torch.sigmoid(F.linear(features, network.gate.weight, network.gate.bias) - 2)
-    high = gate * F.linear(features, network.transform.weight, network.transform.bias).clamp(min=0)
+    gate = torch.sigmoid(network.highway.gate(features))
+    high = gate * network.highway.transform(features).clamp(min=0)
     fake, real = network.last(high + (1 - gate) * features)
     torch.testing.assert_close(network(one)[0], real - fake)
     torch.testing.assert_close(network.probability(one)[0], torch.softmax(torch.stack([fake, real]), 0)[1])

@@ -91,7 +91,7 @@ def test_inverse_by_hand_and_over_several_blocks() -> None:
     weights = torch.tensor([[0.25, 0.0, 0.5, 0.25, 0.0]])
     drawn = [int(inverse(weights, torch.tensor([u]))[0]) for u in (0.0, 0.24, 0.26, 0.74, 0.76, 1.0)]
     assert drawn == [0, 0, 2, 2, 3, 3]
-    many = torch.rand(300, generator=torch.Generator().manual_seed(0)).double()
+    many = torch.rand(320, generator=torch.Generator().manual_seed(0)).double()
     many[100:180] = 0.0
     uniform = torch.linspace(0, 1, 1001, dtype=torch.float64)
     found = inverse(many.expand(1001, -1), uniform)

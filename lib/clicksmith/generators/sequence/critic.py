@@ -3,6 +3,8 @@
 Shapes: B sequences, T tokens of the longest, F filters of all widths, E embedding.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +17,6 @@ EMBEDDING = 64
 FILTERS = (*zip(range(1, 11), (100, *[200] * 4, *[100] * 5), strict=True), (15, 160), (20, 160))
 """Width and number of the filters."""
 
-HIGHWAY_BIAS = -2.0
 PENALTY = 0.2
 MAX_SEQUENCES = 1024
 """So many are scored at a time where no gradient is wanted."""
@@ -41,17 +42,13 @@ class HighwayCritic(nn.Module):
         filters = [(width, number) for width, number in FILTERS if width <= max(longest, 1)]
         self.filters = nn.ModuleList(nn.Conv1d(EMBEDDING, number, width) for width, number in filters)
         self.num_features = sum(number for _, number in filters)
-        self.gate = nn.Linear(self.num_features, self.num_features)
-        self.transform = nn.Linear(self.num_features, self.num_features)
+        self.highway = Highway(self.num_features)
         self.last = nn.Linear(self.num_features, 2)
         for name, weight in self.named_parameters():
             if name.startswith(("filters", "last")):
                 nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
                 if name.endswith("bias"):
                     nn.init.constant_(weight, 0.1)
-        for layer in (self.gate, self.transform):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, windows: Windows, keep: Tensor | None = None) -> Tensor:
         """Logits, shape (B,).
@@ -65,14 +62,8 @@ class HighwayCritic(nn.Module):
         mask_BT = mask_BL.repeat_interleave(len(self.vocabulary.events), 1)
         tokens_BT = self.vocabulary.tokens(windows.events.to(device))
         x_BTE = self.embedding(tokens_BT) + self.owners(windows.owners)[:, None]
-        lengths_B = mask_BT.sum(1)
-        even = bool((lengths_B == mask_BT.shape[1]).all())
-        x_BET = (x_BTE if even else x_BTE * mask_BT[:, :, None]).transpose(1, 2)
-        features = torch.cat(
-            [_strongest(layer, x_BET, None if even else lengths_B) for layer in self.filters], 1
-        )
-        gate = torch.sigmoid(self.gate(features) + HIGHWAY_BIAS)
-        features = gate * F.relu(self.transform(features)) + (1 - gate) * features
+        found = strongest(self.filters, x_BTE * mask_BT[:, :, None], mask_BT.sum(1))
+        features: Tensor = self.highway(found)
         if keep is not None:
             features = features * keep.to(device)
         fake, real = self.last(features).unbind(1)
@@ -90,20 +81,47 @@ class HighwayCritic(nn.Module):
         return torch.cat([self(Windows(*part)).sigmoid() for part in parts])
 
 
-def _strongest(layer: nn.Module, x_BET: Tensor, lengths_B: Tensor | None) -> Tensor:
-    """The strongest answer of each filter where it lies inside a sequence, shape (B, filters).
+class Highway(nn.Module):
+    """A share of each feature is transformed, the rest passes (Srivastava et al. 2015).
+
+    Shape:
+        (B, F) -> (B, F).
 
     Args:
-        layer: a convolution.
-        x_BET: zero beyond a sequence's end.
-        lengths_B: None where all sequences fill T.
+        width: F.
     """
-    assert isinstance(layer, nn.Conv1d)
-    width = layer.kernel_size[0]
-    answers = F.relu(layer(F.pad(x_BET, (0, max(0, width - x_BET.shape[2])))))
-    if lengths_B is not None:
-        places = torch.arange(answers.shape[2], device=x_BET.device)
-        inside = places <= (lengths_B - width).clamp(min=0)[:, None]
-        answers = answers.masked_fill(~inside[:, None], 0.0)
-    strongest: Tensor = answers.amax(2)
-    return strongest
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gate, self.transform = nn.Linear(width, width), nn.Linear(width, width)
+        for layer in (self.gate, self.transform):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transformed features."""
+        share = torch.sigmoid(self.gate(x))
+        return torch.lerp(x, F.relu(self.transform(x)), share)
+
+
+def strongest(filters: Iterable[nn.Module], x_BTE: Tensor, lengths_B: Tensor) -> Tensor:
+    """The strongest answer of each filter where it lies inside a sequence, shape (B, F).
+
+    Args:
+        filters: convolutions.
+        x_BTE: zero beyond a sequence's end.
+        lengths_B: tokens of the sequences.
+    """
+    x_BET, longest = x_BTE.transpose(1, 2), x_BTE.shape[1]
+    even = bool((lengths_B == longest).all())
+    found = []
+    for layer in filters:
+        assert isinstance(layer, nn.Conv1d)
+        width = layer.kernel_size[0]
+        answers = layer(x_BET if width <= longest else F.pad(x_BET, (0, width - longest)))
+        if not even:
+            places = torch.arange(answers.shape[2], device=x_BTE.device)
+            inside = places <= (lengths_B - width).clamp(min=0)[:, None]
+            answers = answers.masked_fill(~inside[:, None], -torch.inf)
+        found.append(F.relu(answers.amax(2)))
+    return torch.cat(found, 1)

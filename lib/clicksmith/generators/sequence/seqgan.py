@@ -31,6 +31,7 @@ from clicksmith.generators.sequence.rollouts import event_values
 from clicksmith.generators.sequence.rows import MemorySequences, Windows
 from clicksmith.generators.sequence.sampling import TokenSampler, draw_events
 from clicksmith.generators.sequence.token_likelihood import (
+    GRADIENT_NORM,
     Size,
     TokenLikelihood,
     from_the_start,
@@ -162,9 +163,8 @@ class SeqGan(Recipe[EncodedSequences]):
         tokens = self.network.vocabulary.tokens(fake.events)
         weight = value.repeat_interleave(len(self.network.vocabulary.events), 1)
         loss = self._parallel(tokens, fake.owners, weight) * size
-        norm = update(
-            self._generator_optimizer, self.network, loss, options.generator_rate * self.rate_factor
-        )
+        rate = options.generator_rate * self.rate_factor
+        norm = update(self._generator_optimizer, self.network, loss, rate, GRADIENT_NORM)
         follow_policy(self.policy, self.network, options.policy_decay)
         return {
             "generator_loss": loss.detach() / size,
@@ -186,7 +186,8 @@ class SeqGan(Recipe[EncodedSequences]):
         logits = self._parallel_critic(joined(real, fake), torch.cat(kept))
         # A mean over both kinds together, as in the paper's code.
         loss = gan_critic_loss(*logits.chunk(2)) / 2 + self.critic.penalty()
-        update(self._critic_optimizer, self.critic, loss, self.options.critic_rate * self.rate_factor)
+        rate = self.options.critic_rate * self.rate_factor
+        update(self._critic_optimizer, self.critic, loss, rate, limit=torch.inf)
         return loss.detach()
 
     def _batch_number(self, step: int, number: int) -> int:

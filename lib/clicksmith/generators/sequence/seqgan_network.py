@@ -125,10 +125,17 @@ class TokenLstm(nn.Module):
         return o.sigmoid() * cell.tanh(), cell
 
     def heads(self) -> list[Head]:
-        """What codes of each sub-column are drawn by; those that training has not seen never are."""
-        weights = torch.split(self.head.weight, list(self.vocabulary.events))
-        biases = torch.split(self.head.bias.masked_fill(~self.seen, -torch.inf), list(self.vocabulary.events))
-        return [(weight.T, bias) for weight, bias in zip(weights, biases, strict=True)]
+        """What codes of each sub-column are drawn by; those that training has not seen never are.
+
+        Padded to whole blocks by codes that are never drawn.
+        """
+        sizes = list(self.vocabulary.events)
+        bias = self.head.bias.masked_fill(~self.seen, -torch.inf)
+        heads = []
+        for weight, own in zip(torch.split(self.head.weight, sizes), torch.split(bias, sizes), strict=True):
+            more = -len(own) % BLOCK
+            heads.append((F.pad(weight, (0, 0, 0, more)).T, F.pad(own, (0, more), value=-torch.inf)))
+        return heads
 
 
 def draw(head: Head, hidden_NH: Tensor, uniform_N: Tensor) -> Tensor:
@@ -147,13 +154,12 @@ def inverse(weights_NC: Tensor, uniform_N: Tensor) -> Tensor:
     cumulating.
 
     Args:
-        weights_NC: at least 0, some above it in each row.
+        weights_NC: at least 0, some above it in each row; whole blocks, if more than one.
         uniform_N: in [0, 1).
     """
-    num_codes = weights_NC.shape[1]
-    if num_codes <= BLOCK:
+    if weights_NC.shape[1] <= BLOCK:
         return _search(weights_NC, uniform_N)[0]
-    blocks = F.pad(weights_NC, (0, -num_codes % BLOCK)).view(len(weights_NC), -1, BLOCK)
+    blocks = weights_NC.view(len(weights_NC), -1, BLOCK)
     block, share = _search(blocks.sum(2), uniform_N)
     inside = blocks[torch.arange(len(blocks), device=blocks.device), block]
     return block * BLOCK + _search(inside, share)[0]

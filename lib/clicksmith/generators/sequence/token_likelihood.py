@@ -79,7 +79,7 @@ class TokenLikelihood(Recipe[EncodedSequences]):
         tokens = self.network.vocabulary.tokens(windows.events)
         # A mean over tokens: the clipping of the papers acts on no other.
         loss = self.parallel(tokens, windows.owners, learnt(windows, tokens) * self._token_weight)
-        norm = update(self._optimizer, self.network, loss, self.rate)
+        norm = update(self._optimizer, self.network, loss, self.rate, GRADIENT_NORM)
         follow(self.sampler.network, self.network, self.size.average, step)
         return {"nats": loss.detach() / self._token_weight, "gradient_norm": norm}
 
@@ -131,12 +131,14 @@ def make_optimizer(network: nn.Module, rate: float) -> torch.optim.Optimizer:
     return torch.optim.Adam([p for p in network.parameters() if p.requires_grad], rate, fused=True)
 
 
-def update(optimizer: torch.optim.Optimizer, network: nn.Module, loss: Tensor, rate: float) -> Tensor:
-    """One step down the loss; returns the gradient's norm before it was clipped."""
+def update(
+    optimizer: torch.optim.Optimizer, network: nn.Module, loss: Tensor, rate: float, limit: float
+) -> Tensor:
+    """One step down the loss; returns the gradient's norm before it was clipped to a limit."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
-    norm = nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+    norm = nn.utils.clip_grad_norm_(network.parameters(), limit)
     optimizer.step()
     return norm
