@@ -145,7 +145,10 @@ def _games(
     """Recipes that begin with the game."""
     share = (settings.num_steps - arguments.game_steps) / settings.num_steps
     options = SeqGanOptions(
-        likelihood_share=share, warm_steps=arguments.warm_steps, critic_steps=arguments.critic_steps
+        likelihood_share=share,
+        warm_steps=arguments.warm_steps,
+        critic_steps=arguments.critic_steps,
+        num_rollouts=arguments.rollouts,
     )
     rows = MemorySequences(train, 1)
     yield "seqgan", SeqGan(rows, vocabulary, settings, options)
@@ -164,11 +167,12 @@ def main() -> None:
     parser.add_argument("--game-steps", type=int, default=200)
     parser.add_argument("--warm-steps", type=int, default=500, help="of the critic alone")
     parser.add_argument("--critic-steps", type=int, default=15, help="a step of the game")
+    parser.add_argument("--rollouts", type=int, default=16)
     parser.add_argument("--quick", action="store_true", help="a few steps of each, to see that all runs")
     arguments = parser.parse_args()
     if arguments.quick:
-        quick = {"sequences": 640, "epochs": 1, "game_steps": 1, "warm_steps": 2, "critic_steps": 1}
-        vars(arguments).update(quick)
+        quick = {"sequences": 128, "epochs": 2, "game_steps": 1, "warm_steps": 1, "critic_steps": 1}
+        vars(arguments).update(quick, rollouts=1)
     if not arguments.data.is_file():
         sys.stderr.write(f"seqgan_oracle: left out, there is no {arguments.data}; pass --data FILE.\n")
         return
