@@ -92,6 +92,17 @@ def test_rows_do_not_depend_on_the_others() -> None:
     assert not whole.events.equals(codec.decode(encoded, 4, np.arange(60)).events)
 
 
+def test_a_last_moment_told_to_the_hour_lies_anywhere_in_it_and_never_after_the_newest() -> None:
+    sequences = shop([[0, 3], [70, 110]] * 50)
+    codec = SequenceCodec.fit(sequences, OWNER_COLUMNS, EVENT_COLUMNS, Options(), "at", end_seconds=3600)
+    found = decode(codec, codec.encode(sequences))
+    times = np.array([(at - NOON).total_seconds() / 60 for at in found.events["at"].to_pylist()])
+    first, second = times[1::4], times[3::4]  # the last events of either kind of owner
+    assert first.min() < 10 and 50 < first.max() < 60, "of noon's hour"
+    assert (second >= 60).all() and second.max() == 110, "none after the newest"
+    np.testing.assert_allclose(np.diff(times)[::2], [3, 40] * 50)
+
+
 def test_values_of_few_owners_are_protected_though_one_has_many_events() -> None:
     minutes = [[1, 2]] * 9 + [[5] * 30]  # item i5 is of one owner alone
     codec = fit(shop(minutes), Options(min_users=5))

@@ -79,12 +79,16 @@ class SequenceCodec:
         events: of the events' columns, `GAP` in place of the time.
         time: name of the column that says when an event was, or None.
         time_type: of that column, or None.
+        end_seconds: within how many the last event's moment is told: where it was drawn from anew.
+        newest: of all training events, in seconds since 1970: none is decoded to a later moment.
     """
 
     owners: TableCodec
     events: TableCodec
     time: str | None = None
     time_type: pa.DataType | None = None
+    end_seconds: int = 1
+    newest: int = 0
 
     @classmethod
     def fit(
@@ -95,6 +99,7 @@ class SequenceCodec:
         options: Options,
         time: str | None = None,
         content: Mapping[str, pa.Table] | None = None,
+        end_seconds: int = 1,
     ) -> "SequenceCodec":
         """Fit to sequences in memory.
 
@@ -106,6 +111,8 @@ class SequenceCodec:
                 `sequences.owners` is one.
             time: column of events, a timestamp or a date, by which they are ordered.
             content: catalogue of each identifier column that has one, see `TableCodec.from_statistics`.
+            end_seconds: tell an owner's last moment to so many seconds; told to the second, it is hardly
+                anybody else's.
 
         Raises:
             ContractError: a column is missing or has no codec; there is no owner, or there are too few; a
@@ -115,7 +122,10 @@ class SequenceCodec:
             raise ContractError("There is no sequence to fit a codec to.", "Take in more data.")
         options = replace(options, user_column=OWNER if options.min_users > 1 else None)
         time_type = None if time is None else next(c.type for c in event_columns if c.name == time)
-        codec = cls(_NOTHING, _NOTHING, time, time_type)
+        newest = 0
+        if time is not None:
+            newest = pc.max(_seconds(sequences.events, time)).as_py() or 0
+        codec = cls(_NOTHING, _NOTHING, time, time_type, end_seconds, newest)
         own = [Column(LENGTH, pa.int64(), minimum=0)]
         timed = [Column(END, _SECONDS, nullable=True)] if time is not None else []
         kinds = {**options.kinds, END: "moment"}
@@ -129,7 +139,7 @@ class SequenceCodec:
         event_codec = TableCodec.fit(
             codec._event_table(sequences), described, options=replace(options, kinds=kinds), content=content
         )
-        return cls(owner_codec, event_codec, time, time_type)
+        return replace(codec, owners=owner_codec, events=event_codec)
 
     def encode(self, sequences: Sequences) -> EncodedSequences:
         """Codes of owners and events; unknown values become code 0.
@@ -168,20 +178,22 @@ class SequenceCodec:
         numbers = np.repeat(row_ids, encoded.lengths) * MAX_EVENTS + places(encoded.offsets)
         events = self.events.decode(_placed(encoded.events, derive_seed(seed, "events"), numbers))
         if self.time is not None:
-            events = self._timed(events, owners.column(END), encoded.offsets)
+            uniform = counter_uniform(derive_seed(seed, "end"), row_ids, 1)[:, 0]
+            last = pc.fill_null(owners.column(END).cast(pa.int64()), 0).to_numpy()
+            last = np.minimum(last + (uniform * self.end_seconds).astype(np.int64), self.newest)
+            events = self._timed(events, last, encoded.offsets)
         own = [name for name in owners.column_names if name not in (LENGTH, END)]
         kept = owners.select(own) if own else pa.table({OWNER: row_ids})
         return Sequences(kept, events, encoded.offsets)
 
-    def _timed(self, events: pa.Table, end: pa.ChunkedArray, offsets: NDArray[np.int64]) -> pa.Table:
-        """The events with their times in place of the gaps."""
+    def _timed(self, events: pa.Table, last: NDArray[np.int64], offsets: NDArray[np.int64]) -> pa.Table:
+        """The events with their times in place of the gaps, given each owner's last one in seconds, (N,)."""
         lengths = np.diff(offsets)
         has_any = lengths > 0
         gaps = pc.fill_null(events.column(GAP), 0).to_numpy().copy()
         gaps[offsets[:-1][has_any]] = 0
         passed = np.cumsum(gaps)
-        last = pc.fill_null(end.cast(pa.int64()), 0).to_numpy()[has_any]
-        shift = last - passed[offsets[1:][has_any] - 1]
+        shift = last[has_any] - passed[offsets[1:][has_any] - 1]
         times = pa.array(passed + np.repeat(shift, lengths[has_any]))
         index = events.column_names.index(GAP)
         return events.set_column(index, self.time, times.cast(_SECONDS).cast(self.time_type, safe=False))
@@ -193,7 +205,8 @@ class SequenceCodec:
             return owners
         times = _seconds(sequences.events, self.time)
         last = pa.array(sequences.offsets[1:] - 1, mask=sequences.lengths == 0)
-        return owners.append_column(END, times.take(last).cast(_SECONDS))
+        ends = pc.multiply(pc.divide(times.take(last), self.end_seconds), self.end_seconds)
+        return owners.append_column(END, ends.cast(_SECONDS))
 
     def _event_table(self, sequences: Sequences) -> pa.Table:
         events = sequences.events.append_column(OWNER, pa.array(sequences.owner_of))
@@ -218,6 +231,8 @@ class SequenceCodec:
             "events": self.events.to_json(inline),
             "time": self.time,
             "time_type": None if self.time_type is None else type_name(self.time_type),
+            "end_seconds": self.end_seconds,
+            "newest": self.newest,
         }
 
     def to_parts(self) -> dict[str, bytes]:
@@ -240,8 +255,8 @@ class SequenceCodec:
             )
             for side in ("owners", "events")
         )
-        type_ = value["time_type"]
-        return cls(owners, events, value["time"], None if type_ is None else type_named(type_))
+        type_ = None if value["time_type"] is None else type_named(value["time_type"])
+        return cls(owners, events, value["time"], type_, value["end_seconds"], value["newest"])
 
 
 _NOTHING = TableCodec((), (), ())

@@ -22,6 +22,9 @@ MAX_ITEMS = 256
 """With more of them an item has a code on two or three levels, so that those of few events are learnt of
 together, and no soft-max is over all of them."""
 
+END_SECONDS = 3600
+"""A user's last moment is told to the hour: told to the second it would be that of one user."""
+
 
 @dataclass(frozen=True)
 class ShopCodec:
@@ -53,7 +56,7 @@ class ShopCodec:
             )
         options = Options(min_users=min_users, public=frozenset([ITEM]), max_categories=MAX_ITEMS)
         columns = [Column(name, SEQUENCES[name].type.value_type) for name in EVENT_COLUMNS]
-        return cls(SequenceCodec.fit(sequences_of(rows), [], columns, options, TIME))
+        return cls(SequenceCodec.fit(sequences_of(rows), [], columns, options, TIME, end_seconds=END_SECONDS))
 
     @property
     def columns(self) -> tuple[str, ...]:
