@@ -19,6 +19,7 @@ import train_generator
 import train_recommender
 import write_report
 from clicksmith.config import Config, GateConfig, SimulationConfig, load_config
+from clicksmith.config.generators import SequenceGateConfig
 from clicksmith.generators.presets import check_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading.snapshot import load_table
