@@ -45,6 +45,7 @@ def judge_sequences(config: Config, samples: Samples) -> list[Metric]:
             max_owners=bounds.max_rows,
             seed=seed,
         )
+        found.append(Metric("holdout.users", "all", generator, len(holdout), len(holdout)))
         decision = gate.decide(generator, found, bounds, "sequences")
         metrics += [*found, *gate.gate_metrics(decision, found[0].num_rows)]
         logger.info("generator %s: measured on %s users a side", generator, f"{found[0].num_rows:,}")
