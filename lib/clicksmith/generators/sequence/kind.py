@@ -9,7 +9,7 @@ from clicksmith.config import PresetOptions
 from clicksmith.encoding.sequence_codec import EncodedSequences
 from clicksmith.evaluation.sequences.judge import judge_sequences
 from clicksmith.generators.diversity import View, sample_figures
-from clicksmith.generators.kind import Figures, Kind
+from clicksmith.generators.kind import Event, Figures, Kind, Shown
 from clicksmith.generators.sequence.shop_codec import EVENT_COLUMNS, OWNER, ShopCodec
 from clicksmith.generators.tabular.kind import columns_made
 from clicksmith.seeds import Holdout
@@ -38,6 +38,22 @@ def _signs(sample: EncodedSequences, real: EncodedSequences) -> Figures:
     return sample_figures(sample, real, view_of)
 
 
+def _show(rows: pa.Table) -> list[Shown]:
+    return [
+        [
+            Event(item, type_, None if before is None else (at - before).total_seconds())
+            for item, type_, at, before in zip(
+                row["item_ids"],
+                row["event_types"],
+                row["event_ts"],
+                [None, *row["event_ts"][:-1]],
+                strict=True,
+            )
+        ]
+        for row in rows.to_pylist()
+    ]
+
+
 def _describe(codec: Any) -> str:
     return f"""Of each user, how many events it has and when the last one was:
 
@@ -62,6 +78,7 @@ SEQUENCES = Kind(
     read_codec=ShopCodec.from_parts,
     signs=_signs,
     describe=_describe,
+    show=_show,
     judged=(OWNER, *EVENT_COLUMNS),
     judge=judge_sequences,
 )

@@ -80,6 +80,7 @@ EXAMPLES = Kind(
     read_codec=ExampleCodec.from_parts,
     signs=_signs,
     describe=_describe,
+    show=None,
     judged=tuple(column.name for column in COLUMNS),
     judge=judge_examples,
 )
