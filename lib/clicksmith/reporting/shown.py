@@ -45,7 +45,7 @@ def _some(lake: Lake, table: Table, partition: str, value: str) -> pa.Table | No
     delta = None if there is None else lake.open(table, there.version)
     if delta is None:
         return None
-    rows = delta.to_pyarrow_dataset(partitions=[(partition, "=", value)]).head(AMONG)
+    rows = delta.to_pyarrow_dataset().head(AMONG, filter=ds.field(partition) == value)
     if not rows.num_rows:
         return None
     order = pa.compute.sort_indices(pa.array(hash_buckets(rows.column(table.key[0]))))

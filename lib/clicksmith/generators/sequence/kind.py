@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clicksmith.config import PresetOptions
+from clicksmith.config import Config, PresetOptions
 from clicksmith.encoding.sequence_codec import EncodedSequences
-from clicksmith.evaluation.sequences.judge import judge_sequences
+from clicksmith.evaluation.rows import Metric
+from clicksmith.evaluation.samples.drawn import Samples
 from clicksmith.generators.diversity import View, sample_figures
 from clicksmith.generators.kind import Event, Figures, Kind, Shown
 from clicksmith.generators.sequence.shop_codec import EVENT_COLUMNS, OWNER, ShopCodec
@@ -64,6 +65,12 @@ Of each of its events, the time as the gap to the one before:
 {columns_made(codec.core.events)}"""
 
 
+def _judge(config: Config, samples: Samples) -> list[Metric]:
+    from clicksmith.evaluation.sequences.judge import judge_sequences  # trees, which a report does without
+
+    return judge_sequences(config, samples)
+
+
 SEQUENCES = Kind(
     name="sequences",
     twin=TWINS["sequences"],
@@ -80,6 +87,6 @@ SEQUENCES = Kind(
     describe=_describe,
     show=_show,
     judged=(OWNER, *EVENT_COLUMNS),
-    judge=judge_sequences,
+    judge=_judge,
 )
 """A row of gold.sequences. A generated one is of a user of its own, whose id is the sample's."""
