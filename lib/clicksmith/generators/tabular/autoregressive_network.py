@@ -13,7 +13,7 @@ income). Of its own probability a few rows say next to nothing: heads shrink the
 Shapes: B rows, C columns, E embedding, H hidden, S sum of the cardinalities, M knots.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -215,14 +215,19 @@ class AutoregressiveNetwork(Sampler[Encoded]):
 
     @torch.inference_mode()
     def sample(
-        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
+        self,
+        seed: int,
+        row_ids: NDArray[np.int64],
+        fixed: dict[int, NDArray[np.int64]] | None = None,
+        allowed: Mapping[int, NDArray[np.bool_]] | None = None,
     ) -> Encoded:
         """Column by column by inverse cumulated probability, one uniform a cell. See `Sampler.sample`.
 
-        Columns with fixed codes come first, so that all others are drawn given them.
+        Columns with fixed codes come first, so that all others are drawn given them. In the columns of
+        `allowed` only some codes may come up, shape (N, cardinality): in each row one at least that was seen.
         """
         self.eval()
-        fixed = fixed or {}
+        fixed, allowed = fixed or {}, allowed or {}
         num_columns = len(self.cardinalities)
         starts = self.offsets.tolist()
         seen = torch.split(self.seen.cpu(), self.cardinalities)
@@ -255,6 +260,8 @@ class AutoregressiveNetwork(Sampler[Encoded]):
                 hidden_BH += inner_BH.relu_()
                 total = space[: len(row_ids) * self.cardinalities[k]].view(len(row_ids), -1)
                 torch.addmm(biases[k], hidden_BH, heads[k].T, out=total)
+                if k in allowed:
+                    total.masked_fill_(torch.from_numpy(~allowed[k]).to(self.device), -torch.inf)
                 total.sub_(total.amax(1, keepdim=True)).exp_().cumsum_(1)
                 pick = pick_CB[k, :, None] * total[:, -1:]
                 codes_CB[k] = torch.searchsorted(total, pick, right=True)[:, 0]
