@@ -72,6 +72,6 @@ class Reading:
 
 
 def bucket(count: Tensor) -> Tensor:
-    """Where a count of events belongs, in [0, `NUM_BUCKETS`)."""
+    """Where a count of events belongs, in [0, `NUM_BUCKETS`); beyond the end of a sequence, 0."""
     above = torch.log(count.clamp(min=EXACT).double() / EXACT) / math.log(GROWTH)
-    return torch.where(count < EXACT, count, EXACT + above.long()).clamp(max=NUM_BUCKETS - 1)
+    return torch.where(count < EXACT, count, EXACT + above.long()).clamp(0, NUM_BUCKETS - 1)

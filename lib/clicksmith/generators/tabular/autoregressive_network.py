@@ -223,8 +223,9 @@ class AutoregressiveNetwork(Sampler[Encoded]):
     ) -> Encoded:
         """Column by column by inverse cumulated probability, one uniform a cell. See `Sampler.sample`.
 
-        Columns with fixed codes come first, so that all others are drawn given them. In the columns of
-        `allowed` only some codes may come up, shape (N, cardinality): in each row one at least that was seen.
+        Columns with fixed codes come first, so that all others are drawn given them. Next come those of
+        `allowed`, in which only some codes may come up, shape (N, cardinality): in each row one at least that
+        was seen.
         """
         self.eval()
         fixed, allowed = fixed or {}, allowed or {}
@@ -240,7 +241,8 @@ class AutoregressiveNetwork(Sampler[Encoded]):
         blocks = torch.split(self.project, EMBEDDING, 1)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
-        order = [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]
+        first = sorted({*fixed, *allowed}, key=lambda k: (k not in fixed, k))
+        order = [*first, *(k for k in range(num_columns) if k not in first)]
         codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64, device=self.device)
         # What each code of a column adds to the columns after it: rows look it up instead of multiplying.
         # Every row has one more code, the last, which adds the biases.
@@ -266,8 +268,8 @@ class AutoregressiveNetwork(Sampler[Encoded]):
                 pick = pick_CB[k, :, None] * total[:, -1:]
                 codes_CB[k] = torch.searchsorted(total, pick, right=True)[:, 0]
             start, end = starts[k], starts[k] + self.cardinalities[k]
-            first = 0 if k in fixed else k + 1
-            torch.matmul(embeddings[k], blocks[k][first:], out=terms_CSH[first:, start:end])
+            after = 0 if k in first else k + 1
+            torch.matmul(embeddings[k], blocks[k][after:], out=terms_CSH[after:, start:end])
             torch.add(codes_CB[k], start, out=index_BC[:, num_known + 1])
         return Encoded(codes_CB.T.cpu().numpy(), uniform[:, num_columns:])
 
