@@ -68,12 +68,12 @@ class Columns:
             later = rows[k].unflatten(1, (-1, HIDDEN))[:, self._order[i + 1 :]].flatten(1)
             self._terms.append(embeddings[k] @ later)
 
-    def draw(self, hidden: Tensor, near: Tensor, pick: Tensor, codes: Tensor) -> None:
+    def draw(self, hidden: Tensor, last: Tensor, pick: Tensor, codes: Tensor) -> None:
         """Draw what is `UNKNOWN` in codes, in place, by inverse cumulated probability.
 
         Args:
             hidden: before the first ReLU, from all that is known before the event, shape (n, S, H).
-            near: codes around those of the last event, see `neighbours`; shape (n, S, W).
+            last: flat codes of the event before, one beyond the last code where there is none; (n, S).
             pick: uniform numbers below 1, shape (n, S).
             codes: of the event, shape (n, S).
         """
@@ -85,7 +85,8 @@ class Columns:
                 hidden_nH = F.relu(hidden[:, i * HIDDEN : (i + 1) * HIDDEN])
                 hidden_nH = hidden_nH + F.relu_(hidden_nH @ network.residual[k])
                 total = torch.addmm(self._biases[k], hidden_nH, self._heads[k])
-                network.add_moves(total, k, hidden_nH, near[:, k])
+                near = network.around(k, last, codes, self._order[:i])
+                network.add_moves(total, k, hidden_nH, near)
                 total.sub_(total.amax(1, keepdim=True)).exp_().cumsum_(1)
                 drawn = torch.searchsorted(total, pick[:, k, None] * total[:, -1:], right=True)[:, 0]
                 codes[:, k] = torch.where(known, codes[:, k], drawn)
@@ -191,5 +192,5 @@ class Drawer:
             linear = self._network.from_state
             hidden = linear(torch.cat([state[part], context[part]], 1)) + added[part]
             drawn = codes[part]
-            columns.draw(hidden.unflatten(1, (-1, HIDDEN)), self._network.near[last[part]], pick, drawn)
+            columns.draw(hidden.unflatten(1, (-1, HIDDEN)), last[part], pick, drawn)
             codes[part] = drawn

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from clicksmith.encoding.identifiers import IdentifierCodec
 from clicksmith.encoding.sequence_codec import SequenceCodec
 from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.sequence.reading import NUM_BUCKETS, Reading, bucket
@@ -64,6 +65,7 @@ class EventNetwork(nn.Module):
         self.register_buffer("offsets", torch.from_numpy(starts), persistent=False)
         self.register_buffer("seen", torch.ones(num_codes, dtype=torch.bool))
         self.register_buffer("near", neighbours(codec.events), persistent=False)
+        self.coarser = coarser_levels(codec.events)
         self.embedding = CodeTable(codec.events, EMBEDDING, std=0.5)
         self.head = CodeTable(codec.events, HIDDEN, std=0.3 / HIDDEN**0.5)
         self.head_bias = nn.Parameter(torch.zeros(num_codes))
@@ -139,13 +141,14 @@ class EventNetwork(nn.Module):
         """Of each sub-column's codes, given what comes before it; shapes (N, cardinality)."""
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias, self.cardinalities)
-        near_NSW = self.near[inputs.last]
+        order = list(range(len(heads))) if order_S is None else order_S.tolist()
         logits = []
         for k, hidden_NH in enumerate(self._hidden(inputs, order_S).split(HIDDEN, 1)):
             inner_HH = self.residual[k].to(hidden_NH.dtype)
             hidden_NH = (hidden_NH + F.relu(hidden_NH @ inner_HH)).float()
             logits_NC = F.linear(hidden_NH, heads[k], biases[k])
-            self.add_moves(logits_NC, k, hidden_NH, near_NSW[:, k])
+            near_NW = self.around(k, inputs.last, inputs.codes, order[: order.index(k)])
+            self.add_moves(logits_NC, k, hidden_NH, near_NW)
             logits.append(logits_NC)
         return logits
 
@@ -169,8 +172,27 @@ class EventNetwork(nn.Module):
         mean_C, count_C = sum_over_ranks(torch.stack([mean_C, count_C]))
         self.head_bias.add_(((count_C + PRIOR_ROWS) / (mean_C + PRIOR_ROWS)).log())
 
+    def around(self, k: int, last_NS: Tensor, codes_NS: Tensor, known: Sequence[int]) -> Tensor:
+        """The last event's code of a sub-column and its neighbours, shape (N, W); -1 is for none.
+
+        The finer levels of an identifier have none where a coarser one that is known already is another than
+        in the last event: the same member of another group has nothing to do with it.
+
+        Args:
+            k: the sub-column.
+            last_NS: flat codes of the last event, see `Inputs`.
+            codes_NS: of the event itself.
+            known: sub-columns that come before this one.
+        """
+        near_NW = self.near[last_NS[:, k]]
+        for j in self.coarser[k]:
+            if j in known:
+                other_N = codes_NS[:, j] + self.offsets[j] != last_NS[:, j]
+                near_NW = near_NW.masked_fill(other_N[:, None], -1)
+        return near_NW
+
     def add_moves(self, logits_NC: Tensor, k: int, hidden_NH: Tensor, near_NW: Tensor) -> None:
-        """Add to the logits of the last code and its neighbours, in place; -1 in `near_NW` is for none."""
+        """Add to the logits of the codes that `around` names, in place."""
         moves_NW = (hidden_NH @ self.move[k]).masked_fill(near_NW < 0, 0.0)
         logits_NC.scatter_add_(1, near_NW.clamp(min=0), moves_NW)
 
@@ -228,6 +250,15 @@ class Inputs:
         """Parts of at most so many events; one at least."""
         parts = (torch.split(part, size) for part in (self.known, self.last_embedding, self.last, self.codes))
         return [Inputs(*part) for part in zip(*parts, strict=True)]
+
+
+def coarser_levels(codec: TableCodec) -> list[range]:
+    """For each sub-column the coarser ones of the same identifier; none for those of other columns."""
+    levels = []
+    for column, slot in zip(codec.columns, codec.slots, strict=True):
+        has_levels = isinstance(column, IdentifierCodec)
+        levels += [range(slot.start, k if has_levels else slot.start) for k in range(slot.start, slot.stop)]
+    return levels
 
 
 def neighbours(codec: TableCodec) -> Tensor:
