@@ -8,8 +8,9 @@ from clicksmith.encoding.options import Options
 from clicksmith.encoding.sequence_codec import MAX_EVENTS, EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
 from clicksmith.encoding.table import TableCodec
-from clicksmith.generators.sequence.ar_network import REACH, EventNetwork, neighbours
+from clicksmith.generators.sequence.ar_network import EventNetwork
 from clicksmith.generators.sequence.reading import EXACT, NUM_BUCKETS, Reading, bucket
+from clicksmith.generators.sequence.repeats import REACH, Past, around, neighbours
 from clicksmith.generators.sequence.rows import Windows
 from clicksmith.tables import Column
 
@@ -39,11 +40,27 @@ def test_a_member_repeats_only_within_its_group() -> None:
     found = network()
     assert [list(levels) for levels in found.coarser] == [[], [0], []]
     last = torch.tensor([[1, 2, 3]]) + found.offsets
-    same, other = torch.tensor([[1, 0, 0]]), torch.tensor([[2, 0, 0]])
-    assert found.around(1, last, same, [0])[0, REACH] == 2
-    assert found.around(1, last, other, [0])[0, REACH] == -1
-    assert found.around(1, last, other, [])[0, REACH] == 2  # the group is not known yet
-    assert found.around(2, last, other, [0, 1])[0, REACH] == 3
+    for k, group, known, code in ((1, 1, [0], 2), (1, 2, [0], -1), (1, 2, [], 2), (2, 2, [0, 1], 3)):
+        codes = torch.tensor([[group, 0, 0]])
+        near = around(found.near, found.offsets, k, found.coarser[k], last, codes, known)
+        assert near[0, REACH] == code
+
+
+def test_codes_seen_before_by_hand() -> None:
+    """Two owners, of four events and of one; the members 5, 5, 6, 5 are of the groups 1, 2, 1, 1."""
+    codes = torch.tensor([[1, 5], [2, 5], [1, 6], [1, 5], [1, 5]])
+    levels = [range(0), range(1)]
+    past = Past.of(codes, torch.tensor([0, 1, 2, 3, 0]), levels)
+    assert past.times.tolist() == [[1, 1], [1, 1], [2, 1], [3, 2], [1, 1]]
+    assert past.valid.sum(1).tolist() == [0, 1, 2, 3, 0]
+    groups, once, often = past.seen(0, levels[0], codes, [])
+    assert groups[3].tolist() == [1, 2, 1]
+    assert once[3].tolist() == [0, 1, 1]
+    np.testing.assert_allclose(often[3], np.log([3 / 2, 2, 2]), rtol=1e-6)
+    members, once, _ = past.seen(1, levels[1], codes, [0])
+    assert members[3].tolist() == [6, 5, 5]
+    assert once[3].tolist() == [1, 0, 1]  # member 5 of group 2 is another
+    assert past.seen(1, levels[1], codes, [])[1][3].tolist() == [1, 1, 1]  # the group is not known yet
 
 
 def test_counts_up_to_the_longest_sequence_have_buckets() -> None:

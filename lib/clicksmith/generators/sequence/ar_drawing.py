@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clicksmith.encoding.sequence_codec import MAX_EVENTS
-from clicksmith.generators.sequence.ar_network import STATE, EventNetwork
+from clicksmith.generators.sequence.ar_network import STATE, EventNetwork, Inputs
+from clicksmith.generators.sequence.repeats import REMEMBERED, Past
 from clicksmith.generators.tabular.autoregressive_network import EMBEDDING, HIDDEN
 from clicksmith.seeds import counter_uniform
 
@@ -68,16 +69,15 @@ class Columns:
             later = rows[k].unflatten(1, (-1, HIDDEN))[:, self._order[i + 1 :]].flatten(1)
             self._terms.append(embeddings[k] @ later)
 
-    def draw(self, hidden: Tensor, last: Tensor, pick: Tensor, codes: Tensor) -> None:
-        """Draw what is `UNKNOWN` in codes, in place, by inverse cumulated probability.
+    def draw(self, hidden: Tensor, pick: Tensor, event: Inputs) -> None:
+        """Draw the codes of events that are `UNKNOWN`, in place, by inverse cumulated probability.
 
         Args:
             hidden: before the first ReLU, from all that is known before the event, shape (n, S, H).
-            last: flat codes of the event before, one beyond the last code where there is none; (n, S).
             pick: uniform numbers below 1, shape (n, S).
-            codes: of the event, shape (n, S).
+            event: its codes, and what came before it.
         """
-        network = self._network
+        network, codes = self._network, event.codes
         hidden = hidden[:, self._order].flatten(1) if self._permuted else hidden.flatten(1)
         for i, k in enumerate(self._order):
             known = codes[:, k] != UNKNOWN
@@ -85,8 +85,7 @@ class Columns:
                 hidden_nH = F.relu(hidden[:, i * HIDDEN : (i + 1) * HIDDEN])
                 hidden_nH = hidden_nH + F.relu_(hidden_nH @ network.residual[k])
                 total = torch.addmm(self._biases[k], hidden_nH, self._heads[k])
-                near = network.around(k, last, codes, self._order[:i])
-                network.add_moves(total, k, hidden_nH, near)
+                network.add_repeats(total, k, hidden_nH, event, self._order[:i])
                 total.sub_(total.amax(1, keepdim=True)).exp_().cumsum_(1)
                 drawn = torch.searchsorted(total, pick[:, k, None] * total[:, -1:], right=True)[:, 0]
                 codes[:, k] = torch.where(known, codes[:, k], drawn)
@@ -141,6 +140,7 @@ class Drawer:
         left = np.searchsorted(-steps, -np.arange(steps.max(initial=0)), side="left")
         state = torch.zeros(len(owners), STATE, device=device)
         terms_X = draft.owners[torch.from_numpy(owners).to(device)]
+        times = torch.zeros_like(draft.codes)
         last = torch.full((len(owners), draft.codes.shape[1]), len(network.head_bias), device=device)
         for i, n in enumerate(left.tolist()):
             place = start[:n] + step * i
@@ -151,9 +151,13 @@ class Drawer:
             state = self._state(state[:n], added[:, : 3 * STATE], context)
             index = torch.from_numpy(draft.offsets[owners[:n]] + place).to(device)
             codes = draft.codes[index]
+            back = index[:, None] - step * torch.arange(1, min(i, REMEMBERED) + 1, device=device)
+            past = Past(draft.codes, times, back, torch.ones_like(back, dtype=torch.bool))
             numbers = draft.row_ids[owners[:n]] * MAX_EVENTS + place
-            self._fill(codes, state, context, added[:, 3 * STATE :], last[:n], seed, numbers)
-            draft.codes[index] = codes
+            known = torch.cat([state, context], 1)
+            event = Inputs(known, added[:, 3 * STATE :], last[:n], codes, past)
+            self._fill(event, seed, numbers)
+            draft.codes[index], times[index] = codes, past.times_of(codes, network.coarser)
             last = codes + network.offsets
 
     def _state(self, state: Tensor, added: Tensor, context: Tensor) -> Tensor:
@@ -165,32 +169,25 @@ class Drawer:
         new = torch.tanh(mine[:, 2 * STATE :] + reset * theirs[:, 2 * STATE :])
         return torch.lerp(new, state, update)
 
-    def _fill(
-        self,
-        codes: Tensor,
-        state: Tensor,
-        context: Tensor,
-        added: Tensor,
-        last: Tensor,
-        seed: int,
-        numbers: NDArray[np.int64],
-    ) -> None:
-        """Draw what is unknown of one event of each owner, in place."""
-        known = codes != UNKNOWN
-        some, every = known.any(1), known.all(1)
-        for columns, rows in ((self._plain, ~some), (self._partly, some & ~every)):
+    def _fill(self, event: Inputs, seed: int, numbers: NDArray[np.int64]) -> None:
+        """Draw what is unknown of one event of each owner, in place.
+
+        Args:
+            event: `last_embedding` holds what the last event adds to the first hidden layer.
+            seed: of the events' stream.
+            numbers: of the events, shape (n,).
+        """
+        unknown = event.codes == UNKNOWN
+        some, every = unknown.any(1), unknown.all(1)
+        for columns, rows in ((self._plain, every), (self._partly, some & ~every)):
             chosen = rows.nonzero()[:, 0]
             if not len(chosen):
                 continue
-            whole = len(chosen) == len(codes)
-            part = slice(None) if whole else chosen
-            uniform = counter_uniform(
-                seed, numbers if whole else numbers[chosen.cpu().numpy()], codes.shape[1]
-            )
+            part = event if len(chosen) == len(rows) else event.take(chosen)
+            uniform = counter_uniform(seed, numbers[chosen.cpu().numpy()], unknown.shape[1])
             # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
-            pick = torch.from_numpy(uniform.astype(np.float32)).clamp_(max=1 - 2**-22).to(codes.device)
-            linear = self._network.from_state
-            hidden = linear(torch.cat([state[part], context[part]], 1)) + added[part]
-            drawn = codes[part]
-            columns.draw(hidden.unflatten(1, (-1, HIDDEN)), last[part], pick, drawn)
-            codes[part] = drawn
+            pick = torch.from_numpy(uniform.astype(np.float32)).clamp_(max=1 - 2**-22).to(chosen.device)
+            hidden = self._network.from_state(part.known) + part.last_embedding
+            columns.draw(hidden.unflatten(1, (-1, HIDDEN)), pick, part)
+            if part is not event:
+                event.codes[chosen] = part.codes

@@ -6,8 +6,8 @@ embeddings of what is known are projected and summed, then pass a ReLU, one resi
 smooth along numbers. What is known are the state before the event, the same sub-column of the event before
 it, and the sub-columns of the event itself that come earlier.
 
-Values persist or move a little. So each head adds something of the hidden layer's choice to the logit of the
-code that the column had in the last event, and of its neighbours where the column is a number.
+Values persist, move a little, or come back. So each head adds something of the hidden layer's choice to the
+logits of the codes that `repeats` names: those of the events before, and the neighbours of the last one.
 
 Shapes: B owners, L events of the longest reading, N events of all, S sub-columns, C sum of their
 cardinalities, E embedding, H hidden, D state, X context, W moves.
@@ -22,17 +22,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clicksmith.encoding.identifiers import IdentifierCodec
 from clicksmith.encoding.sequence_codec import SequenceCodec
-from clicksmith.encoding.table import TableCodec
 from clicksmith.generators.sequence.reading import NUM_BUCKETS, Reading, bucket
+from clicksmith.generators.sequence.repeats import REACH, Past, around, coarser_levels, neighbours
 from clicksmith.generators.tabular.autoregressive_network import (
     EMBEDDING,
     HIDDEN,
     PRIOR_ROWS,
     CodeTable,
     multiplies_bfloat16,
-    value_ranks,
 )
 from clicksmith.ranks import sum_over_ranks
 
@@ -40,8 +38,6 @@ STATE = 128
 CONTEXT = 32
 MAX_ROWS = 1 << 15
 """Events whose logits are in memory at a time."""
-REACH = 3
-"""Neighbours on either side of a number's last code that have logits of their own."""
 
 
 class EventNetwork(nn.Module):
@@ -83,7 +79,8 @@ class EventNetwork(nn.Module):
         self.from_last = nn.Parameter(torch.randn(num_columns, EMBEDDING, HIDDEN) / EMBEDDING**0.5)
         self.project = nn.Parameter(torch.randn(width, hidden) / width**0.5)
         self.residual = nn.Parameter(torch.randn(num_columns, HIDDEN, HIDDEN) / HIDDEN**0.5)
-        self.move = nn.Parameter(torch.zeros(num_columns, HIDDEN, 2 * REACH + 1))
+        self.repeat = nn.Parameter(torch.zeros(num_columns, HIDDEN, 2 * REACH + 3))
+        self.repeat_bias = nn.Parameter(torch.zeros(num_columns, 2 * REACH + 3))
 
     @property
     def device(self) -> torch.device:
@@ -135,7 +132,9 @@ class EventNetwork(nn.Module):
         state_BLD, _ = self.history(torch.cat([last_BLE, context_BLX], 2))
         last_BLS = F.pad(index_BLS[:, :-1], (0, 0, 1, 0), value=len(self.head_bias))
         known_BL = torch.cat([state_BLD, context_BLX, own_BLE], 2)
-        return Inputs(known_BL[mask_BL], last_BLE[mask_BL], last_BLS[mask_BL], reading.events[mask_BL])
+        codes_NS, step_N = reading.events[mask_BL], steps.expand_as(mask_BL)[mask_BL]
+        past = Past.of(codes_NS, step_N, self.coarser)
+        return Inputs(known_BL[mask_BL], last_BLE[mask_BL], last_BLS[mask_BL], codes_NS, past)
 
     def logits(self, inputs: "Inputs", order_S: Tensor | None = None) -> list[Tensor]:
         """Of each sub-column's codes, given what comes before it; shapes (N, cardinality)."""
@@ -147,8 +146,7 @@ class EventNetwork(nn.Module):
             inner_HH = self.residual[k].to(hidden_NH.dtype)
             hidden_NH = (hidden_NH + F.relu(hidden_NH @ inner_HH)).float()
             logits_NC = F.linear(hidden_NH, heads[k], biases[k])
-            near_NW = self.around(k, inputs.last, inputs.codes, order[: order.index(k)])
-            self.add_moves(logits_NC, k, hidden_NH, near_NW)
+            self.add_repeats(logits_NC, k, hidden_NH, inputs, order[: order.index(k)])
             logits.append(logits_NC)
         return logits
 
@@ -172,29 +170,24 @@ class EventNetwork(nn.Module):
         mean_C, count_C = sum_over_ranks(torch.stack([mean_C, count_C]))
         self.head_bias.add_(((count_C + PRIOR_ROWS) / (mean_C + PRIOR_ROWS)).log())
 
-    def around(self, k: int, last_NS: Tensor, codes_NS: Tensor, known: Sequence[int]) -> Tensor:
-        """The last event's code of a sub-column and its neighbours, shape (N, W); -1 is for none.
-
-        The finer levels of an identifier have none where a coarser one that is known already is another than
-        in the last event: the same member of another group has nothing to do with it.
+    def add_repeats(
+        self, logits_NC: Tensor, k: int, hidden_NH: Tensor, event: "Inputs", known: Sequence[int]
+    ) -> None:
+        """Add to the logits of what came before, in place.
 
         Args:
+            logits_NC: of the sub-column.
             k: the sub-column.
-            last_NS: flat codes of the last event, see `Inputs`.
-            codes_NS: of the event itself.
+            hidden_NH: its last hidden layer.
+            event: what is known of the events; `known` and `last_embedding` are not looked at.
             known: sub-columns that come before this one.
         """
-        near_NW = self.near[last_NS[:, k]]
-        for j in self.coarser[k]:
-            if j in known:
-                other_N = codes_NS[:, j] + self.offsets[j] != last_NS[:, j]
-                near_NW = near_NW.masked_fill(other_N[:, None], -1)
-        return near_NW
-
-    def add_moves(self, logits_NC: Tensor, k: int, hidden_NH: Tensor, near_NW: Tensor) -> None:
-        """Add to the logits of the codes that `around` names, in place."""
-        moves_NW = (hidden_NH @ self.move[k]).masked_fill(near_NW < 0, 0.0)
+        gates = torch.addmm(self.repeat_bias[k], hidden_NH, self.repeat[k])
+        near_NW = around(self.near, self.offsets, k, self.coarser[k], event.last, event.codes, known)
+        moves_NW = gates[:, :-2].masked_fill(near_NW < 0, 0.0)
         logits_NC.scatter_add_(1, near_NW.clamp(min=0), moves_NW)
+        codes_NR, once_NR, often_NR = event.past.seen(k, self.coarser[k], event.codes, known)
+        logits_NC.scatter_add_(1, codes_NR, once_NR * gates[:, -2:-1] + often_NR * gates[:, -1:])
 
     def owner_terms(self, owners: Tensor) -> Tensor:
         """What owners say of their events, shape (B, X)."""
@@ -239,46 +232,21 @@ class Inputs:
         last_embedding: of the event before, 0 where there is none; shape (N, S * E).
         last: flat codes of the last event, one beyond the last code where there is none; shape (N, S).
         codes: of the event, shape (N, S).
+        past: the events before it.
     """
 
     known: Tensor
     last_embedding: Tensor
     last: Tensor
     codes: Tensor
+    past: Past
 
     def split(self, size: int) -> "list[Inputs]":
         """Parts of at most so many events; one at least."""
         parts = (torch.split(part, size) for part in (self.known, self.last_embedding, self.last, self.codes))
-        return [Inputs(*part) for part in zip(*parts, strict=True)]
+        return [Inputs(*part, past) for *part, past in zip(*parts, self.past.split(size), strict=True)]
 
-
-def coarser_levels(codec: TableCodec) -> list[range]:
-    """For each sub-column the coarser ones of the same identifier; none for those of other columns."""
-    levels = []
-    for column, slot in zip(codec.columns, codec.slots, strict=True):
-        has_levels = isinstance(column, IdentifierCodec)
-        levels += [range(slot.start, k if has_levels else slot.start) for k in range(slot.start, slot.stop)]
-    return levels
-
-
-def neighbours(codec: TableCodec) -> Tensor:
-    """Codes around each code in the order of their values, shape (C + 1, W); -1 where there is none.
-
-    Categories and what is missing have themselves alone; the last row is for no code at all.
-    """
-    parts = []
-    for size, ranks in zip(codec.cardinalities, value_ranks(codec), strict=True):
-        near = np.full((size, 2 * REACH + 1), -1)
-        near[:, REACH] = np.arange(size)
-        if ranks is not None:
-            near[1:] = _around(ranks)[1:]
-        parts.append(near)
-    return torch.from_numpy(np.concatenate([*parts, np.full((1, 2 * REACH + 1), -1)]))
-
-
-def _around(ranks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The codes with ranks next to each code's, shape (codes, W)."""
-    code_of = np.argsort(ranks)
-    wanted = ranks[:, None] + np.arange(-REACH, REACH + 1)
-    inside = (wanted >= 1) & (wanted < len(ranks))
-    return np.where(inside, code_of[np.where(inside, wanted, 0)], -1)
+    def take(self, rows: Tensor) -> "Inputs":
+        """Some of the events."""
+        past = Past(self.past.codes, self.past.times, self.past.index[rows], self.past.valid[rows])
+        return Inputs(self.known[rows], self.last_embedding[rows], self.last[rows], self.codes[rows], past)
