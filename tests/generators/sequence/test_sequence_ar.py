@@ -12,6 +12,7 @@ from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
 from clicksmith.generators.recipe import Shard, StepSettings
 from clicksmith.generators.sequence.ar_sampling import whole
+from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.rows import MemorySequences, Windows
 from clicksmith.generators.sequence.sequence_ar import LEARNING_RATE, SequenceAutoregressive, draw_reading
 from clicksmith.tables import Column
@@ -160,5 +161,7 @@ def test_sequences_of_any_length_are_learnt_from(lengths: list[int]) -> None:
     recipe = trained(data, codec, replace(SETTINGS, num_steps=3, batch_size=32))
     recipe.finish(Shard())
     assert bool(torch.isfinite(recipe.row_nats(data)).all())
+    asked = Given(lengths=np.full(4, 2))
+    assert recipe.sampler.sample(0, np.arange(4), asked).lengths.tolist() == [2] * 4
     if max(lengths) < 2:
         assert recipe.sampler.sample(0, np.arange(50)).lengths.tolist() == [max(lengths)] * 50

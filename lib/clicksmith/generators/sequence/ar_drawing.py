@@ -66,7 +66,7 @@ class Columns:
         rows = torch.split(network.project, EMBEDDING)
         self._terms = []
         for i, k in enumerate(self._order):
-            later = rows[k].unflatten(1, (-1, HIDDEN))[:, self._order[i + 1 :]].flatten(1)
+            later = rows[k].view(EMBEDDING, -1, HIDDEN)[:, self._order[i + 1 :]].flatten(1)
             self._terms.append(embeddings[k] @ later)
 
     def draw(self, hidden: Tensor, pick: Tensor, event: Inputs) -> None:
@@ -108,8 +108,8 @@ class Drawer:
         rest = [k for k in range(num_columns) if k not in first]
         self._partly = Columns(network, [*first, *rest]) if first else self._plain
         width = num_columns * EMBEDDING
-        gates, context = network.history.weight_ih_l0[:, :width], network.history.weight_ih_l0[:, width:]
-        self._of_context = context.T
+        from_input, self._from_state, self._input_bias, self._state_bias = network.history.all_weights[0]
+        gates, self._from_context = from_input[:, :width], from_input[:, width:]
         terms = []
         for k, embedding in enumerate(torch.split(network.embedding(), network.cardinalities)):
             gate = embedding @ gates[:, k * EMBEDDING : (k + 1) * EMBEDDING].T
@@ -162,9 +162,8 @@ class Drawer:
 
     def _state(self, state: Tensor, added: Tensor, context: Tensor) -> Tensor:
         """A step of the gated recurrent unit (Cho et al. 2014), as `torch.nn.GRU` has it."""
-        history = self._network.history
-        mine = torch.addmm(history.bias_ih_l0, context, self._of_context) + added
-        theirs = torch.addmm(history.bias_hh_l0, state, history.weight_hh_l0.T)
+        mine = F.linear(context, self._from_context, self._input_bias) + added
+        theirs = F.linear(state, self._from_state, self._state_bias)
         reset, update = torch.sigmoid(mine[:, : 2 * STATE] + theirs[:, : 2 * STATE]).chunk(2, 1)
         new = torch.tanh(mine[:, 2 * STATE :] + reset * theirs[:, 2 * STATE :])
         return torch.lerp(new, state, update)
@@ -188,6 +187,6 @@ class Drawer:
             # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
             pick = torch.from_numpy(uniform.astype(np.float32)).clamp_(max=1 - 2**-22).to(chosen.device)
             hidden = self._network.from_state(part.known) + part.last_embedding
-            columns.draw(hidden.unflatten(1, (-1, HIDDEN)), pick, part)
+            columns.draw(hidden.view(len(hidden), -1, HIDDEN), pick, part)
             if part is not event:
                 event.codes[chosen] = part.codes

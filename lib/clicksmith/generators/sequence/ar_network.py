@@ -88,11 +88,14 @@ class EventNetwork(nn.Module):
         return self.head_bias.device
 
     def set_frequencies(self, counts: Sequence[NDArray[np.int64]]) -> None:
-        """Start each head at the log frequencies of its column; codes never seen are never sampled."""
+        """Start each head at the log frequencies of its column; codes never seen are never sampled.
+
+        Where there is no event at all, any code may be sampled.
+        """
         self.head_bias.data = torch.from_numpy(
             np.log(np.concatenate([(c + 1) / (c + 1).sum() for c in counts]))
         ).float()
-        self.seen.copy_(torch.from_numpy(np.concatenate(counts) > 0))
+        self.seen.copy_(torch.from_numpy(np.concatenate([(c > 0) | (c.sum() == 0) for c in counts])))
         self.head.shrink(counts)
 
     def nats(self, reading: Reading, order_S: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
@@ -142,7 +145,7 @@ class EventNetwork(nn.Module):
         biases = torch.split(self.head_bias, self.cardinalities)
         order = list(range(len(heads))) if order_S is None else order_S.tolist()
         logits = []
-        for k, hidden_NH in enumerate(self._hidden(inputs, order_S).split(HIDDEN, 1)):
+        for k, hidden_NH in enumerate(torch.split(self._hidden(inputs, order_S), HIDDEN, 1)):
             inner_HH = self.residual[k].to(hidden_NH.dtype)
             hidden_NH = (hidden_NH + F.relu(hidden_NH @ inner_HH)).float()
             logits_NC = F.linear(hidden_NH, heads[k], biases[k])
@@ -219,7 +222,7 @@ class EventNetwork(nn.Module):
         dtype = torch.bfloat16 if mixed else torch.float32
         weights = torch.cat([self.from_state.weight.T, project]).to(dtype)
         hidden = torch.addmm(self.from_state.bias.to(dtype), inputs.known.to(dtype), weights)
-        last_SNE = inputs.last_embedding.unflatten(1, (-1, EMBEDDING)).transpose(0, 1).to(dtype)
+        last_SNE = inputs.last_embedding.view(-1, num_columns, EMBEDDING).transpose(0, 1).to(dtype)
         return F.relu(hidden + (last_SNE @ self.from_last.to(dtype)).transpose(0, 1).flatten(1))
 
 
@@ -243,8 +246,15 @@ class Inputs:
 
     def split(self, size: int) -> "list[Inputs]":
         """Parts of at most so many events; one at least."""
-        parts = (torch.split(part, size) for part in (self.known, self.last_embedding, self.last, self.codes))
-        return [Inputs(*part, past) for *part, past in zip(*parts, self.past.split(size), strict=True)]
+        parts = zip(
+            torch.split(self.known, size),
+            torch.split(self.last_embedding, size),
+            torch.split(self.last, size),
+            torch.split(self.codes, size),
+            self.past.split(size),
+            strict=True,
+        )
+        return [Inputs(*part) for part in parts]
 
     def take(self, rows: Tensor) -> "Inputs":
         """Some of the events."""

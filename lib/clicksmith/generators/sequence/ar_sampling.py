@@ -165,7 +165,8 @@ class SequenceNetwork(Sampler[EncodedSequences]):
         owners = np.zeros((size, len(self.owners.cardinalities)), dtype=np.int64)
         owners[:, self._length] = np.arange(size)
         longest = np.where(seen, self.codec.lengths(owners, np.full(size, 1 - 2**-24)), -1)
-        return longest >= np.minimum(needed, longest.max())[:, None]
+        enough: NDArray[np.bool_] = longest >= np.minimum(needed, longest.max())[:, None]
+        return enough
 
 
 def whole(windows: Windows, backward: bool = False) -> Reading:
@@ -251,20 +252,19 @@ def check(given: Given, num_owners: int, network: EventNetwork) -> None:
                 f"{name} is given for {len(part)} owners, but {num_owners} are sampled.",
                 "Give it for each of them.",
             )
-    if given.lengths is not None and len(
-        short := np.flatnonzero(given.lengths < least_lengths(given, num_owners))
-    ):
+    needed = least_lengths(given, num_owners)
+    if given.lengths is not None and len(short := np.flatnonzero(given.lengths < needed)):
         raise ConfigError(
-            f"Owner {short[0]} shall have {given.lengths[short[0]]} events, but "
-            f"{least_lengths(given, num_owners)[short[0]]} are given.",
+            f"Owner {short[0]} shall have {given.lengths[short[0]]} events, but {needed[short[0]]} are "
+            "given.",
             "Ask for more events, or give fewer.",
         )
     seen = torch.split(network.seen.cpu(), network.cardinalities)
     for column, values in given.required.items():
         check_codes(column, values, seen[column].numpy())
-    for part in (given.prefix, given.suffix):
-        for column, size in enumerate(network.cardinalities if part is not None else []):
-            check_codes(column, part.events[:, column], np.ones(size, dtype=bool))
+    for events in (part.events for part in (given.prefix, given.suffix) if part is not None):
+        for column, size in enumerate(network.cardinalities):
+            check_codes(column, events[:, column].astype(np.int64), np.ones(size, dtype=bool))
 
 
 def code_counts(codes: NDArray[np.integer], cardinalities: list[int]) -> list[NDArray[np.int64]]:
