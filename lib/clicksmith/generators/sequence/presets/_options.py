@@ -43,6 +43,8 @@ class Trained(TrainedOptions):
 
     kind: ClassVar[str] = "sequences"
 
+    batch_size: int = Field(default=128, ge=2, description="sequences, global: over all workers")
+
     max_rows: int = Field(
         default=200_000,
         ge=100,
