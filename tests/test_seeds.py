@@ -18,6 +18,7 @@ from clicksmith.seeds import (
     counter_normal,
     counter_uniform,
     derive_seed,
+    even_uniform,
     hash_buckets,
 )
 
@@ -119,3 +120,13 @@ def test_spark_and_arrow_hold_out_the_same_rows(
         table = ids(rows)
         found = spark.createDataFrame(table).select(F.expr(holdout.condition).alias("held_out")).toArrow()
         assert found["held_out"].to_pylist() == holdout.mask(table).tolist()
+
+
+def test_even_numbers_meet_shares_to_within_a_few_rows() -> None:
+    for share in (0.02, 0.3, 0.77):
+        for start in (0, 4096, 10**9):
+            found = even_uniform(7, np.arange(start, start + 4096)) < share
+            assert abs(found.sum() - share * 4096) < 4
+    assert even_uniform(7, np.array([5])) == even_uniform(7, np.arange(9))[5]
+    first = [even_uniform(seed, np.array([3]))[0] for seed in range(0, 2**63, 2**53)]
+    assert 0.45 < np.mean(first) < 0.55, "uniform over seeds"

@@ -74,6 +74,17 @@ def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -
     return uniform
 
 
+def even_uniform(seed: int, row_ids: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Uniform numbers in [0, 1) that consecutive row ids spread evenly, (N,): multiples of the golden ratio.
+
+    Each is a function of (seed, row id), and uniform over seeds; but a share of consecutive rows is met to
+    within a few of them, where independent draws would miss it by the square root of their number.
+    """
+    with np.errstate(over="ignore"):
+        place = np.asarray(row_ids).astype(np.uint64) * _GOLDEN + (np.uint64(seed) << np.uint64(1))  # 63 bits
+    return np.asarray((place >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
 def counter_normal(seed: int, row_ids: NDArray[np.integer], num_columns: int) -> NDArray[np.float64]:
     """Standard normal numbers by Box-Muller, shape (N, M); see `counter_uniform`."""
     uniform = counter_uniform(seed, row_ids, 2 * num_columns)

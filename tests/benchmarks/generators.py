@@ -69,7 +69,8 @@ def main() -> None:
         "--peer-python", help="interpreter of the peers' environment; without it no peer runs"
     )
     parser.add_argument("--ctgan-epochs", type=int, default=0, help="0: the package's default, 300")
-    parser.add_argument("--presets", nargs="*", choices=PRESETS, default=PRESETS)
+    tabular = [name for name, preset in PRESETS.items() if preset.options.kind == "examples"]
+    parser.add_argument("--presets", nargs="*", choices=tabular, default=tabular)
     parser.add_argument("--steps", type=int, default=280, help="of a preset's training")
     parser.add_argument("--wide-rows", type=int, default=5_000_000)
     parser.add_argument("--writer-rows", type=int, default=5_000_000)

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from clicksmith.generators.model_card import model_card
-from clicksmith.generators.presets import PRESETS
 from clicksmith.generators.tabular.kind import EXAMPLES
-from generators.toy_joint import toy_config, toy_data
+from generators.toy_joint import TABULAR, toy_config, toy_data
 
 CODEC = SimpleNamespace(core=toy_data(3000)[0])  # all that a card asks of a codec of examples
 
@@ -57,7 +56,7 @@ def test_collapses_and_models_without_likelihood_are_told():
     assert "no likelihood" in text and "collapsed 2 times" in text
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", TABULAR)
 def test_every_preset_says_what_it_is_and_whether_it_is_private(preset: str):
     text = model_card(card_of(preset), CODEC)
     assert f"`{preset}`: " in text

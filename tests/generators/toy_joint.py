@@ -15,6 +15,8 @@ COLUMNS = (
     Column("shade", pa.string(), nullable=True),
     Column("price", pa.float64()),
 )
+TABULAR = [name for name, preset in PRESETS.items() if preset.options.kind == "examples"]
+"""Presets that make rows of a table."""
 KINDS = ("apple", "pear", "plum")
 
 

@@ -26,7 +26,7 @@ from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.recipe import Sampler
 from clicksmith.generators.tabular.fixing import check_codes
 from clicksmith.ranks import sum_over_ranks
-from clicksmith.seeds import counter_uniform
+from clicksmith.seeds import counter_uniform, derive_seed, even_uniform
 
 EMBEDDING = 16
 HIDDEN = 64
@@ -234,15 +234,18 @@ class AutoregressiveNetwork(Sampler[Encoded]):
         seen = torch.split(self.seen.cpu(), self.cardinalities)
         for column, codes in fixed.items():
             check_codes(column, codes, seen[column].numpy())
-        uniform = counter_uniform(seed, row_ids, 2 * num_columns).astype(np.float32)
+        first = sorted({*fixed, *allowed}, key=lambda k: (k not in fixed, k))
+        order = [*first, *(k for k in range(num_columns) if k not in first)]
+        numbers = counter_uniform(seed, row_ids, 2 * num_columns)
+        if not first:  # the shares of the first column are met to within a few rows
+            numbers[:, order[0]] = even_uniform(derive_seed(seed, "first"), row_ids)
+        uniform = numbers.astype(np.float32)
         # Far enough below 1 that the cumulated probability exceeds it, at a code that has any.
         pick_CB = torch.from_numpy(uniform[:, :num_columns].T.copy()).clamp_(max=1 - 2**-22).to(self.device)
         embeddings = torch.split(self.embedding(), self.cardinalities)
         blocks = torch.split(self.project, EMBEDDING, 1)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
-        first = sorted({*fixed, *allowed}, key=lambda k: (k not in fixed, k))
-        order = [*first, *(k for k in range(num_columns) if k not in first)]
         codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64, device=self.device)
         # What each code of a column adds to the columns after it: rows look it up instead of multiplying.
         # Every row has one more code, the last, which adds the biases.

@@ -23,16 +23,13 @@ from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.errors import ConfigError
 from clicksmith.generators.tabular.fixing import REMEDY, Fixed, TooRareError
-from clicksmith.seeds import counter_uniform, derive_seed
+from clicksmith.seeds import counter_uniform, derive_seed, even_uniform
 
 if TYPE_CHECKING:  # synthesis.mix is counted where there may be no torch
     from clicksmith.generators.recipe import Sampler
 
 MAX_TRIES = 64
 """So often a block asks for other codes in place of those that the generator hardly ever makes."""
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-"""2**64 over the golden ratio: its multiples fill [0, 2**64) evenly."""
 
 _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
@@ -130,9 +127,7 @@ class Mix:
         Raises:
             ConfigError: all combinations of a group are refused.
         """
-        with np.errstate(over="ignore"):
-            place = np.asarray(row_ids).astype(np.uint64) * _GOLDEN + np.uint64(derive_seed(seed, "mix"))
-        uniform = (place >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        uniform = even_uniform(derive_seed(seed, "mix"), row_ids)
         chosen = np.searchsorted(self.cumulated, uniform, side="right").clip(max=len(self.codes) - 1)
         group, missing = self.groups[chosen], np.isin(chosen, refused)
         again = counter_uniform(derive_seed(seed, "instead"), row_ids, 1)[:, 0]
