@@ -17,6 +17,9 @@ COLUMNS = (
 )
 KINDS = ("apple", "pear", "plum")
 
+TABULAR = [name for name, preset in PRESETS.items() if preset.options.kind == "examples"]
+"""Presets of rows of a table."""
+
 
 def toy_rows(num_rows: int, seed: int = 0) -> pa.Table:
     """kind has shares .5 .3 .2; shade is its number with probability .9, else null; price follows kind."""

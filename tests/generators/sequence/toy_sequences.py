@@ -65,7 +65,7 @@ def chain(num_owners: int, length: int, seed: int) -> tuple[Coded, NDArray[np.fl
 
 
 def transitions(events: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Shares of what follows two events, shape (C, C, C), by the codes of sequences of equal length, (N, L)."""
+    """Shares of what follows two events, shape (C, C, C), by the codes of equally long sequences, (N, L)."""
     counts = np.zeros((CHAIN_CODES,) * 3)
     np.add.at(counts, (events[:, :-2] - 1, events[:, 1:-1] - 1, events[:, 2:] - 1), 1)
     return np.asarray(counts / counts.sum(2, keepdims=True))

@@ -66,7 +66,7 @@ class HighwayCritic(nn.Module):
         device, num_columns = self.last.weight.device, len(self.vocabulary.events)
         tokens_BT = self.vocabulary.tokens(windows.events.to(device))
         lengths_B, own_BE = windows.sizes.to(device) * num_columns, self.owners(windows.owners)
-        known, places_BT = tokens_BT.unique(return_inverse=True)
+        known, places_BT = torch.unique(tokens_BT, return_inverse=True)
         if REPEATS * len(known) < tokens_BT.numel():
             return strongest_by_table(self.filters, self.embedding(known), places_BT, lengths_B, own_BE)
         mask_BT = torch.arange(tokens_BT.shape[1], device=device) < lengths_B[:, None]
@@ -89,7 +89,7 @@ class HighwayCritic(nn.Module):
     @torch.no_grad()
     def probability(self, windows: Windows) -> Tensor:
         """That each sequence is real, shape (B,): the reward."""
-        parts = self._answers(windows).split(MAX_SEQUENCES)
+        parts = torch.split(self._answers(windows), MAX_SEQUENCES)
         return torch.cat([self._judge(part).sigmoid() for part in parts])
 
 

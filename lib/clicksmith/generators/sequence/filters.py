@@ -41,8 +41,8 @@ def strongest_by_table(
 ) -> Tensor:
     """The same with less to multiply, of sequences that have many tokens in common.
 
-    What each place of a filter makes of a token is computed once; an answer is the sum of as many rows of that
-    table as the filter is wide. A token's embedding is that of its number, plus what its sequence adds to all.
+    What each place of a filter makes of a token is computed once; an answer is the sum of as many rows of
+    that table as the filter is wide. A token's embedding is that of its number, plus what its sequence adds.
 
     Args:
         filters: convolutions.
@@ -54,8 +54,8 @@ def strongest_by_table(
     # Sequences of one length side by side: nothing is padded or masked.
     groups = [
         (length, rows)
-        for length in lengths_B.unique().tolist()
-        for rows in (lengths_B == length).nonzero()[:, 0].split(MAX_SEQUENCES)
+        for length in torch.unique(lengths_B).tolist()
+        for rows in torch.split((lengths_B == length).nonzero()[:, 0], MAX_SEQUENCES)
     ]
     found = []
     for layer in filters:

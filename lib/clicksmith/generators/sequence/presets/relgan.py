@@ -1,4 +1,4 @@
-"""relgan: an LSTM over tokens, by likelihood and then against a relativistic critic (Nie et al. 2019)."""
+"""relgan: an LSTM over tokens, by likelihood, then a game against a relativistic critic (Nie et al. 2019)."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,7 +56,7 @@ def sampler(codec: Any) -> "Sampler[Any]":
 
 PRESET = Preset(
     Options,
-    "an LSTM over tokens, by likelihood and then against a relativistic critic (Nie et al. 2019)",
+    "an LSTM over tokens, by likelihood, then a game against a relativistic critic (Nie et al. 2019)",
     recipe,
     sampler,
 )

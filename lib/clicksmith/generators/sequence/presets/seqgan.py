@@ -1,4 +1,4 @@
-"""seqgan: an LSTM over tokens, by likelihood and then against a critic by policy gradients (Yu et al. 2017)."""
+"""seqgan: an LSTM over tokens, by likelihood, then policy gradients from a critic (Yu et al. 2017)."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from clicksmith.generators.recipe import Recipe, Sampler
 
 CRITIC_RATE, GENERATOR_RATE, WARM_STEPS = 1e-3, 1e-3, 20
-"""The paper's code: 1e-4, 1e-2 and thousands of warm steps, on sequences of one column of 5,000 codes. A shop's
-tokens are fewer, so a critic learns faster; and at 1e-2 a generator that has learnt owners forgets them."""
+"""The paper's code: 1e-4, 1e-2 and thousands of warm steps, for sequences of 5,000 tokens. A shop's tokens
+are fewer, its network is larger."""
 
 
 class Options(Game):
@@ -58,7 +58,7 @@ def sampler(codec: Any) -> "Sampler[Any]":
 
 PRESET = Preset(
     Options,
-    "an LSTM over tokens, by likelihood and then against a critic by policy gradients (Yu et al. 2017)",
+    "an LSTM over tokens, by likelihood, then policy gradients from a critic (Yu et al. 2017)",
     recipe,
     sampler,
 )
