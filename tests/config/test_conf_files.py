@@ -19,6 +19,7 @@ import train_generator
 import train_recommender
 import write_report
 from clicksmith.config import Config, GateConfig, SimulationConfig, load_config
+from clicksmith.config.generators import SequenceGateConfig
 from clicksmith.generators.presets import check_config
 from clicksmith.lakehouse.catalog import Lake
 from clicksmith.reading.snapshot import load_table
@@ -104,8 +105,9 @@ def test_the_smoke_s_gate_is_open() -> None:
     opened = yaml.safe_load((ROOT / "conf" / "smoke.yaml").read_text())["gate"]
     sizes = {"max_rows", "max_reference_rows"}
     assert set(opened) - sizes == set(GateConfig.model_fields) - sizes
-    closed = [name for name, value in opened.items() if value == GateConfig.model_fields[name].default]
-    assert not closed
+    for section, bounds in ((GateConfig, opened), (SequenceGateConfig, opened["sequences"])):
+        assert section is GateConfig or set(bounds) == set(section.model_fields)
+        assert not [name for name, value in bounds.items() if value == section.model_fields[name].default]
 
 
 def test_rankers_of_the_cluster_fit_their_workers() -> None:

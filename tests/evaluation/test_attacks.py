@@ -12,16 +12,15 @@ from clicksmith.errors import ContractError
 from clicksmith.evaluation import gate
 from clicksmith.evaluation.attacks import attack_figures, judged_slices
 from clicksmith.evaluation.compare import compare_tables
-from clicksmith.evaluation.examples import COLUMNS
 from clicksmith.evaluation.figures import Figure
 from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.evaluation.samples.space import Space
 from clicksmith.seeds import hash_buckets
-from clicksmith.tables.gold import USER_COLUMNS
+from clicksmith.tables.gold import JUDGED_COLUMNS, USER_COLUMNS
 from training.toy_lake import toy_examples
 
 PROFILE = tuple(column.name for column in USER_COLUMNS)
-NAMES = [column.name for column in COLUMNS]
+NAMES = [column.name for column in JUDGED_COLUMNS]
 ATTACKS = {"privacy.membership_auc", "privacy.domias_auc", "privacy.domias_tpr", "privacy.user_auc"}
 
 
@@ -55,7 +54,7 @@ def world(num_users, rows_each, leaking):
 
 def measured(tables, **options):
     labels = {"labels": ["label_purchase"], "left_out": ["label_click", "label_cart"]}
-    return compare_tables(*tables, columns=COLUMNS, user_column="u", max_rows=500, **labels, **options)
+    return compare_tables(*tables, columns=JUDGED_COLUMNS, user_column="u", max_rows=500, **labels, **options)
 
 
 def broken_attacks(metrics):
@@ -100,7 +99,7 @@ def test_rows_of_other_users_profiles_are_not():
 @pytest.mark.parametrize(("leaking", "slice_name"), [(True, "profile"), (False, "rows")])
 def test_where_there_are_enough_whole_users_are_attacked_by_their_profile_as_well(leaking, slice_name):
     *real, generated = world(2400, 4, leaking)
-    coding = Coding.fit(real[0], COLUMNS)
+    coding = Coding.fit(real[0], JUDGED_COLUMNS)
     train, holdout = (replace(coding.encode(rows), users=hash_buckets(rows["u"])) for rows in real)
     found = attack_figures(PROFILE, Space.fit(train), coding.encode(generated), train, holdout)
     assert judged_slices(found, train, holdout) == dict.fromkeys(ATTACKS, slice_name)
@@ -110,7 +109,7 @@ def test_where_there_are_enough_whole_users_are_attacked_by_their_profile_as_wel
 
 def holdout_of(num_users):
     rows = pa.table({"x": np.arange(float(num_users))})
-    coding = Coding.fit(rows, [replace(COLUMNS[0], name="x", type=pa.float64())])
+    coding = Coding.fit(rows, [replace(JUDGED_COLUMNS[0], name="x", type=pa.float64())])
     return replace(coding.encode(rows), users=np.arange(num_users))
 
 

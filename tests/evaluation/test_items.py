@@ -7,7 +7,7 @@ import pytest
 from clicksmith.config import GateConfig
 from clicksmith.evaluation import gate
 from clicksmith.evaluation.compare import compare_tables
-from clicksmith.evaluation.examples import COLUMNS
+from clicksmith.tables.gold import JUDGED_COLUMNS
 from synthetic_lake import real_rows
 
 LABELS = ("label_click", "label_cart", "label_purchase")
@@ -26,7 +26,7 @@ def measured(synthetic):
         synthetic,
         labels=["label_purchase"],
         left_out=LABELS,
-        columns=COLUMNS,
+        columns=JUDGED_COLUMNS,
     )
     decision = gate.decide("synthetic", found, GateConfig())
     broken = {bound.name for bound in decision.bounds if not bound.passed}

@@ -11,7 +11,7 @@ from builders import rows_of
 from clicksmith.config import Config
 from clicksmith.errors import TrainingError
 from clicksmith.lakehouse.catalog import Lake, Snapshot
-from clicksmith.lift.kinds.next_item import took_rare
+from clicksmith.lift.kinds.generated import takes_rare
 from clicksmith.reading.sequences import SequenceRows, read_sequences
 from clicksmith.tables import ITEM_PROFILES, SEQUENCES, USER_PROFILES, VOCABULARY
 from training.test_sequential import profiles_of
@@ -109,7 +109,13 @@ def test_items_without_a_vector_are_counted_too(make_config: Callable[..., Confi
     taken = {user: numbers.tolist() for user, (_, numbers) in by_user.items()}
     assert targets == {"u0": [0], "u1": [0, 1]} and taken == {"u0": [3, 4], "u1": [0, 1]}
     # A quarter of the ten events are of items that were taken at most twice: all of u2's, no half of others'.
-    rare = dict(zip(found.train["user_id"].to_pylist(), took_rare(found, 3).tolist(), strict=True))
+    rare = dict(
+        zip(
+            found.train["user_id"].to_pylist(),
+            takes_rare(found.train, found.train, found.vocabulary).tolist(),
+            strict=True,
+        )
+    )
     assert rare == {"u0": False, "u1": False, "u2": True}
 
 

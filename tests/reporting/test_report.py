@@ -14,6 +14,7 @@ from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import sections, words
 from clicksmith.reporting.as_json import as_json
 from clicksmith.reporting.html import render
+from clicksmith.reporting.quality import quality
 from reporting.checker import Checker
 from reporting.toy_measured import NEXT_ITEM, PLANS, RANKING, measured
 from toy_report import gathered
@@ -76,7 +77,7 @@ def holdout_told(config, *rows_without_user):
     ]
     name = "holdout.rows_without_user"
     figures += [Metric(name, "all", "gan", number, 100_000) for number in rows_without_user]
-    return sections.quality(figures)["holdout"]
+    return quality(figures)[0].holdout
 
 
 def test_whether_users_were_held_out_is_told_not_inferred(config):
@@ -152,7 +153,7 @@ def test_a_figure_is_told_apart_from_the_end_that_is_judged(config):
         Metric("fidelity.shapes", "all", "gan", 0.93, 9, ceiling=0.98),
         Metric("gate.passed", "all", "gan", 1, 9),
     ]
-    cells = {title: own for title, _, (own,) in sections.quality(figures)["rows"]}
+    cells = {title: own for title, _, (own,) in quality(figures)[0].rows}
     assert [(cell.value, cell.worst, cell.ceiling) for cell in cells.values()] == [
         ("0.930", "", "0.980"),
         ("0.710", "0.730", "0.500"),
@@ -221,7 +222,7 @@ def test_an_empty_lake_is_said_in_sentences(config):
     for sentence in (
         "There is no verdict yet: measure_lift has not run on this lake.",
         "No arm has been measured yet.",
-        "No generated rows have been judged yet.",
+        "Nothing that was generated has been judged yet.",
         "No distributions have been recorded yet.",
         "No model has been trained on the current table with the current settings yet.",
         "No recommender has been trained yet.",

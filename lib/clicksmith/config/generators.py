@@ -100,6 +100,7 @@ class SequenceGateConfig(Section):
         le=1,
         description="share that a training user has as well, above that of real ones",
     )
+    min_holdout_users: int = Field(default=30, ge=4, description="fewer cannot show a leak")
     max_dcr_share: float = Field(default=0.6, ge=0, le=1)
     min_nndr_ratio: float = Field(default=0.5, ge=0)
     max_membership_auc: float = Field(default=0.6, ge=0.5, le=1)

@@ -19,6 +19,7 @@ from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
 from clicksmith.config.generators import GateConfig, GeneratorConfig, SynthesisConfig, generator_config
 from clicksmith.config.presets import PresetOptions
 from clicksmith.config.recommenders import (
+    ArmConfig,
     LiftConfig,
     RankerConfig,
     ScoringConfig,
@@ -81,17 +82,47 @@ class Config(Section):
 
     def fits_of(self, generator: str) -> list[str]:
         """Names of a generator's independent fits, of other seeds; of one that no arm uses there is one."""
-        is_measured = any(arm.generator == generator for arm in self.lift.arms.values())
+        is_measured = any(arm.generator == generator for arm, *_ in self.generated_arms.values())
         num_fits = self.lift.num_fits if is_measured else 1
         return [generator, *(f"{generator}.{number}" for number in range(2, num_fits + 1))]
 
+    @property
+    def generated_arms(self) -> dict[str, tuple[ArmConfig, str, int, str]]:
+        """Arms of generated rows, by where they are configured.
+
+        Each with the kind of data that it takes, the real rows of its control, and the setting of these.
+        """
+        lift = self.lift
+        tasks = (
+            ("lift", lift.arms, "examples", lift.max_rows, "lift.max_rows"),
+            (
+                "lift.next_item",
+                lift.next_item.arms,
+                "sequences",
+                lift.next_item.max_users,
+                "lift.next_item.max_users",
+            ),
+        )
+        return {
+            f"{where}.arms.{name}": (arm, kind, limit, setting)
+            for where, arms, kind, limit, setting in tasks
+            for name, arm in arms.items()
+            if arm.generator is not None
+        }
+
     @model_validator(mode="after")
     def _arms_name_generators(self) -> "Config":
-        for name, arm in self.lift.arms.items():
-            if arm.generator is not None and arm.generator not in self.generators:
+        for where, (arm, kind, *_) in self.generated_arms.items():
+            generator = self.generators.get(arm.generator or "")
+            if generator is None:
                 raise ValueError(
-                    f"lift.arms.{name}.generator is {arm.generator!r}, which is not under generators: "
+                    f"{where}.generator is {arm.generator!r}, which is not under generators: "
                     f"{', '.join(self.generators)}"
+                )
+            if generator.kind != kind:
+                raise ValueError(
+                    f"{where}.generator is {arm.generator!r}, which makes {generator.kind}; this arm takes "
+                    f"{kind}. Name a generator of these"
                 )
         for name in self.generators:
             if not name.replace("_", "").isalnum() or not name.isascii():
@@ -105,13 +136,12 @@ class Config(Section):
         Both take the rows of smallest hash, and the generator's are counted before any is held out: those
         that it sees are among the control's, however many rows the held-out users have.
         """
-        limit = self.lift.max_rows
-        for arm in self.lift.arms.values():
-            seen = self.generators[arm.generator].max_rows if arm.generator is not None else 0
+        for arm, _, limit, setting in self.generated_arms.values():
+            seen = self.generators[str(arm.generator)].max_rows
             if seen > limit:
                 raise ValueError(
                     f"generators.{arm.generator}.max_rows is {seen:,}, but the arms of lift train on "
-                    f"{self.lift.max_rows:,} real rows: the control would lack rows that the generator "
-                    f"learnt from. Set it to at most {limit:,}, or raise lift.max_rows"
+                    f"{limit:,} real rows: the control would lack rows that the generator "
+                    f"learnt from. Set it to at most {limit:,}, or raise {setting}"
                 )
         return self

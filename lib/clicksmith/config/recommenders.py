@@ -322,7 +322,12 @@ class NextItemRules(Section):
     def _fits_sequences(self) -> "NextItemRules":
         kinds = ("none", "same", "tuned", "shuffled", "real_more", "real_all", "duplicate")
         if self.arms:
-            _check_arms(self.arms, (*kinds, "oversample_tail", "augmentation"), "sequences")
+            _check_arms(self.arms, (*kinds, "oversample_tail", "augmentation", "synthetic"), "sequences")
+        for name, arm in self.arms.items():
+            if arm.only not in (None, "rare_items", "short_histories"):
+                raise ValueError(
+                    f"'arms' holds {name!r} only of {arm.only}, which sequences cannot be told by"
+                )
         return self
 
 

@@ -151,7 +151,14 @@ _EXAMPLES = {
     ),
 }
 
-_OF_ROWS = ("max_dcr_share", "min_nndr_ratio", "max_membership_auc", "max_domias_auc", "max_domias_tpr")
+_OF_ROWS = (
+    "min_holdout_users",
+    "max_dcr_share",
+    "min_nndr_ratio",
+    "max_membership_auc",
+    "max_domias_auc",
+    "max_domias_tpr",
+)
 """What holds of any rows: of sequences, a row is what is summed up of a user."""
 
 _SEQUENCES = {
@@ -205,16 +212,7 @@ _SEQUENCES = {
         _excess,
         optional=True,
     ),
-    **{
-        name: _EXAMPLES[name]
-        for name in (
-            "max_dcr_share",
-            "min_nndr_ratio",
-            "max_membership_auc",
-            "max_domias_auc",
-            "max_domias_tpr",
-        )
-    },
+    **{name: _EXAMPLES[name] for name in _OF_ROWS},
 }
 
 RULES = {**_EXAMPLES, **{f"sequences.{name}": rule for name, rule in _SEQUENCES.items()}}

@@ -12,13 +12,9 @@ from clicksmith.evaluation.rows import Metric
 from clicksmith.evaluation.samples.drawn import Samples
 from clicksmith.evaluation.samples.sample import Coding
 from clicksmith.seeds import Holdout, derive_seed
-from clicksmith.tables import TRAINING_EXAMPLES
-from clicksmith.tables.gold import FEATURE_COLUMNS, LABEL_COLUMNS, USER_COLUMNS
+from clicksmith.tables.gold import JUDGED_COLUMNS, LABEL_COLUMNS, USER_COLUMNS
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = (*FEATURE_COLUMNS, *LABEL_COLUMNS, TRAINING_EXAMPLES["item_id"])
-"""That are measured: what is generated, and the item that a row is given."""
 
 
 def judge_examples(config: Config, samples: Samples) -> list[Metric]:
@@ -26,13 +22,13 @@ def judge_examples(config: Config, samples: Samples) -> list[Metric]:
 
     Args:
         config: for the gate's bounds, the generators' own row limits, the label and the seed.
-        samples: with `COLUMNS`.
+        samples: with `JUDGED_COLUMNS`.
 
     Raises:
         ContractError: there are too few rows to judge by.
     """
     bounds = config.gate
-    coding = Coding.fit(samples.train, COLUMNS)
+    coding = Coding.fit(samples.train, JUDGED_COLUMNS)
     train, holdout = (
         replace(coding.encode(table), users=samples.by.owners(table))
         for table in (samples.train, samples.holdout)

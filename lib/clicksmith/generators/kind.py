@@ -5,7 +5,7 @@ One file a kind; they are listed in `kinds`. Imports neither torch nor Ray.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,19 @@ from clicksmith.seeds import Holdout
 from clicksmith.tables import Twin
 
 Figures = dict[str, float]
+
+
+class Event(NamedTuple):
+    """What a reader sees of an event: what it was about, its type, and the seconds since the one before."""
+
+    item: str
+    type: str
+    seconds: float | None
+
+
+Shown = list[Event]
+"""A row for a reader: the events of a sequence."""
+
 Scan = Callable[[], Iterable[pa.Table]]
 
 
@@ -70,6 +83,7 @@ class Kind:
         read_codec: the inverse of `Codec.to_json` and `to_parts`.
         signs: of collapse in a sample, beside real rows: figures, and "diversity" where these are enough.
         describe: what it makes, for the model card, in Markdown.
+        show: some rows for a reader to look at; None: they cannot be read one by one.
         judged: columns of the source and its twin that are measured before anything is published.
         judge: every figure of generated rows, and the gate's decisions.
     """
@@ -87,5 +101,6 @@ class Kind:
     read_codec: Callable[[Mapping[str, Any], Mapping[str, bytes]], Codec]
     signs: Callable[[Any, Any], Figures]
     describe: Callable[[Codec], str]
+    show: Callable[[pa.Table], list[Shown]] | None
     judged: tuple[str, ...]
     judge: Callable[[Config, Samples], list[Metric]]

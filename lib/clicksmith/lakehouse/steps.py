@@ -184,7 +184,7 @@ def read_by(config: Config, job: str) -> list[Part]:
 
 def measured_fits(config: Config) -> list[str]:
     """Every fit of the generators that arms name."""
-    generators = sorted({arm.generator for arm in config.lift.arms.values() if arm.generator is not None})
+    generators = sorted({str(arm.generator) for arm, *_ in config.generated_arms.values()})
     return [fit for name in generators for fit in config.fits_of(name)]
 
 

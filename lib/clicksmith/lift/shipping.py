@@ -14,7 +14,8 @@ from clicksmith.lakehouse.catalog import Lake, Snapshot
 from clicksmith.lift.decided import Decided, decided
 from clicksmith.lift.inputs import inputs_of
 from clicksmith.lift.kinds.arms import Stock, added_rows, chosen_rows, is_rare
-from clicksmith.lift.kinds.next_item import settings_of, took_rare, training_rows
+from clicksmith.lift.kinds.generated import chosen_sequences, generated_sequences, takes_rare
+from clicksmith.lift.kinds.next_item import settings_of, training_rows
 from clicksmith.lift.kinds.ranking import generated_rows
 from clicksmith.lift.kinds.search import training_pairs
 from clicksmith.reading.examples import Examples, Splits
@@ -76,12 +77,7 @@ class AugmentRanker:
                 f"Arm {self.decided.name} takes generated rows of {arm.only}, and none are published.",
                 "Raise synthesis.ratio, or set ranker.augment to none.",
             )
-        if len(rows) < wanted:
-            logger.warning(
-                "ranker: %s real rows and a ratio of %.2f ask for %s generated rows; %s are published, and "
-                "each is taken some %.1f times: a higher synthesis.ratio gives more",
-                f"{len(splits.train):,}", arm.ratio, f"{wanted:,}", f"{len(rows):,}", wanted / len(rows),
-            )  # fmt: skip
+        _log_few("ranker", arm.ratio, len(splits.train), wanted, len(rows))
         return rows.take(np.arange(max(wanted, len(rows))) % len(rows))
 
 
@@ -89,20 +85,44 @@ class AugmentRanker:
 class AugmentSequences:
     """See `training.sequential.Augment`."""
 
+    config: Config
     decided: Decided
-    seed: int
+    sequences: Snapshot
 
     @property
     def told(self) -> Mapping[str, Any]:
         """Which arm, by which verdict."""
         return self.decided.told
 
+    @property
+    def inputs(self) -> Mapping[str, Snapshot]:
+        """What is read besides real rows."""
+        found = self.decided.generated
+        return {} if found is None else {"synthetic": found}
+
     def __call__(self, rows: SequenceRows, config: SequentialConfig) -> tuple[SequentialConfig, pa.Table]:
         """The settings and the users."""
         arm, num_real = self.decided.arm, rows.train.num_rows
-        tail = took_rare(rows, num_real)
-        seed = derive_seed(self.seed, "train_recommender", "sequential", "augment")
-        return settings_of(arm, config), training_rows(arm, rows.train, num_real, tail, seed)
+        tail = takes_rare(rows.train, rows.train, rows.vocabulary)
+        seed = derive_seed(self.config.seed, "train_recommender", "sequential", "augment")
+        generated = None if arm.generator is None else self._generated(rows)
+        return settings_of(arm, config), training_rows(arm, rows.train, num_real, tail, seed, generated)
+
+    def _generated(self, rows: SequenceRows) -> pa.Table:
+        """The generated sequences that the arm may take, enough for its ratio; see `AugmentRanker`."""
+        arm, fit, table = self.decided.arm, self.decided.fit, self.decided.generated
+        assert fit is not None and table is not None
+        wanted = round(arm.ratio * rows.train.num_rows)
+        most = wanted if arm.only is None else self.config.lift.next_item.max_all_users
+        found = generated_sequences(self.config, fit, table, self.sequences, rows.train, most)
+        found = chosen_sequences(arm, found, rows.train, rows.vocabulary)
+        if not found.num_rows:
+            raise TrainingError(
+                f"Arm {self.decided.name} takes generated sequences of {arm.only}, and none are published.",
+                "Raise synthesis.ratio, or set sequential.augment to none.",
+            )
+        _log_few("sequential", arm.ratio, rows.train.num_rows, wanted, found.num_rows)
+        return found.take(pa.array(np.arange(max(wanted, found.num_rows)) % found.num_rows))
 
 
 @dataclass(frozen=True)
@@ -122,6 +142,16 @@ class AugmentPairs:
         """The training pairs."""
         seed = derive_seed(self.seed, "train_recommender", "search", "augment")
         return training_pairs(self.decided.arm, rows, len(rows.train), seed, self.model)
+
+
+def _log_few(section: str, ratio: float, num_real: int, wanted: int, num_there: int) -> None:
+    """Say it where fewer generated rows are published than keep the measured ratio."""
+    if num_there < wanted:
+        logger.warning(
+            "%s: %s real rows and a ratio of %.2f ask for %s generated rows; %s are published, and each is "
+            "taken some %.1f times: a higher synthesis.ratio gives more",
+            section, f"{num_real:,}", ratio, f"{wanted:,}", f"{num_there:,}", wanted / num_there,
+        )  # fmt: skip
 
 
 def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) -> Run:
@@ -144,7 +174,7 @@ def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snaps
 def sequential_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) -> Run:
     """The shipped next-item model's run; arguments and errors as of `ranker_as_decided`."""
     found = decided(config, lake, "next_item", inputs_of(config, lake, sequential))
-    augment = None if found is None else AugmentSequences(found, config.seed)
+    augment = None if found is None else AugmentSequences(config, found, sequential["sequences"])
     return sequential_run(config, sequential, augment)
 
 

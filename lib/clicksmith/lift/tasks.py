@@ -27,8 +27,12 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
         ConfigError, TrainingError: one cannot be measured; see `ranking_task`, `next_item_task` and
             `search_task`.
     """
-    generators = {arm.generator for arm in config.lift.arms.values() if arm.generator is not None}
-    generated = {name: published(config, inputs, name) for name in sorted(generators)}
+    generators = sorted({str(arm.generator) for arm, *_ in config.generated_arms.values()})
+    generated = {name: published(config, inputs, name) for name in generators}
+    of_kind = {
+        kind: {name: fits for name, fits in generated.items() if config.generators[name].kind == kind}
+        for kind in ("examples", "sequences")
+    }
     examples, vocabulary = inputs["training_examples"], inputs["vocabulary"]
     lift = config.lift
     tasks: list[Task] = []
@@ -36,11 +40,11 @@ def tasks_of(config: Config, inputs: Mapping[str, Snapshot]) -> list[Task]:
         if model == "din":
             logger.warning("ranking: din is not measured: it reads histories, which generated rows lack")
             continue
-        ranking = ranking_task(_with(config, "ranker", model), examples, vocabulary, generated)
+        ranking = ranking_task(_with(config, "ranker", model), examples, vocabulary, of_kind["examples"])
         tasks.append(replace(ranking, name=_name(ranking, config.ranker.model)))
     if lift.next_item.arms and inputs["sequences"].num_rows != 0:
         for model in _models(config.sequential.model, lift.next_item.models):
-            next_item = next_item_task(_with(config, "sequential", model), inputs)
+            next_item = next_item_task(_with(config, "sequential", model), inputs, of_kind["sequences"])
             tasks.append(replace(next_item, name=_name(next_item, config.sequential.model)))
     if config.search is not None and _can_measure_search(inputs):
         for model in _models(config.search.model, lift.search.models):

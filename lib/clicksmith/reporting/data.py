@@ -5,7 +5,6 @@ import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from importlib import metadata
 from typing import Any
 
@@ -17,8 +16,11 @@ import clicksmith
 from clicksmith.config import SECTIONS, Config
 from clicksmith.errors.redact import redact
 from clicksmith.evaluation.rows import Metric, read_metrics
+from clicksmith.generators.kind import Shown
 from clicksmith.lakehouse import storage
 from clicksmith.lakehouse.catalog import Lake, models_root
+from clicksmith.reporting.cut import Cut, cut_of
+from clicksmith.reporting.shown import rows_to_show
 from clicksmith.tables import (
     ALL_TABLES,
     EVALUATION_METRICS,
@@ -66,21 +68,6 @@ class TableFacts:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Days of the examples: of the first one, the first after the cut, the first to test, the last."""
-
-    first: date
-    cut: date
-    test: date
-    last: date
-
-    @property
-    def share(self) -> float:
-        """Of the days, that lie before the cut."""
-        return (self.cut - self.first).days / ((self.last - self.first).days + 1)
-
-
-@dataclass(frozen=True)
 class Standing:
     """How verdicts and models stand to what is there now. `lift` knows; it lies above, and a job asks it.
 
@@ -113,6 +100,7 @@ class ReportData:
         versions: of the libraries, by name.
         impressions: see `Config.impressions`.
         cut: of gold.training_examples; None where the lake does not tell.
+        shown: a few real and generated sequences, see `shown.rows_to_show`.
     """
 
     config: Mapping[str, Any]
@@ -128,6 +116,7 @@ class ReportData:
     versions: Mapping[str, str]
     impressions: str
     cut: Cut | None
+    shown: Mapping[str, Sequence[Shown]]
 
 
 def gather(config: Config, standing: Standing) -> ReportData:
@@ -159,24 +148,9 @@ def gather(config: Config, standing: Standing) -> ReportData:
         },
         versions=_versions(),
         impressions=config.impressions,
-        cut=_cut(lake),
+        cut=cut_of(lake),
+        shown=rows_to_show(config, lake),
     )
-
-
-def _cut(lake: Lake) -> Cut | None:
-    """By the least and greatest times that each file tells of its rows: none is read."""
-    there = lake.find(TRAINING_EXAMPLES)
-    delta = None if there is None else lake.open(TRAINING_EXAMPLES, there.version)
-    if delta is None:
-        return None
-    days: dict[str, list[date]] = {}
-    for file in pa.table(delta.get_add_actions(flatten=True)).to_pylist():
-        ends = (file.get("min.event_ts"), file.get("max.event_ts"))
-        days.setdefault(file["partition.split"], []).extend(end.date() for end in ends if end is not None)
-    train, test = days.get("train"), days.get("test")
-    if not train or not test:
-        return None
-    return Cut(min(train), min([*days.get("validation", ()), *test]), min(test), max(test))
 
 
 def _figures(lake: Lake, job: str) -> list[Metric]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clicksmith.reporting import words
-from clicksmith.reporting.data import Cut
+from clicksmith.reporting.cut import Cut
 from clicksmith.reporting.remedies import change
 from clicksmith.reporting.statements import Verdict, alarms, failing, gain_of, shows_gain, unmet
 

@@ -6,10 +6,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from clicksmith.evaluation.gate import read_decisions
 from clicksmith.reporting import decisions, forests, plots, sections, statements, words
 from clicksmith.reporting.data import MAX_REJECTED, ReportData
 from clicksmith.reporting.first_page import said, unmeasured
+from clicksmith.reporting.quality import quality
+from clicksmith.reporting.shown import event_words
 from clicksmith.reporting.style import STYLE
 from clicksmith.reporting.template import TEMPLATE
 
@@ -30,8 +31,8 @@ def render(data: ReportData) -> str:
         decisions=[_decision(verdict, data) for verdict in decisions.shipped(data.verdicts)],
         lift=[_lift(verdict, data) for verdict in data.verdicts],
         impressions=words.impressions_sentence(data.impressions),
-        quality=sections.quality(data.synthetic),
-        gate=_gate(data),
+        quality=quality(data.synthetic),
+        shown=[(title, [event_words(one) for one in some]) for title, some in data.shown.items()],
         loosened=sections.loosened(data.config["gate"]),
         curves=_curves(data),
         distributions=_distributions(data),
@@ -72,11 +73,6 @@ def _lift(verdict: statements.Verdict, data: ReportData) -> dict[str, Any]:
         "shown": [(caption, Markup(plot)) for caption, plot in found.chosen.items()],
         "others": [(caption, Markup(plot)) for caption, plot in found.others.items()],
     }
-
-
-def _gate(data: ReportData) -> list[tuple[str, bool, list[str]]]:
-    decisions = read_decisions(data.synthetic)
-    return [(name, decision.passed, decision.failures) for name, decision in decisions.items()]
 
 
 def _curves(data: ReportData) -> list[tuple[str, str, Markup]]:

@@ -7,61 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from clicksmith.config import GateConfig
-from clicksmith.evaluation.bounds import RULES, is_minimum, worse_end
-from clicksmith.evaluation.gate import read_decisions
+from clicksmith.evaluation.bounds import RULES, is_minimum
 from clicksmith.evaluation.rows import Metric
 from clicksmith.reporting import words
 from clicksmith.reporting.data import TableFacts
-
-QUALITY = (
-    ("fidelity.shapes", "Column shapes", "1 is best", "min_shapes"),
-    ("fidelity.pairs", "Column pairs", "1 is best", "min_pairs"),
-    ("fidelity.triples", "Column triples", "1 is best", "min_triples"),
-    (
-        "fidelity.label_ratio",
-        "Rate of the worst label (label ratio)",
-        "of the real one or the other way round, 1 is best; a dash: too few to tell",
-        "min_label_ratio",
-    ),
-    ("fidelity.c2st_auc", "Told apart by trees (C2ST)", "AUC, .5 is best", "max_c2st_auc"),
-    ("utility.trained_auc", "Trees trained on them, tested on real rows", "AUC", None),
-    ("utility.auc_loss", "What trees lose by it", "AUC, 0 is best", "max_utility_loss"),
-    ("privacy.dcr_share", "Nearer to training rows (DCR)", "share, .5 is best", "max_dcr_share"),
-    ("privacy.nndr_ratio", "Pointing at one training row (NNDR)", "ratio, near 0 is worst", "min_nndr_ratio"),
-    ("privacy.membership_auc", "Membership attack", "AUC, .5 is best", "max_membership_auc"),
-    ("privacy.domias_auc", "The same, knowing the population (DOMIAS)", "AUC, .5 is best", "max_domias_auc"),
-    ("privacy.user_auc", "Attack on whole users", "AUC, .5 is best; a dash: too few users", "max_user_auc"),
-    (
-        "privacy.domias_tpr",
-        "Training rows it finds (DOMIAS)",
-        "share at 1 % false alarms; a dash: too few users to tell from chance",
-        "max_domias_tpr",
-    ),
-    ("privacy.identical_share", "Identical to a training row", "share", "max_identical_excess"),
-    (
-        "privacy.heldout_gap_nats",
-        "Likelihood lost on rows not trained on",
-        "nats a row, 0 is best",
-        "max_heldout_gap_nats",
-    ),
-    ("diversity.coverage", "Categories covered", "share, 1 is best", None),
-    ("diversity.entropy_ratio", "Variety of categories", "entropy ratio, 1 is best", "min_entropy_ratio"),
-    ("diversity.mode_share", "Frequent combinations kept", "share, 1 is best", "min_mode_share"),
-    ("diversity.duplicate_share", "Repeated rows", "share", None),
-)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A figure, the end of its interval that is judged, the same of real rows, and the bound that it breaks.
-
-    The second is empty where there is no interval or no bound, the last None where it breaks none.
-    """
-
-    value: str
-    worst: str
-    ceiling: str
-    broken: str | None
 
 
 @dataclass(frozen=True)
@@ -72,46 +21,6 @@ class Picture:
     labels: list[str]
     real: list[float]
     others: dict[str, list[float]]
-
-
-def quality(metrics: Sequence[Metric]) -> dict[str, Any] | None:
-    """Generators by figure, each beside its ceiling."""
-    overall = {(m.metric, m.arm): m for m in metrics if m.slice == "all"}
-    decisions = read_decisions(metrics)
-    if not decisions:
-        return None
-    rows = []
-    for metric, title, unit, bound in QUALITY:
-        cells = []
-        if all((metric, generator) not in overall for generator in decisions):
-            continue  # no generator of this lake has a likelihood, for instance
-        for generator, decision in decisions.items():
-            figure = overall.get((metric, generator))
-            broken = next((b.describe() for b in decision.bounds if b.name == bound and not b.passed), None)
-            cells.append(_cell(figure, bound, broken))
-        rows.append((title, unit, cells))
-    sizes = sorted({m.num_rows for m in overall.values() if m.metric == "fidelity.shapes"})
-    held_out, alone = (
-        next((m for m in overall.values() if m.metric == name), None)
-        for name in ("holdout.users", "holdout.rows_without_user")
-    )
-    without_user = None if alone is None else int(alone.value)
-    return {
-        "generators": list(decisions),
-        "rows": rows,
-        "sizes": [f"{size:,}" for size in sizes],
-        "holdout": ""
-        if held_out is None
-        else words.holdout_sentence(int(held_out.value), held_out.num_rows, without_user),
-    }
-
-
-def _cell(figure: Metric | None, bound: str | None, broken: str | None) -> Cell:
-    if figure is None:
-        return Cell(number(None), "", number(None), broken)
-    worst = None if bound is None else worse_end(bound, figure)
-    told = "" if worst is None or math.isnan(worst) else number(worst)
-    return Cell(number(figure.value), told, number(figure.ceiling), broken)
 
 
 def curves(history: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, list[tuple[float, float]]]]]:

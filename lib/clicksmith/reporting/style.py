@@ -31,6 +31,9 @@ p{margin:6px 0 12px;max-width:56em}
 .grid.small{grid-template-columns:repeat(auto-fill,minmax(230px,1fr))}
 figure{margin:0;min-width:0;break-inside:avoid}
 figcaption{font-size:14px;line-height:1.35;margin-bottom:4px}
+.events{list-style:none;margin:0 0 14px;padding:0 0 0 10px;border-left:2px solid var(--line);font-size:14px;line-height:1.5}
+.events li{padding-left:64px;text-indent:-64px}.events b{font-weight:600}
+.events small{display:inline-block;min-width:64px;text-indent:0;font-variant-numeric:tabular-nums}
 svg{display:block;width:100%;height:auto;font-family:inherit}
 svg text{font-variant-numeric:tabular-nums}
 svg .label{font-size:12px;fill:#1d2433}svg .head{font-size:12px;font-weight:600;fill:#1d2433}

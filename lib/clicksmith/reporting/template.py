@@ -71,19 +71,20 @@ TEMPLATE = (
 """
     + LIFT
     + """<section id="quality">
-<h2>Generated rows: quality and privacy</h2>
-{% if quality %}
-<p>Measured on {{ quality.sizes | join(" or ") }} rows a side. Below each figure stands the same figure for real
-rows that no generator saw: no generator need look more real than that. A figure is what was found in these rows; where
-chance could move it, "at worst" is the end of its 95 % interval that the gate judges. {{ quality.holdout }}</p>
+<h2>What was generated: quality and privacy</h2>
+{% for table in quality %}
+<h3>Generated {{ table.what }}</h3>
+<p>Measured on {{ table.sizes | join(" or ") }} {{ table.counted }} a side. Below each figure stands the same figure
+for real {{ table.what }} that no generator saw: no generator need look more real than that. A figure is what was found in
+these; where chance could move it, "at worst" is the end of its 95 % interval that the gate judges. {{ table.holdout }}</p>
 <div class="scroll"><table>
 <thead><tr><th scope="col">Figure</th>
-{% for name in quality.generators %}
+{% for name in table.generators %}
 <th scope="col">{{ name }}</th>
 {% endfor %}
 </tr></thead>
 <tbody>
-{% for title, unit, cells in quality.rows %}
+{% for title, unit, cells in table.rows %}
 <tr><td>{{ title }} <small>{{ unit }}</small></td>
 {% for cell in cells %}
 <td{% if cell.broken %} class="bad" title="{{ cell.broken }}"{% endif %}>{{ cell.value }}
@@ -92,21 +93,42 @@ chance could move it, "at worst" is the end of its 95 % interval that the gate j
 </tr>
 {% endfor %}
 <tr><td><b>The gate</b></td>
-{% for name, passed, failures in gate %}
+{% for name, passed, failures in table.gate %}
 <td>{% if passed %}<span class="good">published</span>{% else %}<span class="bad">withheld</span>{% endif %}</td>
 {% endfor %}
 </tr>
 </tbody></table></div>
-{% if loosened %}
-<p class="hint">{{ loosened }}</p>
-{% endif %}
-{% for name, passed, failures in gate if not passed %}
+{% for name, passed, failures in table.gate if not passed %}
 <p class="hint"><b>{{ name }}</b> was withheld: {{ failures | join("; ") }}.</p>
 {% endfor %}
 {% else %}
-<p>No generated rows have been judged yet.</p>
+<p>Nothing that was generated has been judged yet.</p>
+{% endfor %}
+{% if quality and loosened %}
+<p class="hint">{{ loosened }}</p>
 {% endif %}
 </section>
+
+{% if shown %}
+<section id="shown">
+<h2>Real and generated side by side</h2>
+<p>A few of each, taken without looking, and without whose the real ones are. Each line is an event: how long after the one
+before, of what type, and what it was about.</p>
+<div class="grid">
+{% for title, sequences in shown %}
+<figure><figcaption><b>{{ title }}</b></figcaption>
+{% for events in sequences %}
+<ol class="events">
+{% for gap, type, item in events %}
+<li><small>{{ gap }}</small> {{ type }} <b>{{ item }}</b></li>
+{% endfor %}
+</ol>
+{% endfor %}
+</figure>
+{% endfor %}
+</div>
+</section>
+{% endif %}
 
 <section id="distributions">
 <h2>Real against generated rows</h2>

@@ -157,6 +157,9 @@ TRAINING_EXAMPLES = Table(
     doc="an impression with its outcome",
 )
 
+# What is measured of generated examples: what is generated, and the item that a row is given.
+JUDGED_COLUMNS = columns(FEATURE_COLUMNS, LABEL_COLUMNS, TRAINING_EXAMPLES["item_id"])
+
 SEQUENCES = Table(
     name="gold.sequences",
     columns=columns(

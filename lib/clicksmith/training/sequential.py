@@ -182,6 +182,10 @@ class Augment(Protocol):
     def told(self) -> Mapping[str, Any]:
         """For the lineage and the card."""
 
+    @property
+    def inputs(self) -> Mapping[str, Snapshot]:
+        """What is read besides real rows."""
+
     def __call__(self, rows: SequenceRows, config: SequentialConfig) -> tuple[SequentialConfig, pa.Table]:
         """The settings, and the users to train on; the same on every worker."""
 
@@ -244,7 +248,8 @@ def sequential_run(config: Config, inputs: Mapping[str, Snapshot], augment: Augm
         inputs: see `sequential_inputs`.
         augment: how else it is trained.
     """
-    lineage = trace_sequential(config, inputs, None if augment is None else augment.told)
+    read = inputs if augment is None else {**inputs, **augment.inputs}
+    lineage = trace_sequential(config, read, None if augment is None else augment.told)
     seed = derive_seed(config.seed, "train_recommender", SEQUENTIAL)
     build = BuildSequential(config.sequential, seed, inputs, augment)
     return Run(SEQUENTIAL, config.sequential.model, lineage, inputs["sequences"], build)

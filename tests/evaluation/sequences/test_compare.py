@@ -172,8 +172,8 @@ def test_what_cannot_be_judged_is_told() -> None:
             compare_sequences(*sides, **{"item": "item", **options})
 
     refused("60 holdout owners, by column 'user', are among the training owners", train, train, rows)
-    refused("60 train, 60 holdout, 49 synthetic owners: at least 50", train, holdout, rows.head(49))
-    refused("49 of each may be taken", train, holdout, rows, max_owners=49)
+    refused("60 train, 60 holdout, 3 synthetic owners: at least 4", train, holdout, rows.head(3))
+    refused("3 of each may be taken", train, holdout, rows, max_owners=3)
     fewer = Sequences(rows.owners, rows.events.drop_columns(["gap"]), rows.offsets)
     refused("synthetic events lack the columns .'gap'.", train, holdout, fewer)
     text = with_events(holdout, price=pa.array(["x"] * holdout.events.num_rows))

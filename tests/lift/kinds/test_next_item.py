@@ -139,7 +139,8 @@ def test_what_items_share_widens(make_config: Callable[..., Config]) -> None:
         arms = {"none": Arm("none", "control", 0.0), "crop": Arm("augmentation", "free", 0.0)}
         rows = SimpleNamespace(items=range(5))  # all that a figure asks of them is how many items there are
         tail = np.zeros(0, bool)
-        task = NextItemTask(make_config(ARMS, *SMALL), rows, 0, tail, arms, {}, {"test": units})  # type: ignore[arg-type]
+        config = make_config(ARMS, *SMALL)
+        task = NextItemTask(config, rows, 0, tail, {}, {}, arms, {}, {"test": units})  # type: ignore[arg-type]
         recall, coverage = (
             compare(task, metric, "test", "all", trainings, output, 1).gain("crop", "none")
             for metric in ("recall@10", "coverage@10")

@@ -45,6 +45,8 @@ def judge_sequences(config: Config, samples: Samples) -> list[Metric]:
             max_owners=bounds.max_rows,
             seed=seed,
         )
+        for name, number in (("users", len(holdout)), ("rows_without_user", 0)):
+            found.append(Metric(f"holdout.{name}", "all", generator, number, len(holdout)))
         decision = gate.decide(generator, found, bounds, "sequences")
         metrics += [*found, *gate.gate_metrics(decision, found[0].num_rows)]
         logger.info("generator %s: measured on %s users a side", generator, f"{found[0].num_rows:,}")

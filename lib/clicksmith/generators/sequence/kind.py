@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from clicksmith.config import PresetOptions
+from clicksmith.config import Config, PresetOptions
 from clicksmith.encoding.sequence_codec import EncodedSequences
-from clicksmith.evaluation.sequences.judge import judge_sequences
+from clicksmith.evaluation.rows import Metric
+from clicksmith.evaluation.samples.drawn import Samples
 from clicksmith.generators.diversity import View, sample_figures
-from clicksmith.generators.kind import Figures, Kind
+from clicksmith.generators.kind import Event, Figures, Kind, Shown
 from clicksmith.generators.sequence.shop_codec import EVENT_COLUMNS, OWNER, ShopCodec
 from clicksmith.generators.tabular.kind import columns_made
 from clicksmith.seeds import Holdout
@@ -38,6 +39,22 @@ def _signs(sample: EncodedSequences, real: EncodedSequences) -> Figures:
     return sample_figures(sample, real, view_of)
 
 
+def _show(rows: pa.Table) -> list[Shown]:
+    return [
+        [
+            Event(item, type_, None if before is None else (at - before).total_seconds())
+            for item, type_, at, before in zip(
+                row["item_ids"],
+                row["event_types"],
+                row["event_ts"],
+                [None, *row["event_ts"][:-1]],
+                strict=True,
+            )
+        ]
+        for row in rows.to_pylist()
+    ]
+
+
 def _describe(codec: Any) -> str:
     return f"""Of each user, how many events it has and when the last one was:
 
@@ -46,6 +63,12 @@ def _describe(codec: Any) -> str:
 Of each of its events, the time as the gap to the one before:
 
 {columns_made(codec.core.events)}"""
+
+
+def _judge(config: Config, samples: Samples) -> list[Metric]:
+    from clicksmith.evaluation.sequences.judge import judge_sequences  # trees, which a report does without
+
+    return judge_sequences(config, samples)
 
 
 SEQUENCES = Kind(
@@ -62,7 +85,8 @@ SEQUENCES = Kind(
     read_codec=ShopCodec.from_parts,
     signs=_signs,
     describe=_describe,
+    show=_show,
     judged=(OWNER, *EVENT_COLUMNS),
-    judge=judge_sequences,
+    judge=_judge,
 )
 """A row of gold.sequences. A generated one is of a user of its own, whose id is the sample's."""

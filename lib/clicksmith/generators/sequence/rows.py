@@ -78,7 +78,7 @@ class MemorySequences:
     """
 
     def __init__(self, data: EncodedSequences, seed: int, max_events: int = 100) -> None:
-        self.data, self._seed, self._max_events = data, seed, max_events
+        self.data, self.max_events, self._seed = data, max_events, seed
         self._order = RowOrder(len(data), seed)
 
     def batch(self, number: int, batch_size: int, mine: slice) -> Windows:
@@ -92,4 +92,4 @@ class MemorySequences:
         owners = self._order.rows(number, batch_size)[mine].numpy()
         places = np.arange(number * batch_size, (number + 1) * batch_size)[mine]
         uniform = counter_uniform(derive_seed(self._seed, "windows"), places, 2)
-        return Windows.of(self.data, owners, self._max_events, uniform)
+        return Windows.of(self.data, owners, self.max_events, uniform)

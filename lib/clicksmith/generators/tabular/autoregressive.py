@@ -114,14 +114,16 @@ def make_optimizer(network: AutoregressiveNetwork, rate: float) -> torch.optim.O
     return torch.optim.AdamW(groups, lr=rate, weight_decay=WEIGHT_DECAY, fused=True)
 
 
-def draw_order(num_columns: int, stream: torch.Generator) -> Tensor | None:
+def draw_order(
+    num_columns: int, stream: torch.Generator, any_order: float = ANY_ORDER_SHARE
+) -> Tensor | None:
     """The order of generation of a step: None for the codec's, or some random columns first.
 
     Their number is small more often than not, as with the conditions that people ask for.
     """
     share, size = torch.rand(2, generator=stream).tolist()
     permutation = torch.randperm(num_columns, generator=stream)
-    if share >= ANY_ORDER_SHARE:
+    if share >= any_order:
         return None
     first = permutation[: 1 + int(num_columns * size**4)]
     rest = torch.ones(num_columns, dtype=torch.bool)

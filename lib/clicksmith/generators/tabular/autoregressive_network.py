@@ -13,7 +13,7 @@ income). Of its own probability a few rows say next to nothing: heads shrink the
 Shapes: B rows, C columns, E embedding, H hidden, S sum of the cardinalities, M knots.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -215,14 +215,20 @@ class AutoregressiveNetwork(Sampler[Encoded]):
 
     @torch.inference_mode()
     def sample(
-        self, seed: int, row_ids: NDArray[np.int64], fixed: dict[int, NDArray[np.int64]] | None = None
+        self,
+        seed: int,
+        row_ids: NDArray[np.int64],
+        fixed: dict[int, NDArray[np.int64]] | None = None,
+        allowed: Mapping[int, NDArray[np.bool_]] | None = None,
     ) -> Encoded:
         """Column by column by inverse cumulated probability, one uniform a cell. See `Sampler.sample`.
 
-        Columns with fixed codes come first, so that all others are drawn given them.
+        Columns with fixed codes come first, so that all others are drawn given them. Next come those of
+        `allowed`, in which only some codes may come up, shape (N, cardinality): in each row one at least that
+        was seen.
         """
         self.eval()
-        fixed = fixed or {}
+        fixed, allowed = fixed or {}, allowed or {}
         num_columns = len(self.cardinalities)
         starts = self.offsets.tolist()
         seen = torch.split(self.seen.cpu(), self.cardinalities)
@@ -235,7 +241,8 @@ class AutoregressiveNetwork(Sampler[Encoded]):
         blocks = torch.split(self.project, EMBEDDING, 1)
         heads = torch.split(self.head(), self.cardinalities)
         biases = torch.split(self.head_bias.masked_fill(~self.seen, -torch.inf), self.cardinalities)
-        order = [*sorted(fixed), *(k for k in range(num_columns) if k not in fixed)]
+        first = sorted({*fixed, *allowed}, key=lambda k: (k not in fixed, k))
+        order = [*first, *(k for k in range(num_columns) if k not in first)]
         codes_CB = torch.empty(num_columns, len(row_ids), dtype=torch.int64, device=self.device)
         # What each code of a column adds to the columns after it: rows look it up instead of multiplying.
         # Every row has one more code, the last, which adds the biases.
@@ -255,12 +262,14 @@ class AutoregressiveNetwork(Sampler[Encoded]):
                 hidden_BH += inner_BH.relu_()
                 total = space[: len(row_ids) * self.cardinalities[k]].view(len(row_ids), -1)
                 torch.addmm(biases[k], hidden_BH, heads[k].T, out=total)
+                if k in allowed:
+                    total.masked_fill_(torch.from_numpy(~allowed[k]).to(self.device), -torch.inf)
                 total.sub_(total.amax(1, keepdim=True)).exp_().cumsum_(1)
                 pick = pick_CB[k, :, None] * total[:, -1:]
                 codes_CB[k] = torch.searchsorted(total, pick, right=True)[:, 0]
             start, end = starts[k], starts[k] + self.cardinalities[k]
-            first = 0 if k in fixed else k + 1
-            torch.matmul(embeddings[k], blocks[k][first:], out=terms_CSH[first:, start:end])
+            after = 0 if k in first else k + 1
+            torch.matmul(embeddings[k], blocks[k][after:], out=terms_CSH[after:, start:end])
             torch.add(codes_CB[k], start, out=index_BC[:, num_known + 1])
         return Encoded(codes_CB.T.cpu().numpy(), uniform[:, num_columns:])
 

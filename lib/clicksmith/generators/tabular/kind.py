@@ -6,17 +6,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clicksmith.config import PresetOptions
+from clicksmith.config import Config, PresetOptions
 from clicksmith.encoding.category import CategoryCodec
 from clicksmith.encoding.columns import ColumnCodec, cardinalities_of
 from clicksmith.encoding.numeric import NumericCodec
 from clicksmith.encoding.table import Encoded, TableCodec
-from clicksmith.evaluation.examples import COLUMNS, judge_examples
+from clicksmith.evaluation.rows import Metric
+from clicksmith.evaluation.samples.drawn import Samples
 from clicksmith.generators.diversity import rows_of_a_table, sample_figures
 from clicksmith.generators.kind import Figures, Kind, Scan
 from clicksmith.generators.tabular.example_codec import INPUT_COLUMNS, USER_COLUMN, ExampleCodec
 from clicksmith.seeds import Holdout
 from clicksmith.tables import TWINS
+from clicksmith.tables.gold import JUDGED_COLUMNS
 
 
 def _fit(rows: pa.Table, options: PresetOptions) -> ExampleCodec:
@@ -66,6 +68,12 @@ Beside these: item_id, drawn among the ids seen with the row's item attributes, 
 the training days."""
 
 
+def _judge(config: Config, samples: Samples) -> list[Metric]:
+    from clicksmith.evaluation.examples import judge_examples  # trees, which a report does without
+
+    return judge_examples(config, samples)
+
+
 EXAMPLES = Kind(
     name="examples",
     twin=TWINS["examples"],
@@ -80,7 +88,8 @@ EXAMPLES = Kind(
     read_codec=ExampleCodec.from_parts,
     signs=_signs,
     describe=_describe,
-    judged=tuple(column.name for column in COLUMNS),
-    judge=judge_examples,
+    show=None,
+    judged=tuple(column.name for column in JUDGED_COLUMNS),
+    judge=_judge,
 )
 """A row of gold.training_examples. Generated ones have no user, session, request or propensity."""

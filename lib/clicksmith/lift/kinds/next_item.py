@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,8 @@ from clicksmith.config import ArmConfig, Config, SequentialConfig
 from clicksmith.errors import TrainingError
 from clicksmith.evaluation.metrics.recommendations import Recommended
 from clicksmith.lakehouse.catalog import Snapshot
-from clicksmith.lift.kinds.roles import CEILINGS, real_arms
+from clicksmith.lift.kinds.generated import Chosen, generated_stock, takes_rare
+from clicksmith.lift.kinds.roles import CEILINGS, missing_copies, real_arms, role_of
 from clicksmith.lift.kinds.segments import large_enough, segments_of
 from clicksmith.lift.statistics import figures
 from clicksmith.lift.statistics.figures import Figure
@@ -30,8 +31,8 @@ from clicksmith.training.sequential import SequentialTask, sequential_task
 NAME = "next_item"
 METRICS = (f"ndcg@{K}", f"recall@{K}", f"mrr@{K}", f"novelty@{K}")
 COVERAGE = f"coverage@{K}"
-TAIL_QUANTILE = 0.25
 NO_MORE = "there are no more real training users than the control has"
+T = TypeVar("T")
 UNTUNED = "there is nobody to tune by in the validation split"
 
 
@@ -44,6 +45,8 @@ class NextItemTask:
         rows: users' sequences, those that the control lacks included, and what is asked.
         num_real: of its training users, the first so many are the control's.
         tail: which of these took items that are rare as of the cut, shape (num_real,).
+        configured: the arms, and copies in ratios that lacked them.
+        chosen: generated sequences that an arm may take, of each fit, by the arm's name.
         settings: see `tuning.Tunable`.
     """
 
@@ -51,6 +54,8 @@ class NextItemTask:
     rows: SequenceRows
     num_real: int
     tail: NDArray[np.bool_]
+    configured: Mapping[str, ArmConfig]
+    chosen: Chosen
     arms: Mapping[str, Arm]
     skipped: Mapping[str, str]
     units: Mapping[Split, Units]
@@ -94,10 +99,13 @@ class NextItemTask:
 
     def train(self, training: Training) -> dict[Split, NDArray[np.float32]]:
         """Each user's figures, in the order of `METRICS`, then the items of the list: shape (4 + K, U)."""
-        arm = self.config.lift.next_item.arms[training.arm]
+        arm = self.configured[training.arm]
         seed = derive_seed(self.config.seed, "lift", NAME, training.arm, training.fit, training.seed)
         first = derive_seed(self.config.seed, "lift", NAME, "weights", training.seed)
-        rows = training_rows(arm, self.rows.train, self.num_real, self.tail, derive_seed(seed, "rows"))
+        fits = self.chosen.get(training.arm)
+        made = None if fits is None else fits[training.fit]
+        draw = derive_seed(seed, "rows")
+        rows = training_rows(arm, self.rows.train, self.num_real, self.tail, draw, made)
         settings = self.settings if arm.kind == TUNED else {}
         config = settings_of(arm, self.config.sequential).model_copy(update=dict(settings))
         task = sequential_task(config, self.rows, self.rows.windows(rows), seed, weights_seed=first)
@@ -127,7 +135,12 @@ def novelty_by_user(found: Recommended, num_events: NDArray[np.float64]) -> NDAr
 
 
 def training_rows(
-    arm: ArmConfig, train: pa.Table, num_real: int, tail: NDArray[np.bool_], seed: int
+    arm: ArmConfig,
+    train: pa.Table,
+    num_real: int,
+    tail: NDArray[np.bool_],
+    seed: int,
+    generated: pa.Table | None = None,
 ) -> pa.Table:
     """The users whose sequences an arm trains on.
 
@@ -137,6 +150,7 @@ def training_rows(
         num_real: of these.
         tail: which of the control's users took rare items, shape (num_real,).
         seed: of the draw.
+        generated: sequences that the arm may take, with the columns of `train`.
     """
     real, unseen = train.slice(0, num_real), train.slice(num_real)
     wanted = round(arm.ratio * num_real)
@@ -144,6 +158,9 @@ def training_rows(
         return train
     if arm.kind == "real_more":
         return pa.concat_tables([real, unseen.slice(0, wanted)])
+    if generated is not None:
+        drawn = rows_of_step(generated.num_rows, min(wanted, generated.num_rows), 0, seed)
+        return pa.concat_tables([real, generated.take(drawn)])
     pool = {"oversample_tail": np.flatnonzero(tail)}.get(arm.kind, np.arange(num_real))
     if arm.kind not in ("duplicate", "oversample_tail", "shuffled") or not len(pool):
         return real
@@ -171,12 +188,17 @@ def settings_of(arm: ArmConfig, config: SequentialConfig) -> SequentialConfig:
     return config.model_copy(update={"augmentations": arm.operations})
 
 
-def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTask:
+def next_item_task(
+    config: Config,
+    inputs: Mapping[str, Snapshot],
+    synthetic: Mapping[str, Mapping[str, Snapshot]] | None = None,
+) -> NextItemTask:
     """Read the users of all arms.
 
     Args:
         config: its sections lift and sequential.
         inputs: see `steps.sequential_inputs`.
+        synthetic: gold.synthetic_sequences of each published fit, by the generator's and the fit's name.
 
     Raises:
         TrainingError: there are no users to train on or to ask, or rows are stale: see `read_sequences`.
@@ -186,7 +208,8 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
     users = rules.max_all_users if wants_more else rules.max_users
     rows = read_sequences(config.sequential, inputs, users, rules.max_asked)
     num_real = min(rules.max_users, rows.train.num_rows)
-    tail = took_rare(rows, num_real)
+    real = rows.train.slice(0, num_real)
+    tail = takes_rare(real, real, rows.vocabulary)
     num_more = rows.train.num_rows - num_real
     lacking = {
         **dict.fromkeys(CEILINGS, "" if num_more else NO_MORE),
@@ -194,6 +217,12 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
         TUNED: "" if len(rows.evaluation["validation"]) else UNTUNED,
     }
     arms, skipped = real_arms(rules.arms, num_real, num_more, lacking)
+    chosen, more, lacked = generated_stock(
+        config, synthetic or {}, inputs["sequences"], real, rows.vocabulary
+    )
+    arms, skipped = _in_order(rules.arms, arms | more), _in_order(rules.arms, skipped | lacked)
+    copies = missing_copies(arms, rules.arms)
+    arms |= {name: Arm(arm.kind, role_of(arm), arm.ratio) for name, arm in copies.items()}
     splits: tuple[Split, Split] = ("test", "validation")
     units = {
         split: units_of(
@@ -208,17 +237,13 @@ def next_item_task(config: Config, inputs: Mapping[str, Snapshot]) -> NextItemTa
             "Ingest users who come back, or move features.cut_fraction.",
         )
     facts = {"num_steps": config.sequential.num_steps, "num_real_rows": num_real}
-    return NextItemTask(config, rows, num_real, tail, arms, skipped, units, facts=facts)
+    configured = {**rules.arms, **copies}
+    return NextItemTask(config, rows, num_real, tail, configured, chosen, arms, skipped, units, facts=facts)
 
 
-def took_rare(rows: SequenceRows, num_real: int) -> NDArray[np.bool_]:
-    """Whether half of what a user took is among the least popular quarter of all that was taken."""
-    lists = rows.train.column("item_ids").slice(0, num_real)
-    lengths = pc.list_value_length(lists).to_numpy()
-    user = np.repeat(np.arange(num_real), lengths)
-    counts = rows.vocabulary.num_outcomes[rows.vocabulary.numbers(pc.list_flatten(lists))]
-    rare = counts <= np.quantile(counts, TAIL_QUANTILE)
-    return np.asarray(np.bincount(user, rare, num_real) * 2 >= np.maximum(lengths, 1))
+def _in_order(configured: Mapping[str, ArmConfig], found: Mapping[str, T]) -> dict[str, T]:
+    """By name, in the order of the configuration."""
+    return {name: found[name] for name in configured if name in found}
 
 
 def units_of(

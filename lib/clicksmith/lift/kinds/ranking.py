@@ -18,7 +18,7 @@ from clicksmith.generators.artefact import generator_id
 from clicksmith.lakehouse.catalog import Snapshot
 from clicksmith.lakehouse.steps import trace_generator
 from clicksmith.lift.kinds.arms import HISTORY, Stock, added_rows, chosen_rows, is_rare
-from clicksmith.lift.kinds.roles import CEILINGS, missing_copies, no_row, role_of
+from clicksmith.lift.kinds.roles import CEILINGS, missing_copies, no_row, role_of, too_few_fits
 from clicksmith.lift.kinds.segments import large_enough, segments_of
 from clicksmith.lift.statistics import figures
 from clicksmith.lift.statistics.figures import Figure
@@ -234,15 +234,11 @@ def _lacking(arm: ArmConfig, stock: Stock, num_fits: int, untuned: str) -> str:
     if why := no_row(arm, len(stock.real)):
         return why
     if arm.generator is not None:
-        if not sum(len(fit) for fit in stock.generated.get(arm.generator, ())):
-            return f"the gate published no rows of generator {arm.generator!r}"
+        fits = [len(fit) for fit in stock.generated.get(arm.generator, ())]
+        if why := too_few_fits(arm.generator, fits, num_fits):
+            return why
         if not _fewest(arm, stock):
             return f"generator {arm.generator!r} published no rows of {arm.only}"
-        if len(stock.generated[arm.generator]) == 1 < num_fits:
-            return (
-                f"the gate published rows of one of {num_fits} fits of generator {arm.generator!r}, which "
-                "cannot tell what another fit would give"
-            )
     if arm.kind in CEILINGS and not len(stock.unseen):
         return "there are no more real training rows than the control has"
     return ""

@@ -1,14 +1,13 @@
 """What an arm is to the verdict, by its kind; which arms of real rows can be measured."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clicksmith.config import ArmConfig
+from clicksmith.generators.presets import PRESETS
 from clicksmith.lift.task import TUNED, Arm, Role
 
-LEARNING_NOTHING = ("independent", "smote")
-"""Presets that are controls: what they give as well is no merit of a generator."""
 SAME_RATIO = 0.1
 """Ratios that differ by no more than this part are the same."""
 HOW = ("weight", "share_of_steps", "alone")
@@ -34,9 +33,27 @@ _ROLES: Mapping[str, Role] = {
 
 def role_of(arm: ArmConfig, preset: str | None = None) -> Role:
     """What an arm is to the verdict; `preset` is its generator's, if it has one."""
-    if arm.kind == "synthetic":
-        return "cheap" if preset in LEARNING_NOTHING else "generator"
+    if preset is not None:
+        return "cheap" if PRESETS[preset].is_control else "generator"
     return _ROLES[arm.kind]
+
+
+def too_few_fits(generator: str, num_rows: Sequence[int], num_fits: int) -> str:
+    """Why an arm of generated rows cannot be measured; empty where it can.
+
+    Args:
+        generator: its name.
+        num_rows: published rows of each fit that passed the gate.
+        num_fits: that are configured.
+    """
+    if not sum(num_rows):
+        return f"the gate published no rows of generator {generator!r}"
+    if len(num_rows) == 1 < num_fits:
+        return (
+            f"the gate published rows of one of {num_fits} fits of generator {generator!r}, which "
+            "cannot tell what another fit would give"
+        )
+    return ""
 
 
 def real_arms(
@@ -45,13 +62,15 @@ def real_arms(
     """What can be measured, with the ratio as it comes out, and what cannot, and why.
 
     Args:
-        configured: arms by name, none of them of generated rows.
+        configured: arms by name; those of generated rows are passed over.
         num_real: rows of the control.
         num_more: further real rows, which a ceiling may take.
         lacking: by kind, why arms of it cannot be measured; empty where they can.
     """
     arms, skipped = {}, {}
     for name, arm in configured.items():
+        if arm.generator is not None:
+            continue
         if why := lacking.get(arm.kind) or no_row(arm, num_real):
             skipped[name] = why
             continue

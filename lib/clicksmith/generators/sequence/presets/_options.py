@@ -43,6 +43,8 @@ class Trained(TrainedOptions):
 
     kind: ClassVar[str] = "sequences"
 
+    batch_size: int = Field(default=128, ge=2, description="sequences, global: over all workers")
+
     max_rows: int = Field(
         default=200_000,
         ge=100,
@@ -63,7 +65,6 @@ class Game(Trained):
     """Of an LSTM over tokens that is trained by likelihood, then in a game; larger than the papers'."""
 
     num_steps: int = Field(default=1000, ge=1, description="optimizer steps of the generator")
-    batch_size: int = Field(default=128, ge=2, description="sequences, global: over all workers")
     checkpoint_every: int = Field(
         default=100, ge=1, description="steps; likelihood that is no better after three of them ends"
     )

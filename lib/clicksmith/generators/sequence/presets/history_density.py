@@ -34,4 +34,5 @@ PRESET = Preset(
     "a control that repeats what an owner, or others like it, had before (HoTPP's)",
     recipe,
     sampler,
+    is_control=True,
 )

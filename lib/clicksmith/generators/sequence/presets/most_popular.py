@@ -34,4 +34,5 @@ PRESET = Preset(
     "a control that draws each event by itself, by its frequency",
     recipe,
     sampler,
+    is_control=True,
 )

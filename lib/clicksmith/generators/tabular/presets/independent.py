@@ -29,4 +29,4 @@ def sampler(codec: Any) -> "Sampler[Any]":
     return IndependentSampler(codec)
 
 
-PRESET = Preset(Options, "a control that draws each column by itself", recipe, sampler)
+PRESET = Preset(Options, "a control that draws each column by itself", recipe, sampler, is_control=True)

@@ -41,4 +41,5 @@ PRESET = Preset(
     recipe,
     sampler,
     private=False,
+    is_control=True,
 )
