@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from benchmarks.lines import print_line
-from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.encoding.options import Options
+from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
+from clicksmith.encoding.sequences import Sequences
 from clicksmith.generators.recipe import Recipe, Shard, StepSettings
 from clicksmith.generators.sequence import token_likelihood
 from clicksmith.generators.sequence.relgan import RelGan, RelGanOptions
@@ -28,7 +31,7 @@ from clicksmith.generators.sequence.rows import MemorySequences
 from clicksmith.generators.sequence.sampling import TokenSampler
 from clicksmith.generators.sequence.seqgan import SeqGan, SeqGanOptions
 from clicksmith.generators.sequence.token_likelihood import TokenLikelihood
-from clicksmith.generators.sequence.tokens import Vocabulary
+from clicksmith.tables import Column
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data" / "seqgan_oracle" / "oracle.npz"
@@ -39,33 +42,50 @@ SHARPNESS = 1.27
 PUBLISHED = {"likelihood": 9.038, "seqgan": 8.736, "relgan": 6.680}
 
 
+def codec_of(num_tokens: int) -> tuple[SequenceCodec, EncodedSequences]:
+    """The codec of tokens as strings, and what it is fitted to: sequences that hold each token once.
+
+    So token k has code k + 1, also where training has not seen it. Code 0 is of nothing.
+    """
+    offsets = np.arange(0, num_tokens + 1, LENGTH)
+    owners = pa.table({"owner": np.arange(len(offsets) - 1)})
+    tokens = pa.table({"token": [f"{token:05d}" for token in range(num_tokens)]})
+    every = Sequences(owners, tokens, offsets)
+    kinds = Options(kinds={"token": "category"})
+    codec = SequenceCodec.fit(every, [], [Column("token", pa.string())], kinds)
+    found = codec.encode(every)
+    assert (found.events[:, 0] == np.arange(1, num_tokens + 1)).all()
+    return codec, found
+
+
 def load_oracle(path: Path) -> TokenSampler:
     """The frozen language model as a sampler of ours: gates come in another order, its token 0 starts."""
     arrays = {name: torch.from_numpy(value) for name, value in np.load(path).items()}
     num_tokens, embedding = arrays["embedding"].shape
-    sampler = TokenSampler(Vocabulary((), (num_tokens,)), embedding, len(arrays["U_i"]))
+    codec, every = codec_of(num_tokens)
+    sampler = TokenSampler(codec, embedding, len(arrays["U_i"]))
+    sampler.fit(every)
     gates = {kind: [arrays[f"{kind}_{gate}"] for gate in "ifco"] for kind in "WUb"}
+    nothing = torch.zeros(1, embedding)
     state = {
-        "embedding.weight": torch.cat([arrays["embedding"], arrays["embedding"][:1]]),
+        "embedding.weight": torch.cat([nothing, arrays["embedding"], arrays["embedding"][:1]]),
         "lstm.weight_ih_l0": torch.cat(gates["W"], 1).T,
         "lstm.weight_hh_l0": torch.cat(gates["U"], 1).T,
         "lstm.bias_ih_l0": torch.cat(gates["b"]),
         "lstm.bias_hh_l0": torch.zeros(4 * len(arrays["U_i"])),
-        "head.weight": arrays["W_out"].T,
-        "head.bias": arrays["b_out"],
+        "head.weight": torch.cat([nothing.new_zeros(1, len(arrays["U_i"])), arrays["W_out"].T]),
+        "head.bias": torch.cat([torch.tensor([-torch.inf]), arrays["b_out"]]),
     }
     sampler.network.load_state_dict(state, strict=False)
-    lengths = torch.tensor([[LENGTH]], dtype=torch.int32)
-    sampler.owners.load_state_dict({"rows": lengths, "counts": torch.ones(1, dtype=torch.int64)})
     return sampler.eval().requires_grad_(False)
 
 
 def nats_a_token(sampler: TokenSampler, data: EncodedSequences) -> float:
     """Mean nats of a token."""
     tokens = sampler.network.vocabulary.tokens(torch.from_numpy(data.events).long().view(-1, LENGTH, 1))
-    nothing = torch.zeros(len(tokens), 0, dtype=torch.int64)
+    owners = torch.from_numpy(data.owners).long()
     with torch.inference_mode():
-        parts = zip(tokens.split(256), nothing.split(256), strict=True)
+        parts = zip(tokens.split(256), owners.split(256), strict=True)
         return float(torch.cat([sampler.network.nats(*part) for part in parts]).double().mean())
 
 
@@ -123,16 +143,16 @@ def trained(recipe: Recipe[Any], steps: range, name: str) -> TokenSampler:
 def run(arguments: argparse.Namespace) -> None:
     """Likelihood once; every game goes on from its weights."""
     bench = Bench(arguments.data, arguments.sequences)
-    vocabulary = bench.oracle.network.vocabulary
+    codec = bench.oracle.owners.codec
     steps, games = arguments.epochs * -(-arguments.sequences // BATCH_SIZE), arguments.game_steps
     settings = StepSettings(1, steps, BATCH_SIZE, token_likelihood.LEARNING_RATE)
     bench.print_figures("oracle", bench.oracle)
-    likelihood = TokenLikelihood(MemorySequences(bench.train, 1), vocabulary, settings)
+    likelihood = TokenLikelihood(MemorySequences(bench.train, 1), codec, settings)
     likelihood.prepare(lambda module: module)
     sampler = trained(likelihood, range(steps), "likelihood")
     bench.print_figures("likelihood", sampler)
     bench.print_figures(f"likelihood_x{SHARPNESS}", tempered(sampler, SHARPNESS))
-    for name, game in _games(bench.train, vocabulary, replace(settings, num_steps=steps + games), arguments):
+    for name, game in _games(bench.train, codec, replace(settings, num_steps=steps + games), arguments):
         game.prepare(lambda module: module)
         state = {**game.state_dict(), **likelihood.state_dict()}
         game.load_state_dict(copy.deepcopy(state))
@@ -140,7 +160,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _games(
-    train: EncodedSequences, vocabulary: Vocabulary, settings: StepSettings, arguments: argparse.Namespace
+    train: EncodedSequences, codec: SequenceCodec, settings: StepSettings, arguments: argparse.Namespace
 ) -> Iterator[tuple[str, Recipe[EncodedSequences]]]:
     """Recipes that begin with the game."""
     share = (settings.num_steps - arguments.game_steps) / settings.num_steps
@@ -151,9 +171,9 @@ def _games(
         num_rollouts=arguments.rollouts,
     )
     rows = MemorySequences(train, 1)
-    yield "seqgan", SeqGan(rows, vocabulary, settings, options)
-    yield "constant_reward", SeqGan(rows, vocabulary, settings, replace(options, reward="constant"))
-    yield "relgan", RelGan(rows, vocabulary, settings, RelGanOptions(likelihood_share=share))
+    yield "seqgan", SeqGan(rows, codec, settings, options)
+    yield "constant_reward", SeqGan(rows, codec, settings, replace(options, reward="constant"))
+    yield "relgan", RelGan(rows, codec, settings, RelGanOptions(likelihood_share=share))
 
 
 def main() -> None:

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from clicksmith.generators.model_card import model_card
+from clicksmith.generators.presets import PRESETS
+from clicksmith.generators.sequence.shop_codec import ShopCodec
 from clicksmith.generators.tabular.kind import EXAMPLES
-from generators.toy_joint import TABULAR, toy_config, toy_data
+from generators.toy_joint import toy_config, toy_data
+from training.toy_shop import toy_sequences
 
 CODEC = SimpleNamespace(core=toy_data(3000)[0])  # all that a card asks of a codec of examples
+CODECS = {"examples": CODEC, "sequences": ShopCodec.fit(toy_sequences(50))}
 
 
 def card_of(preset: str = "tabular_gan", **metrics: float) -> dict[str, Any]:
@@ -56,8 +60,8 @@ def test_collapses_and_models_without_likelihood_are_told():
     assert "no likelihood" in text and "collapsed 2 times" in text
 
 
-@pytest.mark.parametrize("preset", TABULAR)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_says_what_it_is_and_whether_it_is_private(preset: str):
-    text = model_card(card_of(preset), CODEC)
+    text = model_card(card_of(preset), CODECS[PRESETS[preset].options.kind])
     assert f"`{preset}`: " in text
-    assert ("not private" in text) == (preset == "smote")
+    assert ("not private" in text) == (preset in ("smote", "rsir"))

@@ -15,9 +15,10 @@ COLUMNS = (
     Column("shade", pa.string(), nullable=True),
     Column("price", pa.float64()),
 )
-TABULAR = [name for name, preset in PRESETS.items() if preset.options.kind == "examples"]
-"""Presets that make rows of a table."""
 KINDS = ("apple", "pear", "plum")
+
+TABULAR = [name for name, preset in PRESETS.items() if preset.options.kind == "examples"]
+"""Presets of rows of a table."""
 
 
 def toy_rows(num_rows: int, seed: int = 0) -> pa.Table:

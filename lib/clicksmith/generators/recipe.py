@@ -111,6 +111,9 @@ class Recipe(ABC, Generic[B]):
     """The batch of a rank must be a multiple of it."""
     rate_factor: float | None = None
     """Multiplies the learning rates; lowered after a collapse. None: this preset cannot collapse."""
+    phases: tuple[int, ...] = ()
+    """Steps at which another phase begins that goes on from the sampler's weights. A phase whose held-out
+    loss no longer falls ends; the next one begins at once, from the best weights so far."""
 
     @abstractmethod
     def prepare(self, wrap: Wrap) -> None:

@@ -1,7 +1,9 @@
 """SeqGAN's critic by hand, and on sequences of unlike lengths."""
 
+import pytest
 import torch
 
+from clicksmith.generators.sequence import critic as critic_file
 from clicksmith.generators.sequence.critic import HighwayCritic
 from clicksmith.generators.sequence.rows import Windows
 from clicksmith.generators.sequence.tokens import Vocabulary
@@ -72,3 +74,24 @@ def test_an_event_more_changes_the_logit() -> None:
     both.events[1, 2] = (both.events[0, 2] + 1) % 3
     logits = network(both).detach()
     assert abs(float(logits[0] - logits[1])) > 1e-3
+
+
+@pytest.mark.parametrize("lengths", [[6, 2, 0, 4, 6, 1], [6] * 5, [0, 0]])
+def test_answers_from_a_table_are_those_of_convolutions_with_their_gradients(
+    lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, some = critic(), windows(lengths, 6, seed=3)
+    logits, gradients = [], []
+    for repeats in (0, 10**9):  # always from a table, never
+        monkeypatch.setattr(critic_file, "REPEATS", repeats)
+        network.zero_grad()
+        logits.append(network(some))
+        logits[-1].square().sum().backward()
+        gradients.append({name: weight.grad for name, weight in network.named_parameters()})
+    torch.testing.assert_close(*logits)
+    for name, mine in gradients[0].items():
+        theirs = gradients[1][name]
+        if mine is None or theirs is None:  # no token, no table
+            assert max(lengths) == 0
+        else:
+            torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-3, msg=name)

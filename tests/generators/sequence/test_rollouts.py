@@ -81,6 +81,10 @@ def test_completions_keep_what_they_complete_and_come_in_order() -> None:
         mine = made.events[3 * number : 3 * number + 3]
         assert (mine[:, :num_events] == SAMPLES.events[row, :num_events]).all()
         assert (made.owners[3 * number : 3 * number + 3, 0] == SAMPLES.owners[row, 0]).all()
+    # The same of the second sample alone, which has no third place to pad.
+    second = windows(SAMPLES.events[1:2, :2], [2], [0])
+    alone = complete(sharp(VOCABULARY), second, Beginnings.of(second), 3, 1, np.array([1]))
+    assert torch.equal(alone.events, made.events[6:, :2])
     assert int(made.events[:, :, 0].max()) <= 1
     assert int(made.events[:, :, 1].max()) <= 2
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
-from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.generators.recipe import Recipe, Shard, StepSettings
 from clicksmith.generators.sequence.relgan import RelGan, RelGanOptions
 from clicksmith.generators.sequence.rows import MemorySequences
@@ -20,42 +20,51 @@ from clicksmith.generators.sequence.seqgan import SeqGan, SeqGanOptions
 from clicksmith.generators.sequence.token_likelihood import Size, TokenLikelihood
 from clicksmith.generators.sequence.tokens import Vocabulary
 from clicksmith.training.engine.checkpoint import dump_state, load_state
-from generators.sequence.toy_sequences import CHAIN_CODES, all_events, chain, sequences, sharp, transitions
+from generators.sequence.toy_sequences import (
+    CHAIN_CODES,
+    Coded,
+    all_events,
+    chain,
+    coded,
+    sharp,
+    transitions,
+)
 
-VOCABULARY = Vocabulary((3,), (3, 4))
 SMALL = Size(8, 8)
 GAMES = ("seqgan", "relgan")
 
 
-def toy_data(num_owners: int = 60) -> EncodedSequences:
+def toy_data(num_owners: int = 60) -> Coded:
     """Owners of two kinds, of none to four events; the second code follows the first and the kind."""
     rng = np.random.default_rng(0)
     lengths, kinds = rng.integers(0, 5, num_owners), rng.integers(1, 3, num_owners)
     first = rng.integers(3, size=lengths.sum())
-    return sequences(np.stack([first, (first + np.repeat(kinds, lengths)) % 4], 1), lengths, kinds[:, None])
+    return coded(np.stack([first, (first + np.repeat(kinds, lengths)) % 4], 1), lengths, kinds[:, None])
 
 
 def game(kind: str, num_steps: int = 6, prepared: bool = True) -> SeqGan | RelGan:
     """A recipe whose first half is likelihood."""
-    rows = MemorySequences(toy_data(), 1)
+    data, codec = toy_data()
+    rows = MemorySequences(data, 1)
     settings = StepSettings(3, num_steps, 12, 1e-2)
     recipe: SeqGan | RelGan
     if kind == "seqgan":
         options = SeqGanOptions(
             likelihood_share=0.5, warm_steps=2, critic_steps=2, num_rollouts=3, size=SMALL
         )
-        recipe = SeqGan(rows, VOCABULARY, settings, options)
+        recipe = SeqGan(rows, codec, settings, options)
     else:
         relaxed = RelGanOptions(likelihood_share=0.5, critic_steps=2, num_views=4, num_filters=5, size=SMALL)
-        recipe = RelGan(rows, VOCABULARY, settings, relaxed)
+        recipe = RelGan(rows, codec, settings, relaxed)
     if prepared:
         recipe.prepare(lambda module: module)
     return recipe
 
 
-def likelihood(data: EncodedSequences, vocabulary: Vocabulary, num_steps: int) -> TokenLikelihood:
+def likelihood(coded: Coded, num_steps: int) -> TokenLikelihood:
+    data, codec = coded
     settings = StepSettings(3, num_steps, 128, 1e-2)
-    recipe = TokenLikelihood(MemorySequences(data, 1), vocabulary, settings)
+    recipe = TokenLikelihood(MemorySequences(data, 1), codec, settings)
     recipe.prepare(lambda module: module)
     for step in range(num_steps):
         recipe.step(step, Shard())
@@ -63,20 +72,20 @@ def likelihood(data: EncodedSequences, vocabulary: Vocabulary, num_steps: int) -
 
 
 def test_likelihood_recovers_a_planted_second_order_chain() -> None:
-    """Each of the 64 transition probabilities, .8 or .067, is within .06."""
+    """Each of the 64 transition probabilities, .8 or .067, is within .07."""
     data, truth = chain(3000, 12, seed=1)
-    recipe = likelihood(data, Vocabulary((), (CHAIN_CODES,)), 250)
+    recipe = likelihood(data, 300)
     drawn = recipe.sampler.sample(5, np.arange(6000))
     assert (drawn.lengths == 12).all()
-    assert np.abs(transitions(drawn.events.reshape(-1, 12)) - truth).max() < 0.06
-    unseen, _ = chain(1000, 12, seed=2)
+    assert np.abs(transitions(drawn.events.reshape(-1, 12)) - truth).max() < 0.07
+    (unseen, _), _ = chain(1000, 12, seed=2)
     entropy = 2 * np.log(4) + 10 * -(0.8 * np.log(0.8) + 0.2 * np.log(0.2 / 3))
     assert float(recipe.row_nats(unseen).mean()) == pytest.approx(entropy, abs=0.4)
 
 
 def test_nats_of_rows_by_the_network_whatever_their_order_and_length() -> None:
     recipe = game("seqgan")
-    data = toy_data(9)
+    data = toy_data()[0].head(9)
     nats = recipe.row_nats(data)
     network = recipe.sampler.network
     for row, (start, end) in enumerate(zip(data.offsets[:-1], data.offsets[1:], strict=True)):
@@ -84,16 +93,15 @@ def test_nats_of_rows_by_the_network_whatever_their_order_and_length() -> None:
         own = torch.from_numpy(data.owners[row : row + 1]).long()
         expected = 0.0
         if end > start:
-            expected = float(network.nats(VOCABULARY.tokens(events), own).sum())
+            expected = float(network.nats(network.vocabulary.tokens(events), own).sum())
         assert float(nats[row]) == pytest.approx(expected, abs=1e-5)
     assert len(recipe.row_nats(data.head(0))) == 0
 
 
 def test_owners_that_do_not_differ_leave_the_network_of_the_paper() -> None:
-    data, _ = chain(20, 4, seed=1)
-    same = EncodedSequences(np.ones((20, 1), dtype=np.int32), data.events, data.offsets)
-    with_owner = likelihood(same, Vocabulary((2,), (CHAIN_CODES,)), 3)
-    without = likelihood(data, Vocabulary((), (CHAIN_CODES,)), 3)
+    (data, codec), _ = chain(20, 4, seed=1)
+    with_owner = likelihood(coded(data.events - 1, data.lengths, np.ones((20, 1), dtype=np.int64)), 3)
+    without = likelihood((data, codec), 3)
     assert not with_owner.network.owners.weight.any()
     for (name, mine), theirs in zip(
         with_owner.network.named_parameters(), without.network.parameters(), strict=True
@@ -179,10 +187,12 @@ def test_a_constant_reward_has_no_expected_gradient() -> None:
     assert float(rewarded.norm()) > 1e-2
 
 
-def constant_step(data: EncodedSequences, seed_of_critic: int) -> dict[str, torch.Tensor]:
+def constant_step(
+    data: EncodedSequences, codec: SequenceCodec, seed_of_critic: int
+) -> dict[str, torch.Tensor]:
     """A generator after a step of the game with a constant reward."""
     options = SeqGanOptions(likelihood_share=0.5, reward="constant", size=SMALL)
-    recipe = SeqGan(MemorySequences(data, 1), VOCABULARY, StepSettings(3, 2, 12, 1e-2), options)
+    recipe = SeqGan(MemorySequences(data, 1), codec, StepSettings(3, 2, 12, 1e-2), options)
     recipe.prepare(lambda module: module)
     torch.manual_seed(seed_of_critic)
     for weight in recipe.critic.parameters():
@@ -192,10 +202,10 @@ def constant_step(data: EncodedSequences, seed_of_critic: int) -> dict[str, torc
 
 
 def test_a_constant_reward_knows_neither_the_critic_nor_real_sequences() -> None:
-    data = toy_data()
+    data, codec = toy_data()
     shuffled = EncodedSequences(data.owners, data.events[::-1].copy(), data.offsets)
-    first = constant_step(data, 1)
-    for other in (constant_step(data, 2), constant_step(shuffled, 1)):
+    first = constant_step(data, codec, 1)
+    for other in (constant_step(data, codec, 2), constant_step(shuffled, codec, 1)):
         for name, tensor in first.items():
             assert torch.equal(other[name], tensor), name
 
@@ -210,14 +220,13 @@ def test_the_policy_follows_the_generator_by_a_fifth() -> None:
 
 
 def test_the_game_mends_what_likelihood_left() -> None:
-    """Planted: code 0 is drawn too seldom. Critics bring it back; a constant reward does not."""
+    """Planted: code 1 is drawn too seldom. Critics bring it back; a constant reward does not."""
     rng = np.random.default_rng(0)
-    data = sequences(rng.choice(CHAIN_CODES, (1800, 1), p=[0.55, 0.15, 0.15, 0.15]), np.full(600, 3))
-    vocabulary = Vocabulary((), (CHAIN_CODES,))
-    trained = likelihood(data, vocabulary, 40)
+    data, codec = coded(rng.choice(CHAIN_CODES, (1800, 1), p=[0.55, 0.15, 0.15, 0.15]), np.full(600, 3))
+    trained = likelihood((data, codec), 40)
     for network in (trained.network, trained.sampler.network):
         with torch.no_grad():
-            network.head.bias[0] -= 1.0
+            network.head.bias[1] -= 1.0
     rows, settings = MemorySequences(data, 1), StepSettings(3, 80, 64, 1e-2)
     options = SeqGanOptions(
         likelihood_share=0.0,
@@ -227,25 +236,28 @@ def test_the_game_mends_what_likelihood_left() -> None:
         critic_rate=1e-3,
         generator_rate=2e-3,  # at the paper's 1e-2 so small a generator swings to and fro
     )
-    relaxed = RelGanOptions(likelihood_share=0.0, critic_steps=2, num_views=4, num_filters=10, rate=2e-3)
+    relaxed = RelGanOptions(likelihood_share=0.0, num_views=4, num_filters=10, rate=1e-3)
     games = {
-        "seqgan": SeqGan(rows, vocabulary, settings, options),
-        "constant": SeqGan(rows, vocabulary, settings, replace(options, reward="constant")),
-        "relgan": RelGan(rows, vocabulary, settings, relaxed),
+        "seqgan": SeqGan(rows, codec, settings, options),
+        "constant": SeqGan(rows, codec, settings, replace(options, reward="constant")),
+        "relgan": RelGan(rows, codec, settings, relaxed),
     }
 
     def share(recipe: Recipe) -> float:
-        return float((recipe.sampler.sample(5, np.arange(4000)).events == 0).mean())
+        return float((recipe.sampler.sample(5, np.arange(2000)).events == 1).mean())
 
-    wanted, damaged = float((data.events == 0).mean()), share(trained)
+    wanted, damaged = float((data.events == 1).mean()), share(trained)
     assert wanted - damaged > 0.15
     found = {}
     for name, recipe in games.items():
         recipe.prepare(lambda module: module)
         recipe.load_state_dict(copy.deepcopy({**recipe.state_dict(), **trained.state_dict()}))
-        for step in range(1, 50):
+        shares = []
+        for step in range(1, 73):
             recipe.step(step, Shard())
-        found[name] = (wanted - share(recipe)) / (wanted - damaged)  # of the damage, what is left
-    assert abs(found["seqgan"]) < 0.4
-    assert abs(found["relgan"]) < 0.4
-    assert found["constant"] > 0.7
+            if step >= 32 and step % 8 == 0:  # the two sides swing around the truth
+                shares.append(share(recipe))
+        found[name] = (wanted - np.mean(shares)) / (wanted - damaged)  # of the damage, what is left
+    assert abs(found["seqgan"]) < 0.3
+    assert abs(found["relgan"]) < 0.3
+    assert found["constant"] > 0.5

@@ -12,19 +12,22 @@ from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.sampling import TokenSampler
 from clicksmith.generators.sequence.seqgan_network import TokenLstm, inverse
 from clicksmith.generators.sequence.tokens import Vocabulary
-from generators.sequence.toy_sequences import all_events, sequences, sharp
+from generators.sequence.toy_sequences import all_events, coded, sharp
 
 VOCABULARY = Vocabulary((3, 4), (5, 7))
 LENGTHS = np.array([0, 1, 3, 3, 2, 70])
-OWNERS = np.array([[1, 1], [1, 2], [1, 3], [1, 3], [2, 2], [2, 3]])
-COLUMNS = (np.arange(79) % 4 + 1, np.arange(79) % 6 + 1)  # code 0 is of neither
-DATA = sequences(np.stack(COLUMNS, 1), LENGTHS, OWNERS)
+DATA, CODEC = coded(
+    np.stack([np.arange(79) % 4, np.arange(79) % 6], 1),
+    LENGTHS,
+    np.array([[1, 1], [1, 2], [1, 3], [1, 3], [2, 2], [2, 3]]),
+)
+OWNERS = DATA.owners[:, :2].astype(np.int64)
 
 
 def sampler() -> TokenSampler:
-    found = TokenSampler(VOCABULARY, 4, 6)
+    found = TokenSampler(CODEC, 4, 6)
     found.fit(DATA)
-    weights = {k: v for k, v in sharp(VOCABULARY).state_dict().items() if k != "seen"}
+    weights = {k: v for k, v in sharp(found.network.vocabulary).state_dict().items() if k != "seen"}
     found.network.load_state_dict(weights, strict=False)
     return found
 
@@ -74,14 +77,15 @@ def test_probabilities_of_all_sequences_sum_to_one_for_every_owner() -> None:
 
 
 def test_what_is_drawn_is_as_frequent_as_the_network_says() -> None:
-    vocabulary = Vocabulary((), (2, 3))
-    found = TokenSampler(vocabulary, 4, 6)
-    found.fit(sequences(all_events(vocabulary, 2).reshape(-1, 2).numpy(), np.full(36, 2)))
-    found.network.load_state_dict(sharp(vocabulary).state_dict())
+    data, codec = coded(all_events(Vocabulary((), (1, 2)), 2).reshape(-1, 2).numpy(), np.full(4, 2))
+    found = TokenSampler(codec, 4, 6)
+    found.fit(data)
+    vocabulary = found.network.vocabulary
+    found.network.load_state_dict(sharp(vocabulary).state_dict())  # as if code 0 had been seen as well
     drawn = found.sample(4, np.arange(20_000))
     every = vocabulary.tokens(all_events(vocabulary, 2))
     with torch.no_grad():
-        nats = found.network.nats(every, torch.zeros(len(every), 0, dtype=torch.int64)).sum(1)
+        nats = found.network.nats(every, torch.from_numpy(drawn.owners[:1]).expand(len(every), -1)).sum(1)
     mine = vocabulary.tokens(torch.from_numpy(drawn.events.reshape(-1, 2, 2)).long())
     shares = (mine[:, None] == every).all(2).double().mean(0)
     assert float((shares - (-nats).exp()).abs().sum()) < 0.05  # 36 cells, 20,000 draws: some .03 by chance
@@ -109,7 +113,7 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
 
 def test_owners_come_whole_as_often_as_in_training_and_codes_never_seen_do_not() -> None:
     drawn = SAMPLER.sample(1, np.arange(6000))
-    wholes = np.column_stack([OWNERS, LENGTHS])
+    wholes = np.column_stack([DATA.owners, LENGTHS])
     mine = np.column_stack([drawn.owners, drawn.lengths])
     for row in wholes:
         share = (mine == row).all(1).mean()
@@ -126,8 +130,9 @@ def test_conditions_hold_on_every_sample(data: st.DataObject) -> None:
     row = [data.draw(st.integers(0, 5)) for _ in range(num)]
     owners = {column: OWNERS[row, column] for column in data.draw(st.sets(st.integers(0, 1)))}
     sizes = np.array(data.draw(st.lists(st.integers(0, 6), min_size=num, max_size=num)))
-    events = np.stack([np.arange(sizes.sum()) % 5, np.arange(sizes.sum()) % 7], 1)
-    prefix = sequences(events, sizes, OWNERS[row]) if data.draw(st.booleans()) else None
+    events = np.stack([np.arange(sizes.sum()) % 5, np.arange(sizes.sum()) % 7], 1).astype(np.int32)
+    begun = EncodedSequences(DATA.owners[row], events, np.concatenate([[0], np.cumsum(sizes)]))
+    prefix = begun if data.draw(st.booleans()) else None
     shortest = sizes if prefix is not None else np.zeros(num, dtype=np.int64)
     extra = np.array(data.draw(st.lists(st.integers(0, 80), min_size=num, max_size=num)))
     lengths = shortest + extra if data.draw(st.booleans()) else None
@@ -141,26 +146,30 @@ def test_conditions_hold_on_every_sample(data: st.DataObject) -> None:
             assert mine[1][: len(theirs[1])] == theirs[1]
 
 
-def test_a_given_length_draws_owners_who_have_it_or_nearly() -> None:
-    lengths = np.array([3] * 50 + [60] * 50 + [0] * 50)
-    drawn = SAMPLER.sample(2, np.arange(150), Given(lengths=lengths))
-    assert (drawn.owners == np.repeat([[1, 3], [2, 3], [1, 1]], 50, axis=0)).all()
+def test_a_given_length_draws_owners_whose_code_says_it() -> None:
+    lengths = np.array(
+        [3] * 50 + [70] * 50 + [0] * 50 + [4] * 50
+    )  # no owner has four: the code is that of three
+    drawn = SAMPLER.sample(2, np.arange(200), Given(lengths=lengths))
+    assert (drawn.owners == np.repeat(DATA.owners[[2, 5, 0, 2]], 50, axis=0)).all()
 
 
 def test_what_cannot_be_had_is_refused() -> None:
     two = np.arange(2)
     prefix = DATA.take(np.array([2, 2]))
-    with pytest.raises(NotFittedError, match="code 2 in column 0 and code 1 in column 1"):
-        SAMPLER.sample(0, two, Given(owners={0: np.array([1, 2]), 1: np.array([2, 1])}))
-    with pytest.raises(ConfigError, match="2 events was asked for that begins with 3"):
+    wish = {0: OWNERS[[1, 4], 0], 1: OWNERS[[1, 0], 1]}
+    with pytest.raises(NotFittedError, match=f"code {wish[0][1]} in column 0, code {wish[1][1]} in column 1"):
+        SAMPLER.sample(0, two, Given(owners=wish))
+    with pytest.raises(ConfigError, match="is to have 2 events, but 3 were asked for"):
         SAMPLER.sample(0, two, Given(lengths=np.array([3, 2]), prefix=prefix))
     for refused in (Given(suffix=prefix), Given(required={0: two})):
         with pytest.raises(ConfigError, match="sequence_ar"):
             SAMPLER.sample(0, two, refused)
 
 
-def test_weights_load_into_a_sampler_that_was_not_fitted() -> None:
-    other = TokenSampler(VOCABULARY, 4, 6)
+@pytest.mark.parametrize("size", [(4, 6), (3, 9)])
+def test_weights_load_into_a_sampler_that_was_not_fitted(size: tuple[int, int]) -> None:
+    other = TokenSampler(CODEC, *size)
     other.load_state_dict(SAMPLER.state_dict())
     assert rows(other.sample(3, np.arange(50))) == rows(SAMPLER.sample(3, np.arange(50)))
 

@@ -89,6 +89,32 @@ def test_training_stops_when_the_held_out_loss_no_longer_falls_and_keeps_the_bes
     assert torch.equal(recipe.sampler.state_dict()["project"], weights[1])
 
 
+def test_a_phase_whose_held_out_loss_no_longer_falls_gives_way_to_the_next_from_the_best_weights() -> None:
+    recipe, plan = build("tabular_ar")
+    recipe.phases = (10,)
+    losses = iter(np.repeat([5.0, 3.0, 4.0, 4.0, 4.0, 4.0, 2.0, 4.0, 4.0, 4.0, 4.0], 2))
+    recipe.row_nats = lambda rows: torch.full((len(rows),), next(losses))  # type: ignore[method-assign]
+    steps, begun, kept = [], [], []
+    take = recipe.step
+
+    def step(number: int, shard: Shard) -> dict[str, torch.Tensor]:
+        steps.append(number)
+        begun.append(recipe.sampler.state_dict()["project"].clone())
+        return take(number, shard)
+
+    recipe.step = step  # type: ignore[method-assign]
+
+    def remember(now: Progress) -> None:
+        kept.append(recipe.sampler.state_dict()["project"].clone())
+
+    plan = replace(plan, num_steps=20, checkpoint_every=1)
+    progress = run_loop(recipe, plan, Shard(), Progress(), remember)
+    assert steps == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    assert torch.equal(begun[5], kept[1]), "the best of the first phase, after two steps"
+    assert progress.stopped
+    assert (progress.best_step, progress.best_loss, progress.step) == (12, 2.0, 15)
+
+
 def test_divergence_is_one_clear_error() -> None:
     recipe, plan = build("dense_gan", learning_rate=1e30)
     with pytest.raises(TrainingError, match="diverged at step"):

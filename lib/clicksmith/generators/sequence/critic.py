@@ -3,12 +3,11 @@
 Shapes: B sequences, T tokens of the longest, F filters of all widths, E embedding.
 """
 
-from collections.abc import Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clicksmith.generators.sequence.filters import strongest, strongest_by_table
 from clicksmith.generators.sequence.rows import Windows
 from clicksmith.generators.sequence.seqgan_network import OwnerBias
 from clicksmith.generators.sequence.tokens import Vocabulary
@@ -20,6 +19,9 @@ FILTERS = (*zip(range(1, 11), (100, *[200] * 4, *[100] * 5), strict=True), (15, 
 PENALTY = 0.2
 MAX_SEQUENCES = 1024
 """So many are scored at a time where no gradient is wanted."""
+
+REPEATS = 4
+"""Where tokens come so often on average, answers are summed from a table."""
 
 
 class HighwayCritic(nn.Module):
@@ -57,15 +59,25 @@ class HighwayCritic(nn.Module):
             windows: sequences.
             keep: dropout's factors of the features, shape (B, F); None drops nothing.
         """
-        device = self.last.weight.device
-        mask_BL = windows.mask.to(device)
-        mask_BT = mask_BL.repeat_interleave(len(self.vocabulary.events), 1)
+        return self._judge(self._answers(windows), keep)
+
+    def _answers(self, windows: Windows) -> Tensor:
+        """The strongest of each filter, shape (B, F)."""
+        device, num_columns = self.last.weight.device, len(self.vocabulary.events)
         tokens_BT = self.vocabulary.tokens(windows.events.to(device))
-        x_BTE = self.embedding(tokens_BT) + self.owners(windows.owners)[:, None]
-        found = strongest(self.filters, x_BTE * mask_BT[:, :, None], mask_BT.sum(1))
-        features: Tensor = self.highway(found)
+        lengths_B, own_BE = windows.sizes.to(device) * num_columns, self.owners(windows.owners)
+        known, places_BT = torch.unique(tokens_BT, return_inverse=True)
+        if REPEATS * len(known) < tokens_BT.numel():
+            return strongest_by_table(self.filters, self.embedding(known), places_BT, lengths_B, own_BE)
+        mask_BT = torch.arange(tokens_BT.shape[1], device=device) < lengths_B[:, None]
+        x_BTE = (self.embedding(tokens_BT) + own_BE[:, None]) * mask_BT[:, :, None]
+        return strongest(self.filters, x_BTE, lengths_B)
+
+    def _judge(self, answers_BF: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Logits, shape (B,)."""
+        features: Tensor = self.highway(answers_BF)
         if keep is not None:
-            features = features * keep.to(device)
+            features = features * keep.to(features.device)
         fake, real = self.last(features).unbind(1)
         logits: Tensor = real - fake
         return logits
@@ -77,8 +89,8 @@ class HighwayCritic(nn.Module):
     @torch.no_grad()
     def probability(self, windows: Windows) -> Tensor:
         """That each sequence is real, shape (B,): the reward."""
-        parts = zip(*(part.split(MAX_SEQUENCES) for part in vars(windows).values()), strict=True)
-        return torch.cat([self(Windows(*part)).sigmoid() for part in parts])
+        parts = torch.split(self._answers(windows), MAX_SEQUENCES)
+        return torch.cat([self._judge(part).sigmoid() for part in parts])
 
 
 class Highway(nn.Module):
@@ -102,26 +114,3 @@ class Highway(nn.Module):
         """Transformed features."""
         share = torch.sigmoid(self.gate(x))
         return torch.lerp(x, F.relu(self.transform(x)), share)
-
-
-def strongest(filters: Iterable[nn.Module], x_BTE: Tensor, lengths_B: Tensor) -> Tensor:
-    """The strongest answer of each filter where it lies inside a sequence, shape (B, F).
-
-    Args:
-        filters: convolutions.
-        x_BTE: zero beyond a sequence's end.
-        lengths_B: tokens of the sequences.
-    """
-    x_BET, longest = x_BTE.transpose(1, 2), x_BTE.shape[1]
-    even = bool((lengths_B == longest).all())
-    found = []
-    for layer in filters:
-        assert isinstance(layer, nn.Conv1d)
-        width = layer.kernel_size[0]
-        answers = layer(x_BET if width <= longest else F.pad(x_BET, (0, width - longest)))
-        if not even:
-            places = torch.arange(answers.shape[2], device=x_BTE.device)
-            inside = places <= (lengths_B - width).clamp(min=0)[:, None]
-            answers = answers.masked_fill(~inside[:, None], -torch.inf)
-        found.append(F.relu(answers.amax(2)))
-    return torch.cat(found, 1)

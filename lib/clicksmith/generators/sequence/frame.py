@@ -72,7 +72,8 @@ class Frame:
         needs = _missing(given, len(row_ids))
         uniform = counter_uniform(derive_seed(seed, "owners"), row_ids, 4)
         fewest = before + after + needs
-        _check(given, fewest, events)
+        given.require_room(fewest)
+        _refuse_gaps(given, events)
         rows, codes, lengths = owners.draw(uniform[:, :2], given.owners, given.lengths, fewest)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         filled = np.zeros((int(offsets[-1]), events.rows.shape[1]), dtype=np.int32)
@@ -162,14 +163,8 @@ def _missing(given: Given, num_owners: int) -> Ints:
     return needs
 
 
-def _check(given: Given, fewest: Ints, events: EventTable) -> None:
-    """Refuse conditions that no sequence can meet."""
-    if given.lengths is not None and len(wrong := np.flatnonzero(given.lengths < fewest)):
-        raise ConfigError(
-            f"Owner {wrong[0]} is to have {given.lengths[wrong[0]]:,} events, but {fewest[wrong[0]]:,} were "
-            "asked for in its prefix, its suffix and what is required.",
-            "Ask for a greater length, or for fewer events.",
-        )
+def _refuse_gaps(given: Given, events: EventTable) -> None:
+    """Refuse a required event that could not come first."""
     if gaps := [column for column in given.required if events.gap.start <= column < events.gap.stop]:
         raise ConfigError(
             f"Column {gaps[0]}, how long after the last one an event comes, cannot be required: what comes "

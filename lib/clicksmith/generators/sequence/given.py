@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,19 @@ class Given:
     prefix: EncodedSequences | None = None
     suffix: EncodedSequences | None = None
     required: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
+
+    def require_room(self, fewest: NDArray[np.int64]) -> None:
+        """Refuse lengths that what else is given does not fit into.
+
+        Args:
+            fewest: events that each owner has at least, shape (N,).
+
+        Raises:
+            ConfigError: a length is below that.
+        """
+        if self.lengths is not None and len(wrong := np.flatnonzero(self.lengths < fewest)):
+            raise ConfigError(
+                f"Owner {wrong[0]} is to have {self.lengths[wrong[0]]:,} events, but {fewest[wrong[0]]:,} "
+                "were asked for in its prefix, its suffix and what is required.",
+                "Ask for a greater length, or for fewer events.",
+            )

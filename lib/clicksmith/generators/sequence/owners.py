@@ -1,7 +1,10 @@
 """Owners as whole rows of codes that training owners have, drawn by how many have them.
 
-A row is as it was: nothing of an owner is made up. So where a row has moments or many columns it is one
-owner's, and what is sampled gives it away.
+A row is as it was: nothing of an owner is made up. What that means for privacy: a generated owner has the
+columns, the number of events and the hour of the last one that some real owner has, all at once. Where few
+real owners share such a row, who sees the samples learns that one of them was trained on, and knowing some of
+its columns, the others. Events are not part of it. Values that fewer than `min_users` owners have are
+protected column by column; their combinations are not.
 """
 
 from collections.abc import Mapping
@@ -72,6 +75,11 @@ class OwnerTable(CountTable):
         longest = self.codec.lengths(rows, np.full(len(rows), _LAST))
         self.keep(rows=rows, cumulated=cumulate(counts), longest=longest)
         return kept[order]
+
+    @property
+    def differ(self) -> bool:
+        """Whether there are owners of several kinds."""
+        return len(self.rows) > 1
 
     def draw(
         self, uniform: Floats, wanted: Mapping[int, Ints], lengths: Ints | None, at_least: Ints

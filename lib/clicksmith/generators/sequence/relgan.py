@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.generators.recipe import (
     Recipe,
     RowOrder,
@@ -28,7 +28,7 @@ from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.relgan_networks import RelaxedGenerator, ViewsCritic
 from clicksmith.generators.sequence.rows import MemorySequences
 from clicksmith.generators.sequence.sampling import TokenSampler
-from clicksmith.generators.sequence.seqgan import GAME_EVENTS
+from clicksmith.generators.sequence.seqgan import GAME_EVENTS, game_tolerance
 from clicksmith.generators.sequence.token_likelihood import (
     GRADIENT_NORM,
     Size,
@@ -38,7 +38,7 @@ from clicksmith.generators.sequence.token_likelihood import (
     update,
 )
 from clicksmith.generators.sequence.tokens import Vocabulary
-from clicksmith.seeds import counter_uniform, derive_seed
+from clicksmith.seeds import derive_seed
 
 DROPOUT = 0.25
 
@@ -71,7 +71,7 @@ class RelGan(Recipe[EncodedSequences]):
 
     Args:
         rows: training sequences.
-        vocabulary: of their codec.
+        codec: of them.
         settings: of the run.
         options: of the game.
     """
@@ -81,22 +81,25 @@ class RelGan(Recipe[EncodedSequences]):
     def __init__(
         self,
         rows: MemorySequences,
-        vocabulary: Vocabulary,
+        codec: SequenceCodec,
         settings: StepSettings,
         options: RelGanOptions | None = None,
     ) -> None:
         self.settings, self.options, self._data = settings, options or RelGanOptions(), rows.data
         self.rate_factor: float = 1.0
         self.first_game_step = max(1, round(self.options.likelihood_share * settings.num_steps))
-        self._likelihood = TokenLikelihood(rows, vocabulary, settings, self.options.size)
+        self.phases = (self.first_game_step,)
+        self._likelihood = TokenLikelihood(rows, codec, settings, self.options.size)
         self.network, self.sampler = self._likelihood.network, self._likelihood.sampler
         torch.manual_seed(derive_seed(settings.seed, "critic"))
         longest = min(GAME_EVENTS, int(rows.data.lengths.max(initial=1)))
+        vocabulary = Vocabulary.of(codec)
         self.critic = ViewsCritic(
             vocabulary, longest * len(vocabulary.events), self.options.num_views, self.options.num_filters
         )
-        self.critic.owners.requires_grad_(self.sampler.owners.varies)
+        self.critic.owners.requires_grad_(self.sampler.owners.differ)
         self._order = RowOrder(len(rows.data), derive_seed(settings.seed, "game"))
+        self._in_game = False
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
@@ -106,14 +109,17 @@ class RelGan(Recipe[EncodedSequences]):
         self._critic_optimizer = make_optimizer(self.critic, self.options.rate)
 
     def held_out_tolerance(self, step: int) -> float:
-        """Any: the game costs likelihood, and would never be kept, or come about, if that decided."""
-        return float("inf")
+        """See `Recipe.held_out_tolerance`."""
+        return game_tolerance(self._likelihood.mean_tokens) if step > self.first_game_step else 0.0
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`."""
         if step < self.first_game_step:
             self._likelihood.rate = self.settings.learning_rate * self.rate_factor
             return self._likelihood.step(step, shard)
+        if not self._in_game:  # from the weights kept so far, also after a collapse was rolled back
+            self.network.load_state_dict(self.sampler.network.state_dict())
+            self._in_game = True
         generator_loss, norm = self._update(step, -1, shard)
         figures = {"generator_loss": generator_loss, "gradient_norm": norm}
         for number in range(self.options.critic_steps):
@@ -131,10 +137,8 @@ class RelGan(Recipe[EncodedSequences]):
             for _ in range(2)
         ]
         seed = derive_seed(self.settings.seed, "fakes", step, number)
-        uniform = counter_uniform(seed, np.arange(size)[mine], 1)[:, 0]
-        owners, lengths = (
-            torch.from_numpy(part.copy()) for part in self.sampler.owners.draw(uniform, Given())
-        )
+        drawn = self.sampler.draw_owners(seed, np.arange(size)[mine], Given())
+        owners, lengths = (torch.from_numpy(part) for part in drawn)
         sizes = lengths.clamp(max=GAME_EVENTS)
         rows = self._order.rows(game_step * (self.options.critic_steps + 1) + number + 1, size)[mine].numpy()
         real = from_the_start(self._data, rows, GAME_EVENTS)
@@ -169,11 +173,12 @@ class RelGan(Recipe[EncodedSequences]):
     def state_dict(self) -> dict[str, Any]:
         """See `Recipe.state_dict`."""
         own = {name: part.state_dict() for name, part in self._parts().items()}
-        return {**self._likelihood.state_dict(), **own}
+        return {**self._likelihood.state_dict(), **own, "in_game": self._in_game}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Recipe.load_state_dict`."""
         self._likelihood.load_state_dict(state)
+        self._in_game = bool(state["in_game"])
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 

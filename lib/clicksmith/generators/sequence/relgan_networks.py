@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clicksmith.generators.sequence.critic import Highway, strongest
+from clicksmith.generators.sequence.critic import Highway
+from clicksmith.generators.sequence.filters import strongest
 from clicksmith.generators.sequence.seqgan_network import OwnerBias, TokenLstm
 from clicksmith.generators.sequence.tokens import Vocabulary
 

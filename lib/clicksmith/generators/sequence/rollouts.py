@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clicksmith.encoding.sequence_codec import MAX_EVENTS
 from clicksmith.generators.sequence.rows import Windows
 from clicksmith.generators.sequence.seqgan_network import TokenLstm, draw
 from clicksmith.seeds import counter_uniform
@@ -103,10 +104,9 @@ def complete(
     """Roll-outs of each beginning, M * R sequences, those of a beginning together."""
     vocabulary, device = policy.vocabulary, policy.device
     num_columns, most = len(vocabulary.events), windows.events.shape[1]
-    names = (torch.from_numpy(row_ids)[beginnings.rows] * (most + 1) + beginnings.events)[
-        :, None
-    ] * num_rollouts
-    numbers = (names + torch.arange(num_rollouts)).flatten().numpy()
+    # Named by what does not depend on the other sequences of this rank, such as how long the longest is.
+    names = torch.from_numpy(row_ids)[beginnings.rows] * MAX_EVENTS + beginnings.events
+    numbers = (names[:, None] * num_rollouts + torch.arange(num_rollouts)).flatten().numpy()
     uniform = torch.from_numpy(counter_uniform(seed, numbers, most * num_columns)).float().to(device)
     made = rows_of(windows, beginnings.rows.repeat_interleave(num_rollouts))
     tokens = vocabulary.tokens(made.events).to(device)

@@ -3,16 +3,19 @@
 Shapes: N owners, H hidden, T tokens, Se sub-columns of events.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.errors import ConfigError
 from clicksmith.generators.recipe import Sampler
 from clicksmith.generators.sequence.given import Given
-from clicksmith.generators.sequence.owner_table import OwnerTable
+from clicksmith.generators.sequence.owners import OwnerTable
 from clicksmith.generators.sequence.seqgan_network import EMBEDDING, HIDDEN, TokenLstm, draw
 from clicksmith.generators.sequence.tokens import Vocabulary
 from clicksmith.seeds import counter_uniform, derive_seed
@@ -25,15 +28,15 @@ class TokenSampler(Sampler[EncodedSequences]):
     """Owners as they are in training, and events by the LSTM given them.
 
     Args:
-        vocabulary: of the codec.
+        codec: of the sequences.
         embedding: of the network.
         hidden: of the network.
     """
 
-    def __init__(self, vocabulary: Vocabulary, embedding: int = EMBEDDING, hidden: int = HIDDEN) -> None:
+    def __init__(self, codec: SequenceCodec, embedding: int = EMBEDDING, hidden: int = HIDDEN) -> None:
         super().__init__()
-        self.owners = OwnerTable(len(vocabulary.owners))
-        self.network = TokenLstm(vocabulary, embedding, hidden)
+        self.owners = OwnerTable(codec)
+        self.network = TokenLstm(Vocabulary.of(codec), embedding, hidden)
 
     def fit(self, data: EncodedSequences) -> None:
         """Count training owners; note which codes of events occur.
@@ -42,7 +45,7 @@ class TokenSampler(Sampler[EncodedSequences]):
         """
         self.owners.fit(data)
         vocabulary = self.network.vocabulary
-        self.network.owners.requires_grad_(self.owners.varies)
+        self.network.owners.requires_grad_(self.owners.differ)
         tokens = vocabulary.tokens(torch.from_numpy(data.events.astype(np.int64))[None])
         self.network.seen.copy_(torch.bincount(tokens.flatten(), minlength=vocabulary.start) > 0)
 
@@ -52,7 +55,7 @@ class TokenSampler(Sampler[EncodedSequences]):
 
         Raises:
             NotFittedError: no training owner has the given codes.
-            ConfigError: a suffix or a required event is given, or a length below the prefix's.
+            ConfigError: a suffix or a required event is given, or conditions contradict each other.
         """
         self.eval()
         given = given or Given()
@@ -62,9 +65,32 @@ class TokenSampler(Sampler[EncodedSequences]):
                 f"{what.capitalize()} was asked for, but this preset draws events from first to last.",
                 "Use the preset sequence_ar, which can.",
             )
-        uniform = counter_uniform(derive_seed(seed, "owners"), row_ids, 1)[:, 0]
-        owners, lengths = self.owners.draw(uniform, given)
+        owners, lengths = self.draw_owners(seed, row_ids, given)
         return draw_events(self.network, seed, row_ids, owners, lengths, given.prefix)
+
+    def draw_owners(
+        self, seed: int, row_ids: NDArray[np.int64], given: Given
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Codes, shape (N, So), and numbers of events, shape (N,); see `sample`."""
+        before = np.zeros(len(row_ids), dtype=np.int64) if given.prefix is None else given.prefix.lengths
+        given.require_room(before)
+        uniform = counter_uniform(derive_seed(seed, "owners"), row_ids, 2)
+        _, owners, lengths = self.owners.draw(uniform, given.owners, given.lengths, before)
+        return owners.astype(np.int64), lengths
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Weights of any size: the network takes on that of what is loaded."""
+        table, recurrent = (state_dict.get(f"network.{name}") for name in _SIZED)
+        if table is not None and recurrent is not None:
+            size = table.shape[1], recurrent.shape[1]
+            if size != (self.network.embedding.embedding_dim, self.network.lstm.hidden_size):
+                self.network = TokenLstm(self.network.vocabulary, *size).to(self.network.device)
+        return super().load_state_dict(state_dict, strict, assign)
+
+
+_SIZED = ("embedding.weight", "lstm.weight_hh_l0")
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.generators.losses import gan_critic_loss
 from clicksmith.generators.recipe import (
     Recipe,
@@ -39,11 +39,16 @@ from clicksmith.generators.sequence.token_likelihood import (
     update,
 )
 from clicksmith.generators.sequence.tokens import Vocabulary
-from clicksmith.seeds import counter_uniform, derive_seed
+from clicksmith.seeds import derive_seed
 
 CRITIC_DROPOUT = 0.25
 GAME_EVENTS = 32
 """The game is played on the first events of an owner: roll-outs cost the square of their number."""
+
+GAME_COST = 0.2
+"""Nats a token of held-out likelihood that the game may cost before its weights are refused. On the paper's
+oracle, multiplying the logits by 1.27 costs .17 and does what the game does: one that costs more is worth
+nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class SeqGan(Recipe[EncodedSequences]):
 
     Args:
         rows: training sequences.
-        vocabulary: of their codec.
+        codec: of them.
         settings: of the run.
         options: of the game.
     """
@@ -88,20 +93,22 @@ class SeqGan(Recipe[EncodedSequences]):
     def __init__(
         self,
         rows: MemorySequences,
-        vocabulary: Vocabulary,
+        codec: SequenceCodec,
         settings: StepSettings,
         options: SeqGanOptions | None = None,
     ) -> None:
         self.settings, self.options, self._data = settings, options or SeqGanOptions(), rows.data
         self.rate_factor: float = 1.0
         self.first_game_step = max(1, round(self.options.likelihood_share * settings.num_steps))
-        self._likelihood = TokenLikelihood(rows, vocabulary, settings, self.options.size)
+        self.phases = (self.first_game_step,)
+        self._likelihood = TokenLikelihood(rows, codec, settings, self.options.size)
         self.network, self.sampler = self._likelihood.network, self._likelihood.sampler
         self.policy = copy.deepcopy(self.network).requires_grad_(False)
         torch.manual_seed(derive_seed(settings.seed, "critic"))
         longest = min(GAME_EVENTS, int(rows.data.lengths.max(initial=1)))
+        vocabulary = Vocabulary.of(codec)
         self.critic = HighwayCritic(vocabulary, longest * len(vocabulary.events))
-        self.critic.owners.requires_grad_(self.sampler.owners.varies)
+        self.critic.owners.requires_grad_(self.sampler.owners.differ)
         self._order = RowOrder(len(rows.data), derive_seed(settings.seed, "game"))
         self._in_game = False
 
@@ -114,8 +121,8 @@ class SeqGan(Recipe[EncodedSequences]):
         self._critic_optimizer = make_optimizer(self.critic, self.options.critic_rate)
 
     def held_out_tolerance(self, step: int) -> float:
-        """Any: the game costs likelihood, and would never be kept, or come about, if that decided."""
-        return float("inf")
+        """See `Recipe.held_out_tolerance`."""
+        return game_tolerance(self._likelihood.mean_tokens) if step > self.first_game_step else 0.0
 
     def step(self, step: int, shard: Shard) -> dict[str, Tensor]:
         """See `Recipe.step`."""
@@ -144,7 +151,7 @@ class SeqGan(Recipe[EncodedSequences]):
         """Generated sequences of this rank, as far as the game sees them."""
         seed = derive_seed(self.settings.seed, "fakes", step, name)
         row_ids = np.arange(self.settings.batch_size)[shard.slice(self.settings.batch_size)]
-        owners, lengths = self.sampler.owners.draw(counter_uniform(seed, row_ids, 1)[:, 0], Given())
+        owners, lengths = self.sampler.draw_owners(seed, row_ids, Given())
         drawn = draw_events(self.network, seed, row_ids, owners, np.minimum(lengths, GAME_EVENTS))
         return from_the_start(drawn, np.arange(len(row_ids)), GAME_EVENTS)
 
@@ -217,6 +224,11 @@ class SeqGan(Recipe[EncodedSequences]):
             "generator_optimizer": self._generator_optimizer,
             "critic_optimizer": self._critic_optimizer,
         }
+
+
+def game_tolerance(mean_tokens: float) -> float:
+    """What the game may cost a sequence, see `Recipe.held_out_tolerance`."""
+    return GAME_COST * mean_tokens
 
 
 def joined(first: Windows, second: Windows) -> Windows:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from clicksmith.generators.sequence.tokens import Vocabulary
 
 EMBEDDING, HIDDEN = 32, 32
-MAX_LOGITS = 1 << 22
+MAX_LOGITS = 1 << 20
 """So many are held at a time where no gradient is wanted."""
 BLOCK = 64
 """Codes are drawn by the block, then inside it."""
@@ -97,7 +97,7 @@ class TokenLstm(nn.Module):
         return torch.stack(nats, 1).view(tokens_BT.shape)
 
     def _column_nats(self, hidden_NH: Tensor, column: int, codes_N: Tensor) -> Tensor:
-        size = max(1, 4 * MAX_LOGITS // self.vocabulary.events[column])
+        size = max(1, 16 * MAX_LOGITS // self.vocabulary.events[column])
         pairs = zip(torch.split(hidden_NH, size), torch.split(codes_N, size), strict=True)
         found = [F.cross_entropy(self.logits(h, column), codes, reduction="none") for h, codes in pairs]
         return torch.cat(found)

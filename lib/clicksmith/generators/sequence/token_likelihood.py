@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clicksmith.encoding.sequence_codec import EncodedSequences
+from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.generators.recipe import Recipe, Shard, StepSettings, Wrap, follow
 from clicksmith.generators.sequence.rows import MemorySequences, Windows
 from clicksmith.generators.sequence.sampling import TokenSampler
 from clicksmith.generators.sequence.seqgan_network import EMBEDDING, HIDDEN
-from clicksmith.generators.sequence.tokens import Vocabulary
 from clicksmith.seeds import derive_seed
 
 GRADIENT_NORM = 5.0
@@ -42,7 +41,7 @@ class TokenLikelihood(Recipe[EncodedSequences]):
 
     Args:
         rows: training sequences.
-        vocabulary: of their codec.
+        codec: of them.
         settings: of the run.
         size: of the network.
     """
@@ -50,21 +49,17 @@ class TokenLikelihood(Recipe[EncodedSequences]):
     sampler: TokenSampler
 
     def __init__(
-        self, rows: MemorySequences, vocabulary: Vocabulary, settings: StepSettings, size: Size | None = None
+        self, rows: MemorySequences, codec: SequenceCodec, settings: StepSettings, size: Size | None = None
     ) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
-        self.settings, self.rate, self._rows, self.size = (
-            settings,
-            settings.learning_rate,
-            rows,
-            size or Size(),
-        )
-        self.sampler = TokenSampler(vocabulary, self.size.embedding, self.size.hidden)
+        self.settings, self.rate, self._rows = settings, settings.learning_rate, rows
+        self.size = size or Size()
+        self.sampler = TokenSampler(codec, self.size.embedding, self.size.hidden)
         self.sampler.fit(rows.data)
         self.network = copy.deepcopy(self.sampler.network)
         self.sampler.requires_grad_(False)
         mean_length = float(rows.data.lengths.mean()) if len(rows.data) else 1.0
-        self._token_weight = 1.0 / max(1.0, mean_length * len(vocabulary.events))
+        self.mean_tokens = max(1.0, mean_length * len(codec.events.cardinalities))
 
     def prepare(self, wrap: Wrap) -> None:
         """See `Recipe.prepare`."""
@@ -78,10 +73,10 @@ class TokenLikelihood(Recipe[EncodedSequences]):
         windows = self._rows.batch(step, size, shard.slice(size))
         tokens = self.network.vocabulary.tokens(windows.events)
         # A mean over tokens: the clipping of the papers acts on no other.
-        loss = self.parallel(tokens, windows.owners, learnt(windows, tokens) * self._token_weight)
+        loss = self.parallel(tokens, windows.owners, learnt(windows, tokens) / self.mean_tokens)
         norm = update(self._optimizer, self.network, loss, self.rate, GRADIENT_NORM)
         follow(self.sampler.network, self.network, self.size.average, step)
-        return {"nats": loss.detach() / self._token_weight, "gradient_norm": norm}
+        return {"nats": loss.detach() * self.mean_tokens, "gradient_norm": norm}
 
     @torch.inference_mode()
     def row_nats(self, rows: EncodedSequences) -> Tensor:

@@ -100,6 +100,8 @@ def run_loop(
 ) -> Progress:
     """Train to the end, or until the held-out loss has not fallen for `PATIENCE` checkpoints.
 
+    Where this happens before the last of a recipe's phases, the steps up to the next one are skipped.
+
     At a checkpoint whose sample shows a collapse, the recipe returns to the last good state and goes on at
     lower rates. The steps go on counting: the next ones see other rows and noise than those that failed.
 
@@ -166,7 +168,20 @@ def _examine(recipe: Recipe[Any], plan: Plan, shard: Shard, progress: Progress) 
     if best is None or loss < best + tolerance:
         progress.best_loss, progress.best_step = loss if best is None else min(best, loss), progress.step
         _keep(recipe, progress, nats)
-    progress.stopped |= progress.step - progress.best_step >= PATIENCE * plan.checkpoint_every
+    began = max((first for first in recipe.phases if first < progress.step), default=0)
+    waited = progress.step - max(progress.best_step, began)
+    if waited >= PATIENCE * plan.checkpoint_every and not progress.stopped:
+        _end_phase(recipe, plan, progress)
+
+
+def _end_phase(recipe: Recipe[Any], plan: Plan, progress: Progress) -> None:
+    """Go on to the next phase, with the best weights; or end the training where this was the last one."""
+    later = [first for first in recipe.phases if progress.step <= first < plan.num_steps]
+    if not later:
+        progress.stopped = True
+        return
+    recipe.sampler.load_state_dict(progress.best_weights)
+    progress.step = min(later)
 
 
 def _keep(recipe: Recipe[Any], progress: Progress, nats: Figures) -> None:
