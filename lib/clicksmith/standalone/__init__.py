@@ -1,1 +1,1 @@
-"""Generators and figures of tables in memory, in this process: no lake, no Spark, no Ray, no configuration."""
+"""Generators and figures of tables in memory: in this process, without a lake, Spark, Ray or a configuration."""

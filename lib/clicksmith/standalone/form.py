@@ -128,7 +128,8 @@ class Form:
             for batch in self.like.to_batches() or [pa.RecordBatch.from_pylist([], self.like.schema)]:
                 writer.write_batch(batch)
         like = base64.b64encode(sink.getvalue().to_pybytes()).decode()
-        as_text = [name for name in self.coded if self.coded[name] != coded_type(self.like.schema.field(name).type)]
+        types = {field.name: coded_type(field.type) for field in self.like.schema}
+        as_text = [name for name, kind in self.coded.items() if kind != types[name]]
         return {"library": self.library, "like": like, "as_text": as_text}
 
     @classmethod

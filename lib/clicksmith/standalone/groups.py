@@ -210,6 +210,7 @@ def _moved(made: Sequences, prefix: Sequences, time: str) -> pa.Table:
     given = prefix.events.column(time).cast(_US).cast(pa.int64()).to_numpy()
     has = prefix.lengths > 0
     shift = np.zeros(len(made), dtype=np.int64)
-    shift[has] = given[prefix.offsets[1:][has] - 1] - moments[made.offsets[:-1][has] + prefix.lengths[has] - 1]
+    last = made.offsets[:-1][has] + prefix.lengths[has] - 1
+    shift[has] = given[prefix.offsets[1:][has] - 1] - moments[last]
     moved = pa.array(moments + np.repeat(shift, made.lengths)).cast(_US).cast(column.type, safe=False)
     return made.events.set_column(made.events.column_names.index(time), time, moved)

@@ -15,8 +15,8 @@ def read_table(table: Any, version: int | None = None) -> tuple[pa.Table, str]:
     """A table as Arrow, and the library that it is of: `ARROW`, `PANDAS` or `POLARS`.
 
     Args:
-        table: of pandas, Polars or Arrow; anything with ``__arrow_c_stream__`` or ``to_arrow``; the path or URI
-            of Parquet, CSV or a Delta table.
+        table: of pandas, Polars or Arrow; anything with ``__arrow_c_stream__`` or ``to_arrow``; the path or
+            URI of Parquet, CSV or a Delta table.
         version: of the Delta table; None: the newest.
 
     Raises:
