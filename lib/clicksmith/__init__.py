@@ -1,6 +1,5 @@
 """clicksmith: sample augmentation for e-commerce search and recommendation.
 
->>> from clicksmith import Generator, evaluate
 """
 
 from importlib import import_module

@@ -118,9 +118,7 @@ def _fit_groups(
     return _fitted(options, codec, trained, split)
 
 
-def _fitted(
-    options: PresetOptions, codec: RowsCodec | GroupsCodec, trained: Trained, split: Split
-) -> Fitted:
+def _fitted(options: PresetOptions, codec: RowsCodec | GroupsCodec, trained: Trained, split: Split) -> Fitted:
     sizes = len(split.shown), len(split.held_out)
     return Fitted(options, codec, trained.sampler, *sizes, trained.history, trained.metrics)
 
@@ -147,5 +145,3 @@ def _warn_of_names(rows: pa.Table, known: set[str]) -> None:
                 f"{distinct:,}",
                 f"{len(column):,}",
             )
-
-

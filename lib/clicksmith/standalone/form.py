@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clicksmith.encoding.parts import one_array
 from clicksmith.errors import ContractError
 from clicksmith.standalone.read import PANDAS, POLARS
 from clicksmith.tables import Column
@@ -125,8 +126,8 @@ class Form:
         """What `from_json` reads."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self.like.schema) as writer:
-            for batch in self.like.to_batches() or [pa.RecordBatch.from_pylist([], self.like.schema)]:
-                writer.write_batch(batch)
+            arrays = [column.chunk(0) for column in self.like.columns]  # a batch, if empty, has dictionaries
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self.like.schema))
         like = base64.b64encode(sink.getvalue().to_pybytes()).decode()
         types = {field.name: coded_type(field.type) for field in self.like.schema}
         as_text = [name for name, kind in self.coded.items() if kind != types[name]]
@@ -136,7 +137,7 @@ class Form:
     def from_json(cls, value: Mapping[str, Any]) -> "Form":
         """The inverse of `to_json`."""
         with pa.ipc.open_stream(base64.b64decode(value["like"])) as reader:
-            like = _without_rows(reader.read_all())
+            like = _without_rows(pa.Table.from_batches([reader.read_next_batch()]))
         coded = {
             field.name: pa.string() if field.name in value["as_text"] else coded_type(field.type)
             for field in like.schema
@@ -179,8 +180,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _beyond(column: pa.ChunkedArray) -> bool:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = _plain(column)
+    if not pa.types.is_integer(column.type):  # a duration, for instance
+        return False
     ends = pc.min_max(column).as_py()
     return any(end is not None and abs(end) > EXACT for end in ends.values())
 
@@ -205,12 +207,20 @@ def _without_rows(rows: pa.Table) -> pa.Table:
     return pa.table(arrays, schema=rows.schema)
 
 
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A dictionary's values, row by row; any other column as it is."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    kind = pa.string() if _is_text(column.type.value_type) else column.type.value_type
+    chunks = [chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(chunks, kind)
+
+
 def _cast(column: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.ChunkedArray:
     try:
         if pa.types.is_null(column.type):
             return pa.chunked_array([pa.nulls(len(column), kind)])
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
+        column = _plain(column)
         if pa.types.is_time32(column.type):
             column = column.cast(pa.int32())
         if pa.types.is_floating(column.type) and (infinite := pc.sum(pc.is_inf(column)).as_py()):
@@ -229,10 +239,10 @@ def _restored(column: pa.ChunkedArray, kind: pa.DataType, like: pa.ChunkedArray)
     if types.is_null(kind):
         return pa.chunked_array([pa.nulls(len(column), kind)])
     if types.is_dictionary(kind):
-        plain = _restored(column, kind.value_type, like).combine_chunks()
-        plain = plain if isinstance(plain, pa.Array) else pa.concat_arrays(plain.chunks)
+        values = pa.string() if _is_text(kind.value_type) else kind.value_type
+        plain = one_array(_restored(column, values, like))
         known = like.chunk(0).dictionary
-        index = pc.index_in(plain, value_set=known)
+        index = pc.index_in(plain, value_set=known.cast(values))
         if index.null_count > plain.null_count:  # keys of generated owners are none of the known values
             return pa.chunked_array([plain.dictionary_encode().cast(kind)])
         made = pa.DictionaryArray.from_arrays(index.cast(kind.index_type), known, ordered=kind.ordered)

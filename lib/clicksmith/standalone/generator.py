@@ -255,7 +255,11 @@ class Generator:
             others = [name for name, preset in PRESETS.items() if preset.options.kind == wanted]
             raise ConfigError(
                 f"{self.preset} makes "
-                + ("rows of a table, but group is given." if grouping else "sequences, but group is not given."),
+                + (
+                    "rows of a table, but group is given."
+                    if grouping
+                    else "sequences, but group is not given."
+                ),
                 f"Choose among {', '.join(others)}, or {'leave group out' if grouping else 'name group'}.",
             )
 
