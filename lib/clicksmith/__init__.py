@@ -1,6 +1,4 @@
-"""clicksmith: sample augmentation for e-commerce search and recommendation.
-
-"""
+"""clicksmith: sample augmentation for e-commerce search and recommendation."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

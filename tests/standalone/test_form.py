@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
-from standalone.tables import mixed_frame, mixed_table
 
 from clicksmith.errors import ContractError, SourceError
 from clicksmith.standalone.form import Form, coded_type, new_keys
 from clicksmith.standalone.read import read_table
+from standalone.tables import mixed_frame, mixed_table
 
 
 def there_and_back(table: object) -> object:
@@ -94,7 +94,7 @@ def test_what_is_no_table() -> None:
         read_table(pa.table([[1], [2]], names=["a", "a"]))
     with pytest.raises(ContractError, match="no columns"):
         read_table(pa.table({}))
-    with pytest.raises(ContractError, match="data frame cannot be read.*column a"):
+    with pytest.raises(ContractError, match=r"data frame cannot be read.*column a"):
         read_table(pd.DataFrame({"a": [1, "x"]}))
 
 

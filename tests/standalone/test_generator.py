@@ -9,12 +9,12 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from generators.toy_joint import joint_distance, toy_rows
 from pandas.testing import assert_frame_equal
-from standalone.tables import mixed_frame, mixed_table
 
 from clicksmith import Generator
 from clicksmith.errors import ClicksmithError, ConfigError, ContractError, LakeError, NotFittedError
+from generators.toy_joint import joint_distance, toy_rows
+from standalone.tables import mixed_frame, mixed_table
 
 
 @pytest.fixture(scope="module")

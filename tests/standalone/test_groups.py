@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from standalone.tables import cycle
 
 from clicksmith import Generator
 from clicksmith.errors import ConfigError, ContractError
+from standalone.tables import cycle
 
 NEXT = {"home": "list", "list": "item", "item": "home"}
 FIT = {"group": "who", "order": "at", "owner_columns": ["country"]}
@@ -52,7 +52,7 @@ def test_conditions_on_groups_are_exact(pages: Generator) -> None:
     assert set(pages.sample(50, where={"country": "no"}, seed=1)["country"]) == {"no"}
     owners = pages.sample(200, mix=[{"share": 0.9, "where": {"country": "it"}}], seed=1)
     assert abs(owners.groupby("who")["country"].first().eq("it").sum() - 180) < 5
-    with pytest.raises(ConfigError, match="has a condition on 'page'.*Choose among country"):
+    with pytest.raises(ConfigError, match=r"has a condition on 'page'.*Choose among country"):
         pages.sample(5, where={"page": "home"})
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from generators.toy_joint import toy_rows
-from standalone.tables import cycle
 
 from clicksmith import evaluate
 from clicksmith.errors import ConfigError, ContractError
+from generators.toy_joint import toy_rows
+from standalone.tables import cycle
 
 
 def test_real_rows_reach_the_ceilings(tmp_path: Path) -> None:

@@ -139,8 +139,8 @@ def _warn_of_names(rows: pa.Table, known: set[str]) -> None:
         distinct: int = pc.count_distinct(column).as_py()
         if distinct > max(MIN_NAMES, NAMES_ROWS * len(column)):
             logger.warning(
-                "Column %s has %s distinct values in %s rows: generated rows repeat real ones. Where these are "
-                "names or ids, leave the column out.",
+                "Column %s has %s distinct values in %s rows: generated rows repeat real ones. Where these "
+                "are names or ids, leave the column out.",
                 name,
                 f"{distinct:,}",
                 f"{len(column):,}",

@@ -1,4 +1,4 @@
-"""A generator's folder: weights.safetensors, codec.json and its parts, README.md and, written last, card.json."""
+"""A generator's folder: weights.safetensors, codec.json, its parts, README.md and, last, card.json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -69,7 +69,7 @@ def readme(fitted: Fitted) -> str:
     protected = (
         f"values of fewer than {min_users} users were not learnt"
         if min_users > 1
-        else "any value may be learnt, those of a single row too: **do not publish it where they are personal**"
+        else "any value may be learnt, those of a single row too: **do not publish personal ones**"
     )
     return f"""# A generator of a table
 

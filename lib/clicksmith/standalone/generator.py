@@ -82,15 +82,15 @@ class Generator:
 
         Args:
             table: of pandas, Polars or Arrow, or the path or URI of Parquet, CSV or a Delta table.
-            group: column whose equal values say which rows belong together, such as a customer; the preset must
-                be one of sequences. Generated groups have keys of their own.
+            group: column whose equal values say which rows belong together, such as a customer; the preset
+                must be one of sequences. Generated groups have keys of their own.
             order: column that orders the rows of a group: a moment, whose gaps are learnt to the second, or a
                 whole number, which is counted anew; None: as they come.
             owner_columns: columns that are the same in all rows of a group.
-            user_column: whose a row is. Values of fewer than ``min_users`` users (5 unless it is an option) are
-                not learnt, whole users are held out, and generated rows have users of their own. Without it
-                and without `group` every value may be learnt. With `group` the groups are the users.
-            holdout: share of the rows, groups or users that is not learnt from, by which training stops early.
+            user_column: whose a row is. Values of fewer than ``min_users`` users (5 unless it is an option)
+                are not learnt, whole users are held out, and generated rows have users of their own. Without
+                it and without `group` every value may be learnt. With `group` the groups are the users.
+            holdout: share of the rows, groups or users that is kept from training, which stops by them.
             version: of the Delta table.
 
         Returns:
@@ -144,8 +144,8 @@ class Generator:
                 Of groups, columns among `owner_columns`.
             mix: groups of rows with their shares: ``[{"share": 0.5, "where": {...}}, ...]``; rows of no group
                 share the rest.
-            prefix: a table like the one that was fitted, whose groups are continued: their rows come first, as
-                they are. `n` is then the number of its groups.
+            prefix: a table like the one that was fitted, whose groups are continued: their rows come first,
+                as they are. `n` is then the number of its groups.
             seed: of this sample: the same one gives the same rows. None: rows of its own at every call.
 
         Returns:

@@ -45,8 +45,8 @@ def evaluate(
     """Measure generated rows: fidelity, diversity, utility and privacy, each beside what real rows reach.
 
     Args:
-        real: the table that the generator was fitted on; all of it, or leaks are missed. Tables are of pandas,
-            Polars or Arrow, or paths, in any order of rows.
+        real: the table that the generator was fitted on; all of it, or leaks are missed. Tables are of
+            pandas, Polars or Arrow, or paths, in any order of rows.
         generated: its rows, about as many.
         holdout: real rows that it never saw: a tenth as many will do.
         labels: columns of two values that trees learn to predict from generated rows.

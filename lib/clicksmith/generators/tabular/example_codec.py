@@ -176,9 +176,7 @@ class ExampleCodec:
         )
 
 
-def with_uniform_rare(
-    codec: TableCodec, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]
-) -> Encoded:
+def with_uniform_rare(codec: TableCodec, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> Encoded:
     """Uniform positions where a code stands for protected values: samplers need not know of these."""
     rare = codec.rare_codes
     if not rare:

@@ -123,7 +123,8 @@ class Mix:
                 weight_K[mine] = share * counts[mine] / total
         kept = weight_K > 0
         cumulated = np.cumsum(weight_K[kept])
-        return cls(tuple(columns), codes[kept], cumulated / cumulated[-1], group_K[kept], len(groups), setting)
+        cumulated /= cumulated[-1]
+        return cls(tuple(columns), codes[kept], cumulated, group_K[kept], len(groups), setting)
 
     def choose(self, seed: int, row_ids: NDArray[np.int64], refused: NDArray[np.int64]) -> NDArray[np.int64]:
         """Numbers of the combinations that rows are to have, shape (N,), from the golden ratio's multiples.
