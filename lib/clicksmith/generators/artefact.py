@@ -29,6 +29,14 @@ from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.seeds import derive_seed
 
 
+class Saved(Protocol):
+    """What of a codec is written."""
+
+    def to_json(self, inline: bool = True) -> dict[str, Any]: ...
+
+    def to_parts(self) -> dict[str, bytes]: ...
+
+
 class Wish(Protocol):
     """Which rows to make more often, or what they must have, as the kind of data has it."""
 
@@ -58,7 +66,7 @@ def read_card(folder: str) -> dict[str, Any] | None:
     return storage.read_json(card_uri) if storage.exists(card_uri) else None
 
 
-def save_codec(folder: str, codec: Codec) -> None:
+def save_codec(folder: str, codec: Saved) -> None:
     """Write the codec, its parts first; workers read it from there."""
     parts = codec.to_parts()
     for name, content in parts.items():
