@@ -32,9 +32,13 @@ from clicksmith.seeds import derive_seed
 class Saved(Protocol):
     """What of a codec is written."""
 
-    def to_json(self, inline: bool = True) -> dict[str, Any]: ...
+    def to_json(self, inline: bool = True) -> dict[str, Any]:
+        """See `Codec.to_json`."""
+        ...
 
-    def to_parts(self) -> dict[str, bytes]: ...
+    def to_parts(self) -> dict[str, bytes]:
+        """See `Codec.to_parts`."""
+        ...
 
 
 class Wish(Protocol):
