@@ -34,7 +34,9 @@ def test_a_planted_joint_distribution_is_recovered(toy: Generator) -> None:
 def test_the_card_tells_what_was_learnt(toy: Generator) -> None:
     card = toy.card
     assert (card["num_rows"], card["num_held_out"]) == (2700, 300)
-    assert card["metrics"]["held_out_nats"] < 5.5 and card["settings"]["min_users"] == 1
+    # kind 1.03, label given it .44, shade given it .33, price in 256 even bins ln 256 - 1.03: 6.3; columns
+    # drawn one by one: 8.5.
+    assert 6.0 < card["metrics"]["held_out_nats"] < 6.6 and card["settings"]["min_users"] == 1
     assert repr(toy).startswith("Generator('tabular_ar', seed=0), fitted on 2,700 rows with 4 columns in ")
     assert "fitted on" in toy._repr_html_()
 
