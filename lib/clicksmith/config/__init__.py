@@ -20,7 +20,7 @@ from clicksmith.config.generators import (
     SynthesisConfig,
     generator_config,
 )
-from clicksmith.config.load import load_config, parse_arguments
+from clicksmith.config.load import generator_options, load_config, parse_arguments
 from clicksmith.config.models import SECTIONS, Config
 from clicksmith.config.presets import PresetOptions, Schedule
 from clicksmith.config.recommenders import (
@@ -68,6 +68,7 @@ __all__ = [
     "SparkConfig",
     "SynthesisConfig",
     "generator_config",
+    "generator_options",
     "load_config",
     "parse_arguments",
 ]

@@ -11,7 +11,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from clicksmith.config.generators import GeneratorConfig
 from clicksmith.config.models import Config
+from clicksmith.config.presets import PresetOptions
+from clicksmith.config.section import Section
 from clicksmith.errors import ConfigError
 from clicksmith.errors.redact import redact
 
@@ -59,7 +62,25 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_explain(error, origin)) from None
+        lines = _explain(error, Config)
+        raise ConfigError(f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)) from None
+
+
+class _Single(Section):
+    generator: GeneratorConfig
+
+
+def generator_options(preset: str, options: Mapping[str, Any]) -> PresetOptions:
+    """One generator's options, told in the words of a configuration where they are wrong.
+
+    Raises:
+        ConfigError: there is no such preset, or an option is unknown or wrong; it names the nearest.
+    """
+    try:
+        return _Single.model_validate({"generator": {**options, "preset": preset}}).generator
+    except ValidationError as error:
+        lines = [line.removeprefix("generator.") for line in _explain(error, _Single)]
+        raise ConfigError("The generator's options are wrong:\n  " + "\n  ".join(lines)) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -95,14 +116,15 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         node[last] = text
 
 
-def _explain(error: ValidationError, origin: str) -> str:
+def _explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """A line for each wrong key of a value of the model `root`."""
     lines = []
     for problem in error.errors():
         path = tuple(str(part) for part in problem["loc"])
-        written, _ = _walk(path)
+        written, _ = _walk(path, root)
         where = ".".join(written)
         if problem["type"] == "extra_forbidden":
-            known = list(_walk(path[:-1])[1].model_fields)
+            known = list(_walk(path[:-1], root)[1].model_fields)
             near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}."
             lines.append(f"{where}: unknown key; {hint}")
@@ -117,7 +139,7 @@ def _explain(error: ValidationError, origin: str) -> str:
             lines.append(f"{where}.{key}: there is no {found!r}; {hint}It is one of {', '.join(known)}")
         else:
             lines.append(_told(where, problem))
-    return f"The configuration from {origin} is wrong:\n  " + "\n  ".join(lines)
+    return lines
 
 
 def _told(where: str, problem: ErrorDetails) -> str:
@@ -131,9 +153,9 @@ def _told(where: str, problem: ErrorDetails) -> str:
     return f"{where}: {message} (found {redact({where: found})[where]!r})"
 
 
-def _walk(path: tuple[str, ...]) -> tuple[list[str], type[BaseModel]]:
+def _walk(path: tuple[str, ...], root: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
     """A path as it is written, without the tags that pydantic puts in, and the section that it ends in."""
-    model: type[BaseModel] = Config
+    model = root
     written: list[str] = []
     members: dict[str, type[BaseModel]] = {}  # of the union that the path has entered, by tag
     names = False  # whether the next part is a key of a mapping of sections

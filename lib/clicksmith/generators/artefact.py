@@ -3,8 +3,10 @@
 What is too long for JSON text, such as item ids, lies beside the codec in Arrow files that it names.
 """
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +29,18 @@ from clicksmith.lakehouse.lineage import Lineage
 from clicksmith.seeds import derive_seed
 
 
+class Saved(Protocol):
+    """What of a codec is written."""
+
+    def to_json(self, inline: bool = True) -> dict[str, Any]:
+        """See `Codec.to_json`."""
+        ...
+
+    def to_parts(self) -> dict[str, bytes]:
+        """See `Codec.to_parts`."""
+        ...
+
+
 class Wish(Protocol):
     """Which rows to make more often, or what they must have, as the kind of data has it."""
 
@@ -34,6 +48,8 @@ class Wish(Protocol):
         """A block of rows that are wished for; `stream` is the sampler's seed, `seed` the sampling run's."""
         ...
 
+
+AnyCodec = TypeVar("AnyCodec")
 
 WEIGHTS, CODEC, CARD, README = "weights.safetensors", "codec.json", "card.json", "README.md"
 
@@ -54,7 +70,7 @@ def read_card(folder: str) -> dict[str, Any] | None:
     return storage.read_json(card_uri) if storage.exists(card_uri) else None
 
 
-def save_codec(folder: str, codec: Codec) -> None:
+def save_codec(folder: str, codec: Saved) -> None:
     """Write the codec, its parts first; workers read it from there."""
     parts = codec.to_parts()
     for name, content in parts.items():
@@ -64,14 +80,29 @@ def save_codec(folder: str, codec: Codec) -> None:
 
 def save_generator(folder: str, sampler: Sampler[Any], codec: Codec, card: dict[str, Any]) -> None:
     """Write weights and the card for people, then card.json, which says that the folder is complete."""
+    write_model(folder, sampler, model_card(card, codec), card)
+
+
+def write_model(folder: str, sampler: Sampler[Any], readme: str, card: dict[str, Any]) -> None:
+    """Write weights, the card for people in Markdown and, last, card.json."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in sampler.state_dict().items()}
     storage.write_bytes(storage.join(folder, WEIGHTS), save_weights(weights))
-    storage.write_bytes(storage.join(folder, README), model_card(card, codec).encode())
+    storage.write_bytes(storage.join(folder, README), readme.encode())
     storage.write_json(storage.join(folder, CARD), card)
 
 
 def load_codec(folder: str, kind: Kind) -> Codec:
+    """The codec of a folder; see `read_codec`."""
+    return read_codec(folder, kind.read_codec, _REMEDY)
+
+
+def read_codec(folder: str, read: Callable[[Any, Mapping[str, bytes]], AnyCodec], remedy: str) -> AnyCodec:
     """The codec of a folder.
+
+    Args:
+        folder: where `save_codec` has written it.
+        read: the inverse of its `to_json` and `to_parts`.
+        remedy: what to do where it cannot be read.
 
     Raises:
         LakeError: it is missing or damaged.
@@ -80,10 +111,35 @@ def load_codec(folder: str, kind: Kind) -> Codec:
     try:
         value = storage.read_json(uri)
         parts = {name: storage.read_bytes(storage.join(folder, name)) for name in value["parts"]}
-        return kind.read_codec(value, parts)
+        return read(value, parts)
     except (ContractError, LookupError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         problem = error.problem if isinstance(error, ContractError) else f"{error!r}."
-        raise LakeError(f"{uri} is damaged, or a file that it names: {problem}", _REMEDY) from None
+        raise LakeError(f"{uri} is damaged, or a file that it names: {problem}", remedy) from None
+
+
+def read_weights(folder: str, sampler: Sampler[Any], remedy: str) -> Sampler[Any]:
+    """The sampler, with the weights of a folder.
+
+    Raises:
+        LakeError: they are missing, damaged, or not of this sampler; `remedy` is what to do then.
+    """
+    uri = storage.join(folder, WEIGHTS)
+    try:
+        sampler.load_state_dict(load_weights(storage.read_bytes(uri)))
+    except (SafetensorError, RuntimeError) as error:
+        raise LakeError(f"{uri} is damaged or not of this codec: {str(error)[:300]}.", remedy) from None
+    return sampler.eval().requires_grad_(False)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """The order of floating-point sums must not depend on the machine's load."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
@@ -116,15 +172,7 @@ class Generator:
         preset = PRESETS[card["preset"]]
         kind = KINDS[preset.options.kind]
         codec = load_codec(folder, kind)
-        sampler = preset.sampler(codec.core)
-        weights_uri = storage.join(folder, WEIGHTS)
-        try:
-            sampler.load_state_dict(load_weights(storage.read_bytes(weights_uri)))
-        except (SafetensorError, RuntimeError) as error:
-            raise LakeError(
-                f"{weights_uri} is damaged or not of this codec: {str(error)[:300]}.", _REMEDY
-            ) from None
-        return cls(card, kind, codec, sampler.eval().requires_grad_(False))
+        return cls(card, kind, codec, read_weights(folder, preset.sampler(codec.core), _REMEDY))
 
     def sample_block(self, seed: int, block: int, wish: Wish | None = None) -> pa.Table:
         """The rows with ids from ``block * kind.block_rows`` on, as many: always the same.
@@ -142,15 +190,11 @@ class Generator:
         """
         size, stream = self.kind.block_rows, derive_seed(seed, "sample")
         row_ids = np.arange(block * size, (block + 1) * size, dtype=np.int64)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # the order of floating-point sums must not depend on the machine's load
-        try:
+        with one_thread():
             if wish is None:
                 batch = self.sampler.sample(stream, row_ids)
             else:
                 batch = wish.sample(self.sampler, stream, seed, row_ids)
-        finally:
-            torch.set_num_threads(threads)
         return self.codec.decode(batch, seed, row_ids)
 
 

@@ -272,7 +272,7 @@ def _as_text(values: pa.ChunkedArray) -> pa.Array:
 def _as_numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_temporal(values.type):  # a moment has no direct cast to a floating number
         values = pc.cast(values, pa.int32() if pa.types.is_date32(values.type) else pa.int64())
-    whole = pc.cast(values, pa.float64()).combine_chunks()
+    whole = pc.cast(values, pa.float64(), safe=False).combine_chunks()  # nanoseconds are beyond 2**53
     numbers: NDArray[np.float64] = whole.to_numpy(zero_copy_only=False)
     return numbers
 

@@ -120,7 +120,7 @@ class ExampleCodec:
     def decode(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> pa.Table:
         """Rows of generated columns, item_id and event_ts: functions of codes, seed and row id."""
         uniform = counter_uniform(derive_seed(seed, "decode"), row_ids, 3)
-        rows = self.table.decode(self._with_uniform_rare(encoded, seed, row_ids))
+        rows = self.table.decode(with_uniform_rare(self.table, encoded, seed, row_ids))
         hour = rows.column("hour_of_day").to_numpy().astype(np.int64)
         weekday = rows.column("day_of_week").to_numpy().astype(np.int64)
         day = self._days_of(weekday, uniform[:, 0])
@@ -132,18 +132,6 @@ class ExampleCodec:
         )
         rows = rows.append_column("item_id", self.items.draw(encoded.codes, uniform[:, 2]))
         return rows.append_column("event_ts", pa.array(moments).cast(TIMESTAMP))
-
-    def _with_uniform_rare(self, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> Encoded:
-        """Uniform positions where a code stands for protected values: samplers need not know of these."""
-        rare = self.table.rare_codes
-        if not rare:
-            return encoded
-        uniform = counter_uniform(derive_seed(seed, "rare"), row_ids, len(rare)).astype(np.float32)
-        positions = encoded.positions.copy()
-        for place, (column, code) in enumerate(rare.items()):
-            mine = encoded.codes[:, column] == code
-            positions[mine, column] = np.minimum(uniform[mine, place], _BELOW_ONE)
-        return Encoded(encoded.codes, positions)
 
     def _days_of(self, weekday: NDArray[np.int64], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
         """A training day with the weekday, uniformly; any training day where none has it."""
@@ -186,6 +174,19 @@ class ExampleCodec:
             np.asarray(value["days"], dtype=np.int64),
             value["newest_us"],
         )
+
+
+def with_uniform_rare(codec: TableCodec, encoded: Encoded, seed: int, row_ids: NDArray[np.int64]) -> Encoded:
+    """Uniform positions where a code stands for protected values: samplers need not know of these."""
+    rare = codec.rare_codes
+    if not rare:
+        return encoded
+    uniform = counter_uniform(derive_seed(seed, "rare"), row_ids, len(rare)).astype(np.float32)
+    positions = encoded.positions.copy()
+    for place, (column, code) in enumerate(rare.items()):
+        mine = encoded.codes[:, column] == code
+        positions[mine, column] = np.minimum(uniform[mine, place], _BELOW_ONE)
+    return Encoded(encoded.codes, positions)
 
 
 def _options(min_users: int) -> Options:

@@ -28,14 +28,19 @@ from clicksmith.seeds import counter_uniform, derive_seed, even_uniform
 if TYPE_CHECKING:  # synthesis.mix is counted where there may be no torch
     from clicksmith.generators.recipe import Sampler
 
+SETTING = "synthesis.mix"
+"""What errors call the groups, where it is not told."""
+ALONE = "where"
+"""What they call a single group that is all that is asked for."""
+
 MAX_TRIES = 64
 """So often a block asks for other codes in place of those that the generator hardly ever makes."""
 
 _BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
 
-def mix_columns(codec: TableCodec, groups: Sequence[MixConfig]) -> list[str]:
-    """Names of the columns that conditions are on.
+def mix_columns(codec: TableCodec, groups: Sequence[MixConfig], setting: str = SETTING) -> list[str]:
+    """Names of the columns that conditions are on; `setting` is what errors call the groups.
 
     Raises:
         ConfigError: generators do not make one of them.
@@ -44,7 +49,7 @@ def mix_columns(codec: TableCodec, groups: Sequence[MixConfig]) -> list[str]:
     for name in names:
         if name not in codec.names:
             raise ConfigError(
-                f"synthesis.mix has a condition on {name!r}, which generators do not make.",
+                f"{setting} has a condition on {name!r}, which generators do not make.",
                 f"Choose among {', '.join(codec.names)}.",
             )
     return names
@@ -65,6 +70,7 @@ class Mix:
         cumulated: cumulated probability of the combinations, shape (K,).
         groups: number of each one's group, shape (K,); `num_groups` for rows of no group.
         num_groups: of the configuration.
+        setting: what errors call the groups.
     """
 
     columns: tuple[int, ...]
@@ -72,6 +78,7 @@ class Mix:
     cumulated: NDArray[np.float64]
     groups: NDArray[np.int64]
     num_groups: int
+    setting: str = SETTING
 
     @classmethod
     def of(
@@ -80,6 +87,7 @@ class Mix:
         groups: Sequence[MixConfig],
         codes: NDArray[np.int64],
         counts: NDArray[np.int64],
+        setting: str = SETTING,
     ) -> "Mix":
         """Re-weight counted combinations.
 
@@ -91,14 +99,15 @@ class Mix:
             groups: conditions and shares.
             codes: distinct combinations in the training rows, shape (K, S), as `mix_columns` orders them.
             counts: training rows of each, shape (K,).
+            setting: what errors call the groups; `ALONE`: there is one.
 
         Raises:
             ConfigError: no training row is in a group, or in none where the shares leave some.
         """
-        columns = _subcolumns(codec, mix_columns(codec, groups))
+        columns = _subcolumns(codec, mix_columns(codec, groups, setting))
         group_K = np.full(len(codes), len(groups))
         for number in reversed(range(len(groups))):
-            group_K[_fulfils(codec, columns, codes, number, groups[number])] = number
+            group_K[_fulfils(codec, columns, codes, groups[number], _called(setting, number))] = number
         rest = 1.0 - sum(group.share for group in groups)
         shares = [*(group.share for group in groups), rest if rest > 1e-9 else 0.0]
         weight_K = np.zeros(len(codes))
@@ -106,12 +115,13 @@ class Mix:
             mine = group_K == number
             total = counts[mine].sum()
             if share > 0 and total == 0:
-                raise _no_row(number, groups)
+                raise _no_row(number, groups, setting)
             if total:
                 weight_K[mine] = share * counts[mine] / total
         kept = weight_K > 0
         cumulated = np.cumsum(weight_K[kept])
-        return cls(tuple(columns), codes[kept], cumulated / cumulated[-1], group_K[kept], len(groups))
+        cumulated /= cumulated[-1]
+        return cls(tuple(columns), codes[kept], cumulated, group_K[kept], len(groups), setting)
 
     def choose(self, seed: int, row_ids: NDArray[np.int64], refused: NDArray[np.int64]) -> NDArray[np.int64]:
         """Numbers of the combinations that rows are to have, shape (N,), from the golden ratio's multiples.
@@ -180,7 +190,8 @@ class Mix:
         return {column: self.codes[chosen, place] for place, column in enumerate(self.columns)}
 
     def _too_rare(self, number: int, num_rows: int) -> ConfigError:
-        rows = f"synthesis.mix[{number}]" if number < self.num_groups else "no group of synthesis.mix"
+        group = _called(self.setting, number).removesuffix(".where")
+        rows = group if number < self.num_groups else f"no group of {self.setting}"
         return ConfigError(
             f"The generator hardly ever makes rows of {rows}: a block wants {num_rows:,}, and there were not "
             "enough of any kind.",
@@ -188,8 +199,29 @@ class Mix:
         )
 
 
+def _called(setting: str, number: int) -> str:
+    """A group's conditions, as errors call them."""
+    return ALONE if setting == ALONE else f"{setting}[{number}].where"
+
+
+def exact_codes(codec: TableCodec, group: MixConfig, setting: str = ALONE) -> NDArray[np.int64] | None:
+    """The one combination of codes that fulfils a group's conditions, shape (S,).
+
+    None where a condition is a list of values or a range.
+
+    Raises:
+        ConfigError: the generator has not learnt a value.
+    """
+    found = []
+    for name, value in group.where.items():
+        if isinstance(value, tuple | RangeConfig):
+            return None
+        found.append(_codes_of(codec, codec.names.index(name), value, f"{setting}.{name}"))
+    return np.concatenate(found)
+
+
 def _fulfils(
-    codec: TableCodec, columns: list[int], codes: NDArray[np.int64], number: int, group: MixConfig
+    codec: TableCodec, columns: list[int], codes: NDArray[np.int64], group: MixConfig, called: str
 ) -> NDArray[np.bool_]:
     """Which combinations fulfil all conditions of a group, shape (K,)."""
     fulfilled = np.ones(len(codes), dtype=bool)
@@ -198,7 +230,7 @@ def _fulfils(
         slot = codec.slots[index]
         first = columns.index(slot.start)
         mine = codes[:, first : first + slot.stop - slot.start]
-        where = f"synthesis.mix[{number}].where.{name}"
+        where = f"{called}.{name}"
         if isinstance(condition, RangeConfig):
             fulfilled &= _in_range(codec, index, mine[:, 0], condition, where)
         else:
@@ -257,15 +289,16 @@ def _in_range(
     return found
 
 
-def _no_row(number: int, groups: Sequence[MixConfig]) -> ConfigError:
+def _no_row(number: int, groups: Sequence[MixConfig], setting: str) -> ConfigError:
     if number == len(groups):
         return ConfigError(
-            "Every training row is in a group of synthesis.mix, but their shares are less than 1 in all.",
+            f"Every training row is in a group of {setting}, but their shares are less than 1 in all.",
             "Raise the shares to 1, or narrow a condition.",
         )
+    group = _called(setting, number).removesuffix(".where")
     return ConfigError(
-        f"No training row fulfils the conditions of synthesis.mix[{number}] (rows of earlier groups left "
-        f"out): {dict(groups[number].where)!r}.",
+        f"No training row fulfils the conditions of {group} (rows of earlier groups left out): "
+        f"{dict(groups[number].where)!r}.",
         "Loosen the conditions: nothing is known of rows that never occur.",
     )
 
