@@ -25,12 +25,12 @@ from clicksmith.encoding.options import Options
 from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
 from clicksmith.generators.recipe import Recipe, Shard, StepSettings
-from clicksmith.generators.sequence import token_likelihood
-from clicksmith.generators.sequence.relgan import RelGan, RelGanOptions
+from clicksmith.generators.sequence.games import token_likelihood
+from clicksmith.generators.sequence.games.relgan import RelGan, RelGanOptions
+from clicksmith.generators.sequence.games.sampling import TokenSampler
+from clicksmith.generators.sequence.games.seqgan import SeqGan, SeqGanOptions
+from clicksmith.generators.sequence.games.token_likelihood import TokenLikelihood
 from clicksmith.generators.sequence.rows import MemorySequences
-from clicksmith.generators.sequence.sampling import TokenSampler
-from clicksmith.generators.sequence.seqgan import SeqGan, SeqGanOptions
-from clicksmith.generators.sequence.token_likelihood import TokenLikelihood
 from clicksmith.tables import Column
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from clicksmith.encoding.sequence_codec import EncodedSequences
-from clicksmith.generators.sequence import events as events_module
 from clicksmith.generators.sequence import owners as owners_module
+from clicksmith.generators.sequence.counting import events as events_module
+from clicksmith.generators.sequence.counting.events import EventTable
 from clicksmith.generators.sequence.counts import Index, cumulate, draw, kept_evenly, row_keys, sizes
-from clicksmith.generators.sequence.events import EventTable
 from clicksmith.generators.sequence.owners import OwnerTable
 from generators.sequence.chains import shop
 

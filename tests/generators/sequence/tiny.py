@@ -9,7 +9,7 @@ import torch
 from clicksmith.encoding.options import Options
 from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
-from clicksmith.generators.sequence.ar_sampling import SequenceNetwork
+from clicksmith.generators.sequence.autoregressive.sampling import SequenceNetwork
 from clicksmith.tables import Column
 
 OWNER_COLUMNS = [Column("segment", pa.string())]

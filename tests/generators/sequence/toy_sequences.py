@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from clicksmith.encoding.options import Options
 from clicksmith.encoding.sequence_codec import EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
-from clicksmith.generators.sequence.seqgan_network import TokenLstm
-from clicksmith.generators.sequence.tokens import Vocabulary
+from clicksmith.generators.sequence.games.seqgan_network import TokenLstm
+from clicksmith.generators.sequence.games.tokens import Vocabulary
 from clicksmith.tables import Column
 
 CHAIN_CODES = 4

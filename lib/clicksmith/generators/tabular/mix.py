@@ -118,7 +118,8 @@ class Mix:
                 raise _no_row(number, groups, setting)
             if total:
                 weight_K[mine] = share * counts[mine] / total
-        kept = weight_K > 0
+        kept = np.argsort(group_K, kind="stable")  # a group is one interval: evenly drawn, its share is exact
+        kept = kept[weight_K[kept] > 0]
         cumulated = np.cumsum(weight_K[kept])
         cumulated /= cumulated[-1]
         return cls(tuple(columns), codes[kept], cumulated, group_K[kept], len(groups), setting)

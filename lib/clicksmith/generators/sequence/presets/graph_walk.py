@@ -17,14 +17,14 @@ class Options(OfItems):
 
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It, fitted."""
-    from clicksmith.generators.sequence.graph_walk import graph_walk
+    from clicksmith.generators.sequence.counting.graph_walk import graph_walk
 
     return graph_walk(rows, codec, options.item_of(codec))
 
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it."""
-    from clicksmith.generators.sequence.graph_walk import GraphWalkSampler
+    from clicksmith.generators.sequence.counting.graph_walk import GraphWalkSampler
 
     return GraphWalkSampler(codec)
 

@@ -17,14 +17,14 @@ class Options(Counted):
 
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It, fitted."""
-    from clicksmith.generators.sequence.history_density import history_density
+    from clicksmith.generators.sequence.counting.history_density import history_density
 
     return history_density(rows, codec)
 
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it."""
-    from clicksmith.generators.sequence.history_density import HistoryDensitySampler
+    from clicksmith.generators.sequence.counting.history_density import HistoryDensitySampler
 
     return HistoryDensitySampler(codec)
 

@@ -20,14 +20,14 @@ class Options(OfItems):
 
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It, fitted."""
-    from clicksmith.generators.sequence.markov import markov
+    from clicksmith.generators.sequence.counting.markov import markov
 
     return markov(rows, codec, options.item_of(codec), options.order)
 
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it."""
-    from clicksmith.generators.sequence.markov import MarkovSampler
+    from clicksmith.generators.sequence.counting.markov import MarkovSampler
 
     return MarkovSampler(codec)
 

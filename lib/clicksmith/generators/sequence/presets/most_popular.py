@@ -17,14 +17,14 @@ class Options(Counted):
 
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It, fitted."""
-    from clicksmith.generators.sequence.most_popular import most_popular
+    from clicksmith.generators.sequence.counting.most_popular import most_popular
 
     return most_popular(rows, codec)
 
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it."""
-    from clicksmith.generators.sequence.most_popular import MostPopularSampler
+    from clicksmith.generators.sequence.counting.most_popular import MostPopularSampler
 
     return MostPopularSampler(codec)
 

@@ -32,9 +32,9 @@ class Options(Game):
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It in training."""
     from clicksmith.generators.recipe import StepSettings
-    from clicksmith.generators.sequence.relgan import RelGan, RelGanOptions
+    from clicksmith.generators.sequence.games.relgan import RelGan, RelGanOptions
+    from clicksmith.generators.sequence.games.token_likelihood import Size
     from clicksmith.generators.sequence.rows import MemorySequences
-    from clicksmith.generators.sequence.token_likelihood import Size
 
     game = RelGanOptions(
         likelihood_share=options.likelihood_share,
@@ -49,7 +49,7 @@ def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it; its size is that of the weights."""
-    from clicksmith.generators.sequence.sampling import TokenSampler
+    from clicksmith.generators.sequence.games.sampling import TokenSampler
 
     return TokenSampler(codec)
 

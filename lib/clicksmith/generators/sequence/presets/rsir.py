@@ -17,14 +17,14 @@ class Options(OfItems):
 
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It, fitted."""
-    from clicksmith.generators.sequence.rsir import rsir
+    from clicksmith.generators.sequence.counting.rsir import rsir
 
     return rsir(rows, codec, options.item_of(codec))
 
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it."""
-    from clicksmith.generators.sequence.rsir import RsirSampler
+    from clicksmith.generators.sequence.counting.rsir import RsirSampler
 
     return RsirSampler(codec)
 

@@ -18,8 +18,11 @@ class Options(Trained):
 def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
     """It in training."""
     from clicksmith.generators.recipe import StepSettings
+    from clicksmith.generators.sequence.autoregressive.sequence_ar import (
+        LEARNING_RATE,
+        SequenceAutoregressive,
+    )
     from clicksmith.generators.sequence.rows import MemorySequences
-    from clicksmith.generators.sequence.sequence_ar import LEARNING_RATE, SequenceAutoregressive
 
     settings = StepSettings.of(options, seed, LEARNING_RATE)
     return SequenceAutoregressive(MemorySequences(rows, seed), codec, settings)
@@ -27,7 +30,7 @@ def recipe(options: Options, seed: int, codec: Any, rows: Any) -> "Recipe[Any]":
 
 def sampler(codec: Any) -> "Sampler[Any]":
     """What is kept of it."""
-    from clicksmith.generators.sequence.ar_sampling import SequenceNetwork
+    from clicksmith.generators.sequence.autoregressive.sampling import SequenceNetwork
 
     return SequenceNetwork(codec)
 

@@ -1,0 +1,1 @@
+"""Events given the history, by likelihood."""

@@ -1,0 +1,1 @@
+"""Adversarial games over tokens, and the likelihood that they begin as."""
