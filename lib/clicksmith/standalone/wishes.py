@@ -13,7 +13,8 @@ from clicksmith.encoding.sequence_codec import EncodedSequences
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError, NotFittedError
 from clicksmith.generators.sequence.given import Given
-from clicksmith.generators.tabular.mix import ALONE, Mix, exact_codes, mix_columns
+from clicksmith.generators.tabular.fulfilled import exact_codes
+from clicksmith.generators.tabular.mix import ALONE, Mix, mix_columns
 
 Where = Mapping[str, Any]
 _NOBODY = np.empty(0, dtype=np.int64)
