@@ -73,6 +73,7 @@ class Kind:
         twin: the tables.
         columns: of the source that a codec is fitted to.
         block_rows: rows are generated in whole blocks of so many consecutive row ids.
+        task_rows: to start a task of the writer costs as much as so many rows: fewer keep no other core busy.
         makes: columns of the twin that differ from one generated row to the next.
         constants: those that are the same in all of them.
         own_id: those that hold the sample's own id. All others are null.
@@ -92,6 +93,7 @@ class Kind:
     twin: Twin
     columns: tuple[str, ...]
     block_rows: int
+    task_rows: int
     makes: tuple[str, ...]
     constants: Mapping[str, Any]
     own_id: tuple[str, ...]

@@ -17,9 +17,6 @@ from clicksmith.generators.artefact import Generator, Wish
 from clicksmith.generators.kind import Kind
 from clicksmith.lakehouse.commit import spark_schema
 
-MIN_TASK_ROWS = 20_000
-"""To start a task costs as much as this many rows; fewer are no reason to keep another core busy."""
-
 _ROW_ID = "row_id"
 
 
@@ -52,7 +49,7 @@ def synthetic_rows(
     size = kind.block_rows
     num_blocks = -(-num_rows // size)
     cores = spark.sparkContext.defaultParallelism
-    num_tasks = max(num_rows // rows_per_task, min(cores, num_rows // MIN_TASK_ROWS), 1)
+    num_tasks = max(num_rows // rows_per_task, min(cores, num_rows // kind.task_rows), 1)
     generated = _generated_schema(kind)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

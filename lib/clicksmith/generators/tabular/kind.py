@@ -79,6 +79,7 @@ EXAMPLES = Kind(
     twin=TWINS["examples"],
     columns=(USER_COLUMN, *INPUT_COLUMNS),
     block_rows=4096,
+    task_rows=20_000,
     makes=INPUT_COLUMNS,
     constants={"is_cold_user": False, "is_cold_item": False, "sample_weight": 1.0, "split": "train"},
     own_id=("example_id",),
