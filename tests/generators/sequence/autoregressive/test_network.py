@@ -2,12 +2,14 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import torch
 
 from clicksmith.encoding.options import Options
 from clicksmith.encoding.sequence_codec import MAX_EVENTS, EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import Sequences
 from clicksmith.encoding.table import TableCodec
+from clicksmith.generators.sequence.autoregressive import repeats
 from clicksmith.generators.sequence.autoregressive.network import EventNetwork
 from clicksmith.generators.sequence.autoregressive.reading import EXACT, NUM_BUCKETS, Reading, bucket
 from clicksmith.generators.sequence.autoregressive.repeats import REACH, Past, around, neighbours
@@ -51,7 +53,7 @@ def test_codes_seen_before_by_hand() -> None:
     codes = torch.tensor([[1, 5], [2, 5], [1, 6], [1, 5], [1, 5]])
     levels = [range(0), range(1)]
     past = Past.of(codes, torch.tensor([0, 1, 2, 3, 0]), levels)
-    assert past.times.tolist() == [[1, 1], [1, 1], [2, 1], [3, 2], [1, 1]]
+    assert past.times[:, 0].tolist() == [[1, 1], [1, 1], [2, 1], [3, 2], [1, 1]]
     assert past.valid.sum(1).tolist() == [0, 1, 2, 3, 0]
     groups, once, often = past.seen(0, levels[0], codes, [])
     assert groups[3].tolist() == [1, 2, 1]
@@ -61,6 +63,21 @@ def test_codes_seen_before_by_hand() -> None:
     assert members[3].tolist() == [6, 5, 5]
     assert once[3].tolist() == [1, 0, 1]  # member 5 of group 2 is another
     assert past.seen(1, levels[1], codes, [])[1][3].tolist() == [1, 1, 1]  # the group is not known yet
+
+
+def test_what_was_seen_is_counted_from_where_one_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a sequence is: of each code that is looked at, once adds up to 1, often to log(1 + times)."""
+    monkeypatch.setattr(repeats, "HALF", 3)
+    codes = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (40, 1)))
+    past = Past.of(codes, torch.arange(40), [range(0)])
+    found, once, often = past.seen(0, range(0), codes, [])
+    for n in range(40):
+        looked_at = codes[max(0, n - n % 3 - 3) : n, 0]
+        assert past.valid[n].sum() == len(looked_at) <= 5
+        for code in range(3):
+            mine, times = found[n] == code, int((looked_at == code).sum())
+            assert float(once[n][mine].sum()) == min(times, 1)
+            assert float(often[n][mine].sum()) == pytest.approx(np.log1p(times), abs=1e-6)
 
 
 def test_counts_up_to_the_longest_sequence_have_buckets() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clicksmith.encoding.sequence_codec import EncodedSequences
 from clicksmith.errors import ConfigError, NotFittedError
+from clicksmith.generators.sequence.autoregressive import repeats
 from clicksmith.generators.sequence.autoregressive.sampling import SequenceNetwork, whole
 from clicksmith.generators.sequence.given import Given
 from clicksmith.generators.sequence.rows import Windows
@@ -25,6 +26,13 @@ def network() -> SequenceNetwork:
     return tiny_network()
 
 
+@pytest.fixture(params=[repeats.HALF, 1], ids=["all looked at", "one looked at"])
+def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far back events are looked at."""
+    monkeypatch.setattr(repeats, "HALF", request.param)
+
+
+@pytest.mark.usefixtures("half")
 @pytest.mark.parametrize("backward", [False, True])
 def test_probabilities_of_all_sequences_sum_to_one(network: SequenceNetwork, backward: bool) -> None:
     nats = network.row_nats(all_sequences(network), backward)
@@ -32,11 +40,13 @@ def test_probabilities_of_all_sequences_sum_to_one(network: SequenceNetwork, bac
     assert float(nats.std()) > 0.5  # they are not all alike
 
 
+@pytest.mark.usefixtures("half")
 def test_samples_are_as_frequent_as_the_network_says(network: SequenceNetwork) -> None:
     space = all_sequences(network)
     assert_agree(network.sample(3, np.arange(NUM_SAMPLES)), space, network.row_nats(space))
 
 
+@pytest.mark.usefixtures("half")
 def test_what_came_before_is_as_frequent_as_read_backwards(network: SequenceNetwork) -> None:
     """The first of two events given the second."""
     space = all_sequences(network)

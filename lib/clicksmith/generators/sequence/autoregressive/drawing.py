@@ -18,7 +18,7 @@ from torch import Tensor
 
 from clicksmith.encoding.sequence_codec import MAX_EVENTS
 from clicksmith.generators.sequence.autoregressive.network import STATE, EventNetwork, Inputs
-from clicksmith.generators.sequence.autoregressive.repeats import REMEMBERED, Past
+from clicksmith.generators.sequence.autoregressive.repeats import Past
 from clicksmith.generators.tabular.autoregressive_network import EMBEDDING, HIDDEN
 from clicksmith.seeds import counter_uniform
 
@@ -140,7 +140,7 @@ class Drawer:
         left = np.searchsorted(-steps, -np.arange(steps.max(initial=0)), side="left")
         state = torch.zeros(len(owners), STATE, device=device)
         terms_X = draft.owners[torch.from_numpy(owners).to(device)]
-        times = torch.zeros_like(draft.codes)
+        times = torch.stack([torch.zeros_like(draft.codes)] * 2, 1)
         last = torch.full((len(owners), draft.codes.shape[1]), len(network.head_bias), device=device)
         for i, n in enumerate(left.tolist()):
             place = start[:n] + step * i
@@ -151,8 +151,7 @@ class Drawer:
             state = self._state(state[:n], added[:, : 3 * STATE], context)
             index = torch.from_numpy(draft.offsets[owners[:n]] + place).to(device)
             codes = draft.codes[index]
-            back = index[:, None] - step * torch.arange(1, min(i, REMEMBERED) + 1, device=device)
-            past = Past(draft.codes, times, back, torch.ones_like(back, dtype=torch.bool))
+            past = Past.before(draft.codes, times, index, torch.full_like(index, i), step)
             numbers = draft.row_ids[owners[:n]] * MAX_EVENTS + place
             known = torch.cat([state, context], 1)
             event = Inputs(known, added[:, 3 * STATE :], last[:n], codes, past)

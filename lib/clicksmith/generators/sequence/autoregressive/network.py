@@ -264,5 +264,5 @@ class Inputs:
 
     def take(self, rows: Tensor) -> "Inputs":
         """Some of the events."""
-        past = Past(self.past.codes, self.past.times, self.past.index[rows], self.past.valid[rows])
+        past = self.past.take(rows)
         return Inputs(self.known[rows], self.last_embedding[rows], self.last[rows], self.codes[rows], past)

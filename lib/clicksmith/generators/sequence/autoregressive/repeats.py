@@ -5,7 +5,7 @@ W codes around one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,25 +18,32 @@ from clicksmith.generators.tabular.autoregressive_network import value_ranks
 
 REACH = 3
 """Neighbours on either side of a number's last code that have logits of their own."""
-REMEMBERED = 100
-"""Events back that are looked at one by one; the state of the network may know of earlier ones."""
+HALF = 50
+"""Sequences are cut into spans of so many events. Looked at one by one are those of an event's own span and of
+the one before it: all, up to twice as many. The state of the network may know of earlier ones."""
 
 
 @dataclass(frozen=True)
 class Past:
-    """The events before each of N events.
+    """The events before each of N events, as far as they are looked at.
+
+    How often a code came up is counted from the first event that is looked at: it is the same for all events
+    of a span, so that two counts of each event are all that is ever needed.
 
     Attributes:
         codes: of M events, shape (M, S).
-        times: how often each code has come up until and with its event, among those remembered; (M, S).
+        times: how often each code has come up until and with its event, from the start of the span before its
+            own, and from that of its own; shape (M, 2, S).
         index: of the events before, the last one first, shape (N, R).
-        valid: which there are, shape (N, R).
+        valid: which of these are looked at, shape (N, R).
+        near: which lie in the event's own span, shape (N, R).
     """
 
     codes: Tensor
     times: Tensor
     index: Tensor
     valid: Tensor
+    near: Tensor
 
     @classmethod
     def of(cls, codes_MS: Tensor, step_M: Tensor, coarser: Sequence[range]) -> "Past":
@@ -47,22 +54,39 @@ class Past:
             step_M: how many events of the same owner come before each.
             coarser: see `coarser_levels`.
         """
-        size = min(REMEMBERED, int(step_M.max()) if len(step_M) else 0)
-        back = torch.arange(1, size + 1, device=codes_MS.device)
-        valid = back <= step_M[:, None]
-        index = (torch.arange(len(codes_MS), device=codes_MS.device)[:, None] - back).clamp(min=0)
-        past = cls(codes_MS, torch.zeros_like(codes_MS), index, valid)
-        return cls(codes_MS, past.times_of(codes_MS, coarser), index, valid)
+        nothing = torch.zeros(
+            len(codes_MS), 2, codes_MS.shape[1], dtype=codes_MS.dtype, device=codes_MS.device
+        )
+        past = cls.before(codes_MS, nothing, torch.arange(len(codes_MS), device=codes_MS.device), step_M)
+        return replace(past, times=past.times_of(codes_MS, coarser))
+
+    @classmethod
+    def before(
+        cls, codes_MS: Tensor, times: Tensor, places_N: Tensor, step_N: Tensor, direction: int = 1
+    ) -> "Past":
+        """Of some events.
+
+        Args:
+            codes_MS: of all events.
+            times: of all events, as far as they are known.
+            places_N: where the N events are.
+            step_N: how many events of the same owner come before each.
+            direction: 1 where these lie before it, -1 where they lie after it.
+        """
+        looked_at = torch.minimum(step_N, step_N % HALF + HALF)
+        back = torch.arange(1, (int(looked_at.max()) if len(step_N) else 0) + 1, device=codes_MS.device)
+        index = (places_N[:, None] - direction * back).clamp(min=0, max=len(codes_MS) - 1)
+        return cls(codes_MS, times, index, back <= looked_at[:, None], back <= (step_N % HALF)[:, None])
 
     def times_of(self, codes_NS: Tensor, coarser: Sequence[range]) -> Tensor:
-        """How often the codes of the N events have come up, with them themselves; shape (N, S)."""
+        """How often the codes of the N events have come up, with them themselves; shape (N, 2, S)."""
         times = []
         for k, levels in enumerate(coarser):
             same = self.valid
             for j in (*levels, k):
                 same = same & (self.codes[:, j][self.index] == codes_NS[:, j, None])
-            times.append(1 + same.sum(1))
-        return torch.stack(times, 1)
+            times.append(torch.stack([1 + same.sum(1), 1 + (same & self.near).sum(1)], 1))
+        return torch.stack(times, 2)
 
     def seen(
         self, k: int, levels: range, codes_NS: Tensor, known: Sequence[int]
@@ -83,14 +107,18 @@ class Past:
         for j in levels:
             if j in known:
                 valid = valid & (self.codes[:, j][self.index] == codes_NS[:, j, None])
-        times = self.times[:, k][self.index]
+        both = self.times[:, :, k][self.index]
+        times = torch.where(self.near, both[..., 0], both[..., 1])
         often = ((1 + times) / times.clamp(min=1)).log() * valid
         return self.codes[:, k][self.index], ((times == 1) & valid).float(), often
 
+    def take(self, rows: Tensor | slice) -> "Past":
+        """Some of the N events."""
+        return replace(self, index=self.index[rows], valid=self.valid[rows], near=self.near[rows])
+
     def split(self, size: int) -> "list[Past]":
         """Parts of at most so many of the N events."""
-        parts = zip(torch.split(self.index, size), torch.split(self.valid, size), strict=True)
-        return [Past(self.codes, self.times, index, valid) for index, valid in parts]
+        return [self.take(slice(start, start + size)) for start in range(0, max(1, len(self.index)), size)]
 
 
 def around(
