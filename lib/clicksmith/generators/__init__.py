@@ -1,1 +1,1 @@
-"""Networks that learn to generate training examples. torch; neither Spark nor Ray."""
+"""What learns to generate rows of each kind of data. torch; neither Spark nor Ray."""

@@ -22,10 +22,8 @@ class Preset(Generic[Options]):
         about: what it is, in words that follow "NAME: ".
         recipe: of options, a seed, the kind's codec and its training rows; imports what it needs.
         sampler: of the codec, and the weights still to be loaded; imports what it needs.
-        learning_rate: where the options name none; None: it has no gradients.
         batch_multiple: of which a rank's batch must be a multiple, by the options.
-        streamed: whether its rows are read batch by batch, and so may be more than memory holds.
-        private: whether its weights hold no training rows.
+        private: whether its weights hold no training rows, nor whole parts of them.
         is_control: whether it has learnt hardly anything: what it gives as well is no merit of a generator.
     """
 
@@ -34,7 +32,6 @@ class Preset(Generic[Options]):
     recipe: Callable[[Options, int, Any, Any], Recipe[Any]]
     sampler: Callable[[Any], Sampler[Any]]
     batch_multiple: Callable[[Options], int] = lambda options: 1
-    streamed: bool = False
     private: bool = True
     is_control: bool = False
 

@@ -107,8 +107,6 @@ class Recipe(ABC, Generic[B]):
     """One preset in training."""
 
     sampler: Sampler[B]
-    batch_multiple = 1
-    """The batch of a rank must be a multiple of it."""
     rate_factor: float | None = None
     """Multiplies the learning rates; lowered after a collapse. None: this preset cannot collapse."""
     phases: tuple[int, ...] = ()

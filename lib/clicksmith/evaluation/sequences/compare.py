@@ -59,7 +59,7 @@ def compare_sequences(
         Figures of `num_rows` owners a side.
 
     Raises:
-        ContractError: there are fewer than 50 owners on a side, or no events; a holdout owner was trained on;
+        ContractError: there are fewer than 4 owners on a side, or no events; a holdout owner was trained on;
             columns are missing or unlike.
     """
     key = train.owners.column_names[0] if key is None else key

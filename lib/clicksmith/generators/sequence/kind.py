@@ -1,8 +1,8 @@
 """Users' sequences as a kind of data."""
 
+from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from clicksmith.config import Config, PresetOptions
@@ -27,12 +27,8 @@ def _by_user(holdout: Holdout) -> Holdout:
 
 def view_of(sequences: EncodedSequences) -> View:
     """Columns of owners and of events; two sequences are the same whose events are."""
-    width = int(sequences.lengths.max(initial=0)) * sequences.events.shape[1]
-    padded = np.full((len(sequences), max(width, 1)), -1, dtype=np.int32)
-    places = np.arange(padded.shape[1]) < sequences.lengths[:, None] * sequences.events.shape[1]
-    padded[places] = sequences.events.ravel()
-    numbers = np.unique(padded, axis=0, return_inverse=True)[1].reshape(-1)
-    return View([*sequences.owners.T, *sequences.events.T], numbers)
+    keys = [sequences.events[start:end].tobytes() for start, end in pairwise(sequences.offsets.tolist())]
+    return View([*sequences.owners.T, *sequences.events.T], keys)
 
 
 def _signs(sample: EncodedSequences, real: EncodedSequences) -> Figures:
@@ -60,7 +56,8 @@ def _describe(codec: Any) -> str:
 
 {columns_made(codec.core.owners)}
 
-Of each of its events, the time as the gap to the one before:
+Of each of its events, the time as the gap to the one before; items are those of the catalogue, and none of
+them is left out as rare:
 
 {columns_made(codec.core.events)}"""
 

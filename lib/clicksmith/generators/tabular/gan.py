@@ -78,7 +78,6 @@ class Adversarial(Recipe[Encoded]):
     ) -> None:
         torch.manual_seed(derive_seed(settings.seed, "weights"))
         self.settings, self.shape, self.loss = settings, shape, loss
-        self.batch_multiple = shape.packing
         self.rate_factor: float = 1.0
         self.generator = GeneratorNetwork(codec, shape)
         self.layout = self.generator.layout

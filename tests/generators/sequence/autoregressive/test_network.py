@@ -66,7 +66,7 @@ def test_codes_seen_before_by_hand() -> None:
 
 
 def test_what_was_seen_is_counted_from_where_one_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a sequence is: of each code that is looked at, once adds up to 1, often to log(1 + times)."""
+    """However long a sequence is, once adds up to 1 and often to log(1 + times) over the events of a code."""
     monkeypatch.setattr(repeats, "HALF", 3)
     codes = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (40, 1)))
     past = Past.of(codes, torch.arange(40), [range(0)])

@@ -1,7 +1,7 @@
 """How a network reads training sequences: forwards or backwards, from the end or from anywhere.
 
 Read backwards, it learns what came before; read from a place in the middle, an event of which no other is
-known yet. `ar_sampling` needs both where the end of a sequence, or an event somewhere in it, is given.
+known yet. `sampling` needs both where the end of a sequence, or an event somewhere in it, is given.
 
 Shapes: B owners, L events of the longest reading, So and Se sub-columns of owners and of events.
 """

@@ -19,8 +19,8 @@ from clicksmith.generators.tabular.autoregressive_network import value_ranks
 REACH = 3
 """Neighbours on either side of a number's last code that have logits of their own."""
 HALF = 50
-"""Sequences are cut into spans of so many events. Looked at one by one are those of an event's own span and of
-the one before it: all, up to twice as many. The state of the network may know of earlier ones."""
+"""Sequences are cut into spans of so many events. Looked at one by one are those of an event's own span and
+of the one before it: all, up to twice as many. The state of the network may know of earlier ones."""
 
 
 @dataclass(frozen=True)

@@ -34,4 +34,5 @@ PRESET = Preset(
     "random walks on a cleaned graph of the items (arXiv 2602.07298)",
     recipe,
     sampler,
+    private=False,
 )

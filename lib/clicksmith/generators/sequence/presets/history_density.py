@@ -34,5 +34,6 @@ PRESET = Preset(
     "a control that repeats what an owner, or others like it, had before (HoTPP's)",
     recipe,
     sampler,
+    private=False,
     is_control=True,
 )

@@ -37,5 +37,6 @@ PRESET = Preset(
     "a chain of the items, of order 1 or 2, with the back-off of Witten and Bell (1991)",
     recipe,
     sampler,
+    private=False,
     is_control=True,
 )

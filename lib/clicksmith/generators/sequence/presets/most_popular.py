@@ -34,5 +34,6 @@ PRESET = Preset(
     "a control that draws each event by itself, by its frequency",
     recipe,
     sampler,
+    private=False,
     is_control=True,
 )

@@ -37,5 +37,4 @@ PRESET = Preset(
     "an autoregressive network, trained by likelihood in any order of the columns",
     recipe,
     sampler,
-    streamed=True,
 )

@@ -38,5 +38,4 @@ PRESET = Preset(
     "an autoregressive network, trained by likelihood and then in a game against a critic",
     recipe,
     sampler,
-    streamed=True,
 )
