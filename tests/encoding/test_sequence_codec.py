@@ -103,6 +103,13 @@ def test_a_last_moment_told_to_the_hour_lies_anywhere_in_it_and_never_after_the_
     np.testing.assert_allclose(np.diff(times)[::2], [3, 40] * 50)
 
 
+def test_the_newest_moment_is_not_that_of_few_owners() -> None:
+    """Owners end 1, 2, ... 9 minutes after noon: five have reached the fifth minute, and one the ninth."""
+    sequences = shop([[0, end] for end in range(1, 10)])
+    newest = [fit(sequences, Options(min_users=k)).newest for k in (1, 5)]
+    assert [second - NOON.timestamp() for second in newest] == [9 * 60, 5 * 60]
+
+
 def test_values_of_few_owners_are_protected_though_one_has_many_events() -> None:
     minutes = [[1, 2]] * 9 + [[5] * 30]  # item i5 is of one owner alone
     codec = fit(shop(minutes), Options(min_users=5))

@@ -13,16 +13,16 @@ from generators.toy_joint import toy_config, toy_data
 from training.toy_shop import toy_sequences
 
 CODEC = SimpleNamespace(core=toy_data(3000)[0])  # all that a card asks of a codec of examples
-HOLDING_ROWS = (
+HOLDING_ROWS = {
     "smote",
     "markov",
     "history_density",
     "most_popular",
     "graph_walk",
     "rsir",
-    "seqgan",
     "relgan",
-)
+    "seqgan",
+}
 CODECS = {"examples": CODEC, "sequences": ShopCodec.fit(toy_sequences(50))}
 
 

@@ -80,7 +80,8 @@ class SequenceCodec:
         time: name of the column that says when an event was, or None.
         time_type: of that column, or None.
         end_seconds: within how many the last event's moment is told: where it was drawn from anew.
-        newest: of all training events, in seconds since 1970: none is decoded to a later moment.
+        newest: moment, in seconds since 1970, after which none is decoded: of the newest training event, or,
+            where a value must be of several owners, the newest that so many of them have reached.
     """
 
     owners: TableCodec
@@ -124,7 +125,7 @@ class SequenceCodec:
         time_type = None if time is None else next(c.type for c in event_columns if c.name == time)
         newest = 0
         if time is not None:
-            newest = pc.max(_seconds(sequences.events, time)).as_py() or 0
+            newest = _newest(sequences, time, options.min_users)
         codec = cls(_NOTHING, _NOTHING, time, time_type, end_seconds, newest)
         own = [Column(LENGTH, pa.int64(), minimum=0)]
         timed = [Column(END, _SECONDS, nullable=True)] if time is not None else []
@@ -179,7 +180,7 @@ class SequenceCodec:
         events = self.events.decode(_placed(encoded.events, derive_seed(seed, "events"), numbers))
         if self.time is not None:
             uniform = counter_uniform(derive_seed(seed, "end"), row_ids, 1)[:, 0]
-            last = pc.fill_null(owners.column(END).cast(pa.int64()), 0).to_numpy()
+            last = pc.fill_null(owners.column(END).cast(pa.int64()), self.newest).to_numpy()
             last = np.minimum(last + (uniform * self.end_seconds).astype(np.int64), self.newest)
             events = self._timed(events, last, encoded.offsets)
         own = [name for name in owners.column_names if name not in (LENGTH, END)]
@@ -257,6 +258,13 @@ class SequenceCodec:
         )
         type_ = None if value["time_type"] is None else type_named(value["time_type"])
         return cls(owners, events, value["time"], type_, value["end_seconds"], value["newest"])
+
+
+def _newest(sequences: Sequences, time: str, min_users: int) -> int:
+    """The newest moment that `min_users` owners have reached; 0 where there are fewer with events."""
+    last = sequences.offsets[1:][sequences.lengths > 0] - 1
+    moments = np.sort(_seconds(sequences.events, time).take(pa.array(last)).to_numpy())
+    return int(moments[-min_users]) if len(moments) >= min_users else 0
 
 
 _NOTHING = TableCodec((), (), ())

@@ -176,7 +176,10 @@ def _lengths(rows: pa.Table, name: str) -> NDArray[np.int64]:
 
 def _numbers(keys: pa.ChunkedArray) -> NDArray[np.int64]:
     """Equal keys as equal numbers, from 0 by their first row."""
-    return np.asarray(keys.combine_chunks().dictionary_encode().indices.to_numpy(), dtype=np.int64)
+    plain = keys.combine_chunks()
+    if pa.types.is_dictionary(plain.type):  # its own numbers may be in another order, or of keys without rows
+        plain = plain.dictionary_decode()
+    return np.asarray(plain.dictionary_encode().indices.to_numpy(), dtype=np.int64)
 
 
 def _require_same(values: pa.ChunkedArray, found: Sequences, name: str, group: str) -> None:

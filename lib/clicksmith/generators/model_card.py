@@ -35,7 +35,7 @@ def model_card(card: Mapping[str, Any], codec: Codec) -> str:
 
 def _use(preset: Preset[Any]) -> str:
     privacy = (
-        "Its weights hold training rows, or parts of them, that its rows are made of: **they are not private**."
+        "Its weights hold training rows or parts of them, and its rows repeat them: **they are not private**."
         if not preset.private
         else "Training rows are not stored in its weights, but a network may memorise: publish its rows past "
         "the gate only, which measures that."

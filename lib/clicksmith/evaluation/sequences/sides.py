@@ -144,7 +144,9 @@ def _as_declared(
         for column in wanted:
             kind = column.type if column.type == pa.string() else like.schema.field(column.name).type
             numbers = _kind(kind) in _NUMBERS
-            found[column.name] = table.column(column.name).cast(pa.float64() if numbers else kind)
+            found[column.name] = table.column(column.name).cast(
+                pa.float64() if numbers else kind, safe=not numbers
+            )
         return found
 
     owners = {"": pa.array(np.arange(len(side))), **chosen(side.owners, train.owners, owner_columns)}

@@ -141,21 +141,22 @@ class OwnerTable(CountTable):
         return {slot.start + level: codes[:, level] for level in range(codes.shape[1])}
 
     def _draw(self, uniform: Floats, wanted: Mapping[int, Ints], at_least: Ints) -> Ints:
-        """Rows that have the codes and suffice; -1 where there is none."""
-        total = len(self.rows)
-        if not wanted and not at_least.any():
-            if not total:
-                return np.full(len(uniform), -1, dtype=np.int64)
-            zeros = np.zeros(len(uniform), dtype=np.int64)
-            return draw(self.array("cumulated"), zeros, zeros + total, uniform)
+        """Rows that have the codes and suffice, -1 where there is none; each by its own wish alone."""
+        total, rows = len(self.rows), np.full(len(uniform), -1, dtype=np.int64)
+        if not total:
+            return rows
+        plain = np.flatnonzero(at_least == 0) if not wanted else np.empty(0, dtype=np.int64)
+        zeros = np.zeros(len(plain), dtype=np.int64)
+        rows[plain] = draw(self.array("cumulated"), zeros, zeros + total, uniform[plain])
+        if len(plain) == len(rows):
+            return rows
         columns = tuple(sorted(wanted))
         index = self._index(columns)
         codes = (
             np.stack([wanted[c] for c in columns], axis=1) if columns else np.zeros((len(uniform), 0), int)
         )
         low, high = index.ranges(codes, at_least)
-        rows = np.full(len(uniform), -1, dtype=np.int64)
-        some = np.flatnonzero(low < high)
+        some = np.flatnonzero((low < high) & (rows < 0))
         rows[some] = index.draw(low[some], high[some], uniform[some])
         return rows
 

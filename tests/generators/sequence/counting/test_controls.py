@@ -78,6 +78,23 @@ def test_a_row_with_conditions_depends_on_its_own_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTROLS)
+def test_a_row_without_a_prefix_is_the_same_beside_one_that_has_one(name: str) -> None:
+    rows, codec = shop(ITEMS)
+    sampler = CONTROLS[name][0](rows, codec).sampler
+    prefixes = rows.take(np.array([0, 1]))  # of three events, and of none
+    both = sampler.sample(7, IDS[:2], Given(prefix=prefixes)).take(np.array([1]))
+    alone = sampler.sample(7, IDS[1:2], Given(prefix=prefixes.take(np.array([1]))))
+    np.testing.assert_array_equal(both.owners, alone.owners)
+    np.testing.assert_array_equal(both.events, alone.events)
+
+
+@pytest.mark.parametrize("make", [markov, graph_walk, rsir])
+def test_an_item_that_is_no_column_is_refused_by_name(make: Callable[..., object]) -> None:
+    with pytest.raises(TrainingError, match=r"'colour', which is no column of the events.*item"):
+        make(*shop(ITEMS), "colour")
+
+
+@pytest.mark.parametrize("name", CONTROLS)
 def test_a_sampler_is_saved_and_loaded(name: str) -> None:
     rows, codec = shop(ITEMS)
     make, build = CONTROLS[name]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clicksmith.encoding.sequence_codec import GAP, EncodedSequences, SequenceCodec
 from clicksmith.encoding.sequences import places
-from clicksmith.errors import NotFittedError
+from clicksmith.errors import NotFittedError, TrainingError
 from clicksmith.generators.sequence.counts import (
     CountTable,
     Floats,
@@ -33,9 +33,19 @@ MAX_ROWS = 1 << 22
 
 
 def subcolumns(codec: SequenceCodec, column: str | None) -> list[int]:
-    """The sub-columns of events that make their state: a column's; None: all but the gap's."""
+    """The sub-columns of events that make their state: a column's; None: all but the gap's.
+
+    Raises:
+        TrainingError: there is no such column.
+    """
     slots = dict(zip(codec.events.names, codec.events.slots, strict=True))
-    names = [name for name in slots if name != GAP] if column is None else [column]
+    known = [name for name in slots if name != GAP]
+    if column is not None and column not in known:
+        raise TrainingError(
+            f"item is {column!r}, which is no column of the events that can be an item: {', '.join(known)}.",
+            "Name one of them.",
+        )
+    names = known if column is None else [column]
     return [index for name in names for index in range(slots[name].start, slots[name].stop)]
 
 
