@@ -23,7 +23,8 @@ GENERATORS = (
 ARMS = (
     "lift.next_item.arms={none: {kind: none}, walk: {kind: synthetic, generator: walk, ratio: 2.0}, "
     "short: {kind: synthetic, generator: walk, ratio: 1.0, only: short_histories}, "
-    "counts: {kind: synthetic, generator: counts, ratio: 1.0}}"
+    "counts: {kind: synthetic, generator: counts, ratio: 1.0}, "
+    "hardly: {kind: synthetic, generator: walk, ratio: 0.001}}"
 )
 SMALL = (
     "ray.num_workers=0", "lift.num_seeds=3", "lift.num_fits=1", "lift.min_users=20",
@@ -74,7 +75,10 @@ def test_arms_take_what_is_published_and_tell_what_is_not(
         "copies_2": ("cheap", 2.0),
         "copies_1": ("cheap", 1.0),
     }, "as many copies stand beside each"
-    assert task.skipped == {"counts": "the gate published no rows of generator 'counts'"}
+    assert task.skipped == {
+        "counts": "the gate published no rows of generator 'counts'",
+        "hardly": "a ratio of 0.001 adds not a single row to 100 real ones",
+    }
     assert task.chosen["walk"][0].num_rows == 200 and task.chosen["short"][0].num_rows == 300
 
 

@@ -1,6 +1,6 @@
 """Generated sequences as a next-item model is trained on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -105,26 +105,44 @@ def generated_stock(
         By an arm's name: the sequences of each fit, enough for its ratio; the arm, with the ratio as it comes
         out; or why it cannot be measured.
     """
+    wanted = {name: arm for name, arm in config.lift.next_item.arms.items() if arm.generator is not None}
+    published = _published(config, wanted.values(), synthetic, source, real)
     arms, chosen, skipped = {}, {}, {}
-    for name, arm in config.lift.next_item.arms.items():
-        if arm.generator is None:
-            continue
-        ratio = arm.ratio if arm.only is None else config.synthesis.ratio
-        published = [
-            generated_sequences(config, fit, there, source, real, round(ratio * real.num_rows))
-            for fit, there in synthetic.get(arm.generator, {}).items()
-        ]
-        found = tuple(chosen_sequences(arm, fit, real, vocabulary) for fit in published)
-        num_rows = [fit.num_rows for fit in published]
-        why = too_few_fits(arm.generator, num_rows, len(config.fits_of(arm.generator)))
+    for name, arm in wanted.items():
+        generator = str(arm.generator)
+        fits = published[generator]
+        found = [chosen_sequences(arm, fit, real, vocabulary) for fit in fits]
         fewest = min((fit.num_rows for fit in found), default=0)
+        num_rows = [fit.num_rows for fit in fits]
+        why = no_row(arm, real.num_rows) or too_few_fits(generator, num_rows, len(config.fits_of(generator)))
         if not why and not fewest:
-            why = f"generator {arm.generator!r} published no sequences of {arm.only}"
-        if why := why or no_row(arm, real.num_rows):
+            why = f"generator {generator!r} published no sequences of {arm.only}"
+        if why:
             skipped[name] = why
             continue
-        preset = config.generators[arm.generator].preset
         added = min(round(arm.ratio * real.num_rows), fewest)
-        chosen[name] = found
+        chosen[name] = tuple(fit.slice(0, added) if arm.only is None else fit for fit in found)
+        preset = config.generators[generator].preset
         arms[name] = Arm(arm.kind, role_of(arm, preset), added / max(1, real.num_rows), len(found))
     return chosen, arms, skipped
+
+
+def _published(
+    config: Config,
+    arms: Iterable[ArmConfig],
+    synthetic: Mapping[str, Mapping[str, Snapshot]],
+    source: Snapshot,
+    real: pa.Table,
+) -> dict[str, list[pa.Table]]:
+    """The sequences of each fit of a generator: as many as the arm needs that takes most of them."""
+    ratios: dict[str, float] = {}
+    for arm in arms:
+        ratio = arm.ratio if arm.only is None else config.synthesis.ratio
+        ratios[str(arm.generator)] = max(ratio, ratios.get(str(arm.generator), 0.0))
+    return {
+        name: [
+            generated_sequences(config, fit, there, source, real, max(1, round(ratio * real.num_rows)))
+            for fit, there in synthetic.get(name, {}).items()
+        ]
+        for name, ratio in ratios.items()
+    }
