@@ -468,7 +468,7 @@ NOTHING = Verdict("inconclusive", None)
             {"real_all": "there are no more real training rows than the control has"},
             "An arm of kind synthetic in lift.arms, whose generator is no control (independent, smote).",
         ),
-        (NEXT_ITEM, {}, "An arm of kind augmentation in lift.next_item.arms."),
+        (NEXT_ITEM, {}, "An arm of kind augmentation or synthetic in lift.next_item.arms."),
         (
             SEARCH,
             {"titles": "no product has a title"},

@@ -13,7 +13,7 @@ _HIDING = {"trainings": "the noise between trainings", "items": "chance in which
 """By what no further users take away: what hides a gain."""
 _ARMS = {
     "ranking": "An arm of kind synthetic in lift.arms, whose generator is no control (independent, smote).",
-    "next_item": "An arm of kind augmentation in lift.next_item.arms.",
+    "next_item": "An arm of kind augmentation or synthetic in lift.next_item.arms.",
     "search": "An arm of kind titles in lift.search.arms, and products with titles.",
 }
 """By task: what there has to be for anything to be chosen."""
