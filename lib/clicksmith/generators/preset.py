@@ -26,6 +26,7 @@ class Preset(Generic[Options]):
         batch_multiple: of which a rank's batch must be a multiple, by the options.
         streamed: whether its rows are read batch by batch, and so may be more than memory holds.
         private: whether its weights hold no training rows.
+        any_event: of sequences, whether an event can be asked for that is somewhere in them.
         is_control: whether it has learnt hardly anything: what it gives as well is no merit of a generator.
     """
 
@@ -36,6 +37,7 @@ class Preset(Generic[Options]):
     batch_multiple: Callable[[Options], int] = lambda options: 1
     streamed: bool = False
     private: bool = True
+    any_event: bool = True
     is_control: bool = False
 
     @property

@@ -59,4 +59,5 @@ PRESET = Preset(
     "an LSTM over tokens, by likelihood, then a game against a relativistic critic (Nie et al. 2019)",
     recipe,
     sampler,
+    any_event=False,
 )

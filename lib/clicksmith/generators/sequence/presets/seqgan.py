@@ -61,4 +61,5 @@ PRESET = Preset(
     "an LSTM over tokens, by likelihood, then policy gradients from a critic (Yu et al. 2017)",
     recipe,
     sampler,
+    any_event=False,
 )
