@@ -18,12 +18,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clicksmith.config import SequenceMixConfig
-from clicksmith.encoding.columns import SingleCodec
 from clicksmith.encoding.sequence_codec import EncodedSequences
 from clicksmith.encoding.table import TableCodec
 from clicksmith.errors import ConfigError
 from clicksmith.generators.sequence.given import Given
-from clicksmith.seeds import derive_seed, even_uniform
+from clicksmith.seeds import SILVER, derive_seed, even_uniform
 
 SETTING = "synthesis.sequence_mix"
 """What errors call the groups."""
@@ -149,7 +148,8 @@ class SequenceMix:
 
     def choose(self, seed: int, row_ids: Ints) -> tuple[Ints, Floats]:
         """The group of each sequence, G where it is of none, and where in its share it lies; shapes (N,)."""
-        uniform = even_uniform(derive_seed(seed, "mix"), row_ids)
+        # Samplers draw what owners are by golden steps, of which a group must be no interval.
+        uniform = even_uniform(derive_seed(seed, "mix"), row_ids, SILVER)
         ends = np.append(self.ends, 1.0)
         number = np.searchsorted(self.ends, uniform, side="right")
         starts = np.concatenate([[0.0], self.ends])[number]
@@ -197,10 +197,7 @@ def _codes(codec: TableCodec, item: str, ids: pa.Array) -> tuple[Ints, NDArray[n
     index = codec.names.index(item)
     column, type_ = codec.columns[index], codec.types[index]
     codes, positions = column.encode(ids.cast(type_))
-    if isinstance(column, SingleCodec):
-        back = column.decode(codes, positions, type_)
-    else:
-        back = column.decode(codes, positions, type_)
+    back = column.decode(codes, positions, type_)
     own = pc.fill_null(pc.equal(back, ids.cast(type_)), False).to_numpy(zero_copy_only=False)
     return codes.reshape(len(ids), -1), own
 
