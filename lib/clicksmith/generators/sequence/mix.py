@@ -144,6 +144,7 @@ class SequenceMix:
             found.append(Group(some, items))
         slot = codec.slots[codec.names.index(item)]
         ends = np.cumsum([group.share for group in groups])
+        ends[ends > 1 - 1e-9] = 1.0
         return cls(tuple(range(slot.start, slot.stop)), tuple(found), ends)
 
     def choose(self, seed: int, row_ids: Ints) -> tuple[Ints, Floats]:
