@@ -31,7 +31,6 @@ def taken_of(rows: pa.Table) -> Taken:
     lists = rows["item_ids"].to_pylist()
     lengths = sorted(Counter(map(len, lists)).items())
     items = sorted(Counter(item for items in lists for item in items).items(), key=lambda one: one[::-1])
-    items.sort(key=lambda one: (one[1], one[0]))
     return Taken(
         *(np.array(side) for side in zip(*lengths, strict=True)),
         pa.array([item for item, _ in items]),

@@ -205,7 +205,7 @@ def _codes(codec: TableCodec, item: str, ids: pa.Array) -> tuple[Ints, NDArray[n
 
 def _named(codec: TableCodec, item: str, ids: Sequence[str], taken: Taken, called: str) -> Choice:
     """Items that were asked for by name, as often as they occur."""
-    wanted = pa.array(dict.fromkeys(ids), pa.string())
+    wanted = pa.array(list(dict.fromkeys(ids)), pa.string())
     codes, own = _codes(codec, item, wanted)
     place = pc.fill_null(pc.index_in(wanted, value_set=taken.items), -1).to_numpy(zero_copy_only=False)
     if len(unknown := np.flatnonzero(~own | (place < 0))):
