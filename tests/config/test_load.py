@@ -257,7 +257,7 @@ def test_arm_with_an_unknown_generator() -> None:
             "synthesis.sequence_mix.0.where.rare_items: Input should be less than or equal to 1 (found 1.5)",
         ),
         (
-            "synthesis.sequence_mix=[{share: 0.5, where: {num_events: 0}}]",
+            "synthesis.sequence_mix=[{share: 0.5, where: {num_events: {min: 0}}}]",
             "synthesis.sequence_mix.0.where.num_events.min: Input should be greater than or equal to 1 "
             "(found 0)",
         ),
