@@ -48,7 +48,7 @@ def run(config: Config) -> None:
             num_rows=round(config.synthesis.ratio * card["num_rows"]),
             seed=derive_seed(config.seed, "synthesize", name),
             rows_per_task=config.spark.rows_per_synthesis_task,
-            wish=wish_of(spark, config, kind, source, folder, card["num_rows"]),
+            wish=wish_of(spark, config, kind, source, folder, card["num_rows"], name),
         )
         commit(rows, kind.twin.candidates, lake, lineage, part=part)
 

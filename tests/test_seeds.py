@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from clicksmith.seeds import (
     HOLDOUT_BY_ROW,
+    SILVER,
     Holdout,
     counter_normal,
     counter_uniform,
@@ -130,3 +131,13 @@ def test_even_numbers_meet_shares_to_within_a_few_rows() -> None:
     assert even_uniform(7, np.array([5])) == even_uniform(7, np.arange(9))[5]
     first = [even_uniform(seed, np.array([3]))[0] for seed in range(0, 2**63, 2**53)]
     assert 0.45 < np.mean(first) < 0.55, "uniform over seeds"
+
+
+def test_even_numbers_of_another_step_are_even_within_any_part_of_the_first() -> None:
+    ids = np.arange(4096)
+    outer, inner, shifted = even_uniform(7, ids, SILVER), even_uniform(8, ids), even_uniform(9, ids)
+    part = outer < 0.25
+    assert abs(part.sum() - 1024) < 4
+    counts = np.histogram(inner[part], bins=8, range=(0, 1))[0]
+    assert abs(counts - 128).max() < 8
+    assert np.histogram(shifted[inner < 0.25], bins=8, range=(0, 1))[0].min() == 0, "one step tells all"

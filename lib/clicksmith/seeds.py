@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
+SILVER = 0x6A09E667F3BCC909
+"""The fraction of the square root of 2, times 2**64: a step of `even_uniform` of which golden ones tell
+nothing."""
 _CACHED_NUMBERS = 8_192
 """So many are made at a time, which a core's own cache holds."""
 
@@ -74,14 +77,19 @@ def counter_uniform(seed: int, row_ids: NDArray[np.integer], num_columns: int) -
     return uniform
 
 
-def even_uniform(seed: int, row_ids: NDArray[np.integer]) -> NDArray[np.float64]:
+def even_uniform(seed: int, row_ids: NDArray[np.integer], step: int = int(_GOLDEN)) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1) that consecutive row ids spread evenly, (N,): multiples of the golden ratio.
 
     Each is a function of (seed, row id), and uniform over seeds; but a share of consecutive rows is met to
     within a few of them, where independent draws would miss it by the square root of their number.
+
+    Two sequences of one step are the same but for a shift: one tells the other. What is drawn of rows that
+    were themselves chosen by such numbers needs another step, `SILVER`.
     """
     with np.errstate(over="ignore"):
-        place = np.asarray(row_ids).astype(np.uint64) * _GOLDEN + (np.uint64(seed) << np.uint64(1))  # 63 bits
+        place = np.asarray(row_ids).astype(np.uint64) * np.uint64(step) + (
+            np.uint64(seed) << np.uint64(1)
+        )  # 63 bits
     return np.asarray((place >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 

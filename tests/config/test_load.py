@@ -13,6 +13,7 @@ from clicksmith.config import (
     load_config,
     parse_arguments,
 )
+from clicksmith.config.generators import CountRangeConfig
 from clicksmith.errors import ConfigError, LakeError
 from clicksmith.lakehouse.job import run_job
 
@@ -230,6 +231,36 @@ def test_arm_with_an_unknown_generator() -> None:
             "synthesis.mix=[{share: 0.7, where: {a: 1}}, {share: 0.7, where: {a: 2}}]",
             "synthesis: the shares of 'mix' must not exceed 1 in all",
         ),
+        (
+            "synthesis.sequence_mix=[{share: 0.7, where: {num_events: 3}}, {share: 1, where: {item_ids: a}}]",
+            "synthesis: the shares of 'sequence_mix' must not exceed 1 in all",
+        ),
+        (
+            "synthesis.sequence_mix=[{share: 0.5, where: {rare_items: 0.1, item_ids: a}}]",
+            "synthesis.sequence_mix.0.where: 'item_ids' and 'rare_items' each ask for one item; give one of "
+            "them",
+        ),
+        (
+            "synthesis.sequence_mix=[{share: 0.5, where: {}}]",
+            "synthesis.sequence_mix.0.where: give at least one of 'num_events', 'item_ids' and 'rare_items'",
+        ),
+        (
+            "synthesis.sequence_mix=[{share: 0.5, where: {num_events: {min: 5, max: 3}}}]",
+            "synthesis.sequence_mix.0.where.num_events: 'max' is 3, below 'min', which is 5",
+        ),
+        (
+            "synthesis.sequence_mix=[{share: 0.5, where: {num_event: 3}}]",
+            "synthesis.sequence_mix.0.where.num_event: unknown key; did you mean 'num_events'?",
+        ),
+        (
+            "synthesis.sequence_mix=[{share: 0.5, where: {rare_items: 1.5}}]",
+            "synthesis.sequence_mix.0.where.rare_items: Input should be less than or equal to 1 (found 1.5)",
+        ),
+        (
+            "synthesis.sequence_mix=[{share: 0.5, where: {num_events: {min: 0}}}]",
+            "synthesis.sequence_mix.0.where.num_events.min: Input should be greater than or equal to 1 "
+            "(found 0)",
+        ),
         ("source={name: files}", "source.events: Field required"),
         (
             "generators={'../x': {preset: ctgan}}",
@@ -244,6 +275,25 @@ def test_arm_with_an_unknown_generator() -> None:
 def test_a_rule_of_a_section_is_told_without_the_whole_section(override: str, told: str) -> None:
     """The key and the message; the one value, where it is of one."""
     assert explain(override) == f"The configuration from the defaults is wrong:\n  {told}"
+
+
+@pytest.mark.parametrize("preset", ["seqgan", "relgan", "rsir"])
+def test_presets_that_cannot_be_given_an_item_say_so_before_anything_is_done(preset: str) -> None:
+    settings = [
+        f"generators={{game: {{preset: {preset}}}, chain: {{preset: markov}}}}",
+        "lift.arms={none: {kind: none}}",
+    ]
+    asked = (
+        "synthesis.sequence_mix=[{share: 0.1, where: {num_events: 3}}, {share: 0.2, where: {item_ids: a}}]"
+    )
+    text = explain(*settings, asked)
+    assert (
+        f"synthesis.sequence_mix.1 asks for an item, which {preset} (generators.game) cannot be given: it "
+        "draws events from first to last. Ask for num_events alone, or use one of graph_walk, "
+        "history_density, markov, most_popular, sequence_ar"
+    ) in text
+    lengths = load_config(None, [*settings, "synthesis.sequence_mix=[{share: 0.1, where: {num_events: 3}}]"])
+    assert lengths.synthesis.sequence_mix[0].where.num_events == CountRangeConfig(min=3, max=3)
 
 
 @pytest.mark.parametrize(

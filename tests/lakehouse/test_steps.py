@@ -138,6 +138,7 @@ def test_what_the_jobs_have_just_made_is_as_configured(configured, lake: Lake):
         # Of no interest: no arm takes its rows.
         ("generators.smote.max_rows=300", []),
         ("generators.more={preset: independent}", []),
+        ("synthesis.sequence_mix=[{share: 0.5, where: {num_events: 3}}]", []),
     ],
 )
 def test_a_changed_setting_names_the_job_to_begin_with(configured, lake: Lake, change: str, expected: list):

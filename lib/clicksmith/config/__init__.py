@@ -17,6 +17,7 @@ from clicksmith.config.generators import (
     GateConfig,
     MixConfig,
     RangeConfig,
+    SequenceMixConfig,
     SynthesisConfig,
     generator_config,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "Schedule",
     "ScoringConfig",
     "SearchConfig",
+    "SequenceMixConfig",
     "SequentialConfig",
     "SimulationConfig",
     "SourceConfig",

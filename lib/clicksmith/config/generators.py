@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from clicksmith.config.presets import PresetOptions, declared_presets
 from clicksmith.config.section import Section
@@ -59,6 +59,69 @@ class MixConfig(Section):
     )
 
 
+class CountRangeConfig(Section):
+    """Whole numbers from `min` to `max`, both included; null leaves the upper side open."""
+
+    min: int = Field(default=1, ge=1)
+    max: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _holds_a_number(self) -> "CountRangeConfig":
+        if self.max is not None and self.max < self.min:
+            raise ValueError(f"'max' is {self.max}, below 'min', which is {self.min}")
+        return self
+
+
+class SequenceWhereConfig(Section):
+    """What each sequence of a group has; at least one of these."""
+
+    num_events: CountRangeConfig | None = Field(
+        default=None, description="a number, or {min: .., max: ..}; inside it as in the training sequences"
+    )
+    item_ids: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="an item, or a list of which one occurs, as often as in the training sequences",
+    )
+    rare_items: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="one of the least popular items occurs, each as often: of so large a share of all",
+    )
+
+    @property
+    def asks_for_an_item(self) -> bool:
+        """Whether an event must be somewhere in the sequence, which not every preset can be given."""
+        return self.item_ids is not None or self.rare_items is not None
+
+    @field_validator("num_events", mode="before")
+    @classmethod
+    def _a_number_is_a_range(cls, value: Any) -> Any:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return {"min": value, "max": value} if is_number else value
+
+    @field_validator("item_ids", mode="before")
+    @classmethod
+    def _an_item_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> "SequenceWhereConfig":
+        if self.item_ids is not None and self.rare_items is not None:
+            raise ValueError("'item_ids' and 'rare_items' each ask for one item; give one of them")
+        if self.num_events is None and not self.asks_for_an_item:
+            raise ValueError("give at least one of 'num_events', 'item_ids' and 'rare_items'")
+        return self
+
+
+class SequenceMixConfig(Section):
+    """A group of synthetic sequences, e.g. ``{share: 0.3, where: {rare_items: 0.25, num_events: 5}}``."""
+
+    share: float = Field(gt=0, le=1, description="of all synthetic sequences")
+    where: SequenceWhereConfig
+
+
 class SynthesisConfig(Section):
     """What the writer materialises, for every generator."""
 
@@ -69,11 +132,20 @@ class SynthesisConfig(Section):
         default=(),
         description="groups with their shares; rows of no group share the rest. Empty: as in the data",
     )
+    sequence_mix: tuple[SequenceMixConfig, ...] = Field(
+        default=(), description="the same of generators of sequences; those of no group are as in the data"
+    )
+
+    def of_kind(self, kind: str) -> dict[str, Any]:
+        """What of it the rows of a kind of data depend on."""
+        others = {"examples": "sequence_mix", "sequences": "mix"}[kind]
+        return self.model_dump(mode="json", exclude={others})
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "SynthesisConfig":
-        if sum(group.share for group in self.mix) > 1 + 1e-9:
-            raise ValueError("the shares of 'mix' must not exceed 1 in all")
+        for name, groups in (("mix", self.mix), ("sequence_mix", self.sequence_mix)):
+            if sum(group.share for group in groups) > 1 + 1e-9:
+                raise ValueError(f"the shares of {name!r} must not exceed 1 in all")
         return self
 
 

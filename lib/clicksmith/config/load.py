@@ -186,6 +186,6 @@ def _tag(model: type[BaseModel]) -> str | None:
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, Annotated, *_MAPPINGS):
+    if get_origin(annotation) in (Union, types.UnionType, Annotated, tuple, *_MAPPINGS):
         return [model for argument in get_args(annotation) for model in _models_in(argument)]
     return []

@@ -17,7 +17,7 @@ from clicksmith.config.data import (
 )
 from clicksmith.config.engines import LakeConfig, RayConfig, SparkConfig
 from clicksmith.config.generators import GateConfig, GeneratorConfig, SynthesisConfig, generator_config
-from clicksmith.config.presets import PresetOptions
+from clicksmith.config.presets import PresetOptions, declared_presets
 from clicksmith.config.recommenders import (
     ArmConfig,
     LiftConfig,
@@ -143,5 +143,19 @@ class Config(Section):
                     f"generators.{arm.generator}.max_rows is {seen:,}, but the arms of lift train on "
                     f"{limit:,} real rows: the control would lack rows that the generator "
                     f"learnt from. Set it to at most {limit:,}, or raise {setting}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_can_have_what_is_asked_for(self) -> "Config":
+        asking = [n for n, group in enumerate(self.synthesis.sequence_mix) if group.where.asks_for_an_item]
+        presets = {preset.name: preset for preset in declared_presets()} if asking else {}
+        for name, options in self.generators.items():
+            if asking and options.kind == "sequences" and not presets[options.preset].any_event:
+                able = [p.name for p in presets.values() if p.options.kind == "sequences" and p.any_event]
+                raise ValueError(
+                    f"synthesis.sequence_mix.{asking[0]} asks for an item, which {options.preset} "
+                    f"(generators.{name}) cannot be given: it draws events from first to last. Ask for "
+                    f"num_events alone, or use one of {', '.join(able)}"
                 )
         return self

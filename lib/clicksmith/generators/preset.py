@@ -24,6 +24,7 @@ class Preset(Generic[Options]):
         sampler: of the codec, and the weights still to be loaded; imports what it needs.
         batch_multiple: of which a rank's batch must be a multiple, by the options.
         private: whether its weights hold no training rows, nor whole parts of them.
+        any_event: of sequences, whether an event can be asked for that is somewhere in them.
         is_control: whether it has learnt hardly anything: what it gives as well is no merit of a generator.
     """
 
@@ -33,6 +34,7 @@ class Preset(Generic[Options]):
     sampler: Callable[[Any], Sampler[Any]]
     batch_multiple: Callable[[Options], int] = lambda options: 1
     private: bool = True
+    any_event: bool = True
     is_control: bool = False
 
     @property

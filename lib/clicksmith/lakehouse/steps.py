@@ -119,7 +119,8 @@ def trace_generator(config: Config, name: str, source: Snapshot) -> Lineage:
 
 def trace_candidates(config: Config, name: str, generator: Lineage) -> Lineage:
     """The lineage of a generator's candidates."""
-    sections, inputs = {"synthesis": config.synthesis}, {name: generator.fingerprint}
+    synthesis = config.synthesis.of_kind(config.fits[name].kind)
+    sections, inputs = {"synthesis": synthesis}, {name: generator.fingerprint}
     lineage = trace(f"synthesize_samples/{name}", config, sections, extra_inputs=inputs)
     return replace(lineage, asked_hash=asked(config, sections, {name: generator.asked_hash}))
 
@@ -283,7 +284,8 @@ def expected_of(config: Config, part: Part) -> str | None:
         fit = name.partition("=")[2]
         source = {twin.source_name: expected_of(config, (twin.source, None))}
         generator = asked(config, {"generator": config.fits[fit]}, source)
-        return asked(config, {"synthesis": config.synthesis}, {fit: generator})
+        synthesis = config.synthesis.of_kind(config.fits[fit].kind)
+        return asked(config, {"synthesis": synthesis}, {fit: generator})
     job = next(job for job, (_, tables, _) in _STEPS.items() if table in tables)
     return _asked_of_step(config, job)
 

@@ -60,4 +60,5 @@ PRESET = Preset(
     recipe,
     sampler,
     private=False,
+    any_event=False,
 )

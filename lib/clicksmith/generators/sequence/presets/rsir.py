@@ -35,4 +35,5 @@ PRESET = Preset(
     recipe,
     sampler,
     private=False,
+    any_event=False,
 )

@@ -62,4 +62,5 @@ PRESET = Preset(
     recipe,
     sampler,
     private=False,
+    any_event=False,
 )
