@@ -188,11 +188,17 @@ def test_arm_with_an_unknown_generator() -> None:
     [
         (
             "lift.arms={a: {kind: duplicate, ratio: 1}}",
-            "lift: 'arms' must hold exactly one arm of kind 'none', the control",
+            "lift: 'arms' must hold exactly one arm of kind 'none', the control; it holds none; "
+            "add none: {kind: none}",
         ),
         (
             "lift.next_item.arms={a: {kind: duplicate, ratio: 1}}",
-            "lift.next_item: 'arms' must hold exactly one arm of kind 'none', the control",
+            "lift.next_item: 'arms' must hold exactly one arm of kind 'none', the control; it holds none; "
+            "add none: {kind: none}",
+        ),
+        (
+            "lift.arms={none: {kind: none}, again: {kind: none}}",
+            "lift: 'arms' must hold exactly one arm of kind 'none', the control; it holds none, again",
         ),
         (
             "lift.arms.none={kind: duplicate}",
