@@ -47,7 +47,7 @@ report: ## where the demo's report is; opens it where there is a desktop
 	@report=.lake/demo/_reports/report.html; \
 	if [ ! -f $$report ]; then echo "No report yet: make demo"; exit 1; fi; \
 	echo "$(CURDIR)/$$report"; \
-	if command -v open >/dev/null; then open $$report || true; \
+	if [ "$$(uname)" = Darwin ]; then open $$report || true; \
 	elif [ -n "$$DISPLAY" ] && command -v xdg-open >/dev/null; then xdg-open $$report >/dev/null 2>&1 || true; fi
 
 .PHONY: test

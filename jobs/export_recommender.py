@@ -25,8 +25,8 @@ def run(config: Config) -> None:
     ranker = ranker_as_decided(config, lake, inputs)
     logger.info("%s", export_ranker(ranker, config, models_root(config)))
     if inputs["sequences"].num_rows != 0:
-        found = decided(config, lake, "next_item", inputs_of(config, lake, inputs))
-        folder = TrainedSequence.find(config, inputs, None if found is None else found.told)
+        arm = decided(config, lake, "next_item", inputs_of(config, lake, inputs)).arm
+        folder = TrainedSequence.find(config, inputs, None if arm is None else arm.told)
         uri = storage.join(folder, MODEL)
         storage.write_bytes(uri, TrainedSequence.load(folder).export())
         logger.info("%s", uri)

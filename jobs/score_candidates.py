@@ -27,8 +27,8 @@ def run(config: Config) -> None:
     if sequences.num_rows == 0:
         logger.warning("gold.sequences is empty (the source knows no users): there is nobody to recommend to")
         return
-    found = decided(config, lake, "next_item", inputs_of(config, lake, trained_on))
-    folder = TrainedSequence.find(config, trained_on, None if found is None else found.told)
+    arm = decided(config, lake, "next_item", inputs_of(config, lake, trained_on)).arm
+    folder = TrainedSequence.find(config, trained_on, None if arm is None else arm.told)
     model_id = folder.rsplit("/", 1)[1]
     settings, columns = {"scoring": config.scoring}, config.sequential.user_features
     inputs = {"sequences": sequences}

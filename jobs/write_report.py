@@ -45,7 +45,7 @@ def standing(config: Config, lake: Lake) -> Standing:
     augmented: dict[str, Mapping[str, Any] | None] = {}
     for task, section in SECTIONS.items():
         try:
-            arm = decided(config, lake, task, inputs)
+            arm = decided(config, lake, task, inputs).arm
         except (ConfigError, TrainingError):  # no model is trained so
             continue
         augmented[section] = None if arm is None else arm.told

@@ -79,7 +79,7 @@ def fill(
         write_card(config, "generators", name, {"generator": section.model_dump(mode="json")}, _gan_history())
     for name, section in (("ranker", config.ranker), ("sequential", config.sequential)):
         settings = {name: section.model_dump(mode="json")}
-        arm = decided(config, Lake.of(config), "ranking", _inputs(config)) if name == "ranker" else None
+        arm = decided(config, Lake.of(config), "ranking", _inputs(config)).arm if name == "ranker" else None
         if arm is not None:
             settings["augmented"] = arm.told
         table = TRAINING_EXAMPLES if name == "ranker" else SEQUENCES

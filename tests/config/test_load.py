@@ -52,9 +52,13 @@ def test_the_demo_measures_the_arms_that_it_promises() -> None:
     assert {generator.preset for generator in config.generators.values()} == {
         "ctgan",
         "dense_gan",
+        "seqgan",
+        "sequence_ar",
         "tabular_ar",
         "tabular_gan",
     }
+    (users,) = [arm for arm in config.lift.next_item.arms.values() if arm.kind == "synthetic"]
+    assert users.generator == "histories" and config.generators["histories"].preset == "sequence_ar"
     # An arm can only add rows that synthesis makes: a share of those that its generator saw, which are all
     # but those of the held-out users: some tenth, and on any data of many users less than 15 %.
     for name, ratio in synthetic:
@@ -210,11 +214,17 @@ def test_arm_with_an_unknown_generator() -> None:
     [
         (
             "lift.arms={a: {kind: duplicate, ratio: 1}}",
-            "lift: 'arms' must hold exactly one arm of kind 'none', the control",
+            "lift: 'arms' must hold exactly one arm of kind 'none', the control; it holds none; "
+            "add none: {kind: none}",
         ),
         (
             "lift.next_item.arms={a: {kind: duplicate, ratio: 1}}",
-            "lift.next_item: 'arms' must hold exactly one arm of kind 'none', the control",
+            "lift.next_item: 'arms' must hold exactly one arm of kind 'none', the control; it holds none; "
+            "add none: {kind: none}",
+        ),
+        (
+            "lift.arms={none: {kind: none}, again: {kind: none}}",
+            "lift: 'arms' must hold exactly one arm of kind 'none', the control; it holds none, again",
         ),
         (
             "lift.arms.none={kind: duplicate}",

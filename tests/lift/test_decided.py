@@ -126,6 +126,15 @@ def test_weights_follow_the_verdict_and_the_card_names_it(gold: Lake, config: Co
     assert trained(config) == {}, "both are there"
     decide(gold, config, ranking=None, next_item=None)
     assert trained(config) == {}, "no gain: the models of real rows alone, which are there too"
+    nothing = {"asked": "verdict", "decision": "not measured", "verdict": None, "arm": None}
+    for name, arm in (("ranker", "gan"), ("sequential", "crop")):
+        followed = {**nothing, "decision": "augment", "verdict": lineage.run_id, "arm": arm}
+        (first, _), (then, _) = alone[name], augmented[name]
+        assert (first["follows"], then["follows"]) == (nothing, followed)
+        place = Path(models_root(config), "recommenders", f"{name}-{first['run_id']}", "card.json")
+        newest = json.loads(place.read_text())
+        assert newest.pop("follows") == {**nothing, "decision": "no_gain", "verdict": lineage.run_id}
+        assert newest == {key: value for key, value in first.items() if key != "follows"}
 
 
 def test_the_measured_ratio_is_kept_where_rows_fall_short(
@@ -187,7 +196,7 @@ def test_a_ranker_of_histories_takes_no_rows_without_them(
     with pytest.raises(ConfigError, match=r"'a', whose rows have no histories of users, which ranker\.model"):
         decided(config, gold, "ranking", inputs)
     copies = make_config(*QUICK, arms, "ranker.model=din", "ranker.augment=copies")
-    assert decided(copies, gold, "ranking", inputs) is not None
+    assert decided(copies, gold, "ranking", inputs).arm is not None
 
 
 def test_an_arm_by_name_and_none_ask_no_verdict(gold: Lake, make_config: Callable[..., Config]) -> None:
@@ -205,7 +214,7 @@ def test_what_no_model_can_be_trained_with(
 ) -> None:
     config = make_config(*QUICK, f"ranker.augment={augment}")
     inputs = inputs_of(config, gold, sequential_inputs(config, gold))
-    with pytest.raises(ConfigError, match=r"Choose verdict, none or one of: copies, gan\."):
+    with pytest.raises(ConfigError, match=r"Set it to verdict, none or one of: copies, gan\."):
         decided(config, gold, "ranking", inputs)
 
 
@@ -228,9 +237,9 @@ def test_another_family_s_verdict_is_not_followed(gold: Lake, make_config: Calla
     config = make_config(*QUICK, "lift.ranking.models=[logistic]")
     decide(gold, config, models={"ranking": "logistic"}, ranking="gan")
     inputs = inputs_of(config, gold, sequential_inputs(config, gold))
-    assert decided(config, gold, "ranking", inputs) is None
+    assert decided(config, gold, "ranking", inputs).arm is None
     decide(gold, config, ranking="gan")
-    found = decided(config, gold, "ranking", inputs)
+    found = decided(config, gold, "ranking", inputs).arm
     assert found is not None and found.name == "gan"
 
 
@@ -261,7 +270,7 @@ def test_a_verdict_downstream_of_other_settings_is_refused(
     )
     decide(gold, config, ranking="gan")
     inputs = inputs_of(config, gold, sequential_inputs(config, gold))
-    assert decided(config, gold, "ranking", inputs) is not None
+    assert decided(config, gold, "ranking", inputs).arm is not None
     changed = make_config(*QUICK, "features.num_negatives=7")
     with pytest.raises(
         TrainingError, match=r"sequences was made with other settings .* run build_training_set again.*Do so"

@@ -231,9 +231,11 @@ def test_what_the_gate_withheld_is_told_with_the_first_bound():
     )
     assert cautions.withheld_sentence(verdict, judgement("gan"), ARMS) == ""
     assert cautions.withheld_sentence({**verdict, "stale": "Of other rows."}, figures, ARMS) == ""
-    assert cautions.withheld_sentence(judged(NOISY, NEXT_ITEM), figures, ARMS) == "", (
-        "sequences are not generated"
-    )
+    of_users = judged(NOISY, NEXT_ITEM)
+    assert cautions.withheld_sentence(of_users, figures, ARMS) == cautions.withheld_sentence(
+        verdict, figures, ARMS
+    ), "users are generated, too"
+    assert cautions.withheld_sentence(of_users, figures, {"none": {"kind": "none"}}) == ""
 
 
 @pytest.fixture

@@ -189,6 +189,27 @@ def test_a_model_that_loses_to_what_it_has_to_beat_says_so():
     assert better["beaten"] == ""
 
 
+def test_a_model_says_what_it_was_trained_on_and_by_whose_word():
+    card = {"name": "n", "preset": "p", "metrics": {}}
+    unmeasured = {"asked": "verdict", "decision": "not measured", "verdict": None, "arm": None}
+    follows = [
+        unmeasured,
+        {**unmeasured, "decision": "inconclusive", "verdict": "fba1"},
+        {**unmeasured, "decision": "augment", "verdict": "fba1", "arm": "gan_25"},
+        {"asked": "gan_25", "decision": None, "verdict": None, "arm": "gan_25"},
+        {"asked": "none", "decision": None, "verdict": None, "arm": None},
+    ]
+    cards = [card, *({**card, "follows": told} for told in follows)]
+    assert [table["follows"] for table in sections.recommenders(cards)] == [
+        "",
+        "Trained on real rows alone: nothing was measured that could say otherwise.",
+        "Trained on real rows alone: the verdict of the measurement fba1 is inconclusive.",
+        "Trained on real rows with gan_25: the verdict of the measurement fba1 is augment.",
+        "Trained on real rows with gan_25, as its setting augment says (gan_25).",
+        "Trained on real rows alone, as its setting augment says (none).",
+    ]
+
+
 def test_reasons_are_counted_in_so_many_rows(config, monkeypatch):
     """Of ten rejected rows the first seven have one reason, the last three two."""
     toy_report.fill(config)

@@ -280,8 +280,10 @@ def _check_arms(arms: Mapping[str, ArmConfig], kinds: Sequence[str], what: str, 
     Raises:
         ValueError: they are not.
     """
-    if sum(arm.kind == "none" for arm in arms.values()) != 1:
-        raise ValueError("'arms' must hold exactly one arm of kind 'none', the control")
+    controls = [name for name, arm in arms.items() if arm.kind == "none"]
+    if len(controls) != 1:
+        found = f"it holds {', '.join(controls)}" if controls else "it holds none; add none: {kind: none}"
+        raise ValueError(f"'arms' must hold exactly one arm of kind 'none', the control; {found}")
     for name, arm in arms.items():
         if arm.kind not in kinds:
             raise ValueError(f"'arms' holds {name!r} of kind {arm.kind!r}, which {what} do not have")

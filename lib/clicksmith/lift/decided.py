@@ -46,8 +46,31 @@ class Decided:
         return {"arm": self.name, **settings, "fit": self.fit, "verdict": self.verdict}
 
 
-def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot]) -> Decided | None:
-    """What a task's shipped model is trained with besides real rows; None: nothing.
+@dataclass(frozen=True)
+class Followed:
+    """What a shipped model follows.
+
+    Attributes:
+        asked: the ``augment`` of the model's section.
+        decision: of the verdict; "not measured" where there is none; None where none is to be followed.
+        verdict: its run id.
+        arm: what real rows are trained with; None: nothing.
+    """
+
+    asked: str
+    decision: str | None
+    verdict: str | None
+    arm: Decided | None
+
+    @property
+    def told(self) -> dict[str, str | None]:
+        """For the card of the model."""
+        arm = None if self.arm is None else self.arm.name
+        return {"asked": self.asked, "decision": self.decision, "verdict": self.verdict, "arm": arm}
+
+
+def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot]) -> Followed:
+    """What a task's shipped model is trained with besides real rows, and why.
 
     Args:
         config: the ``augment`` of the model's section: verdict, none, or the name of an arm.
@@ -62,15 +85,16 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     """
     asked, arms = _settings(config, task)
     if asked == "none":
-        return None
+        return Followed(asked, None, None, None)
     if asked != "verdict":
-        return _arm(config, asked, arms, inputs, task, None)
+        return Followed(asked, None, None, _arm(config, asked, arms, inputs, task, None))
+    unmeasured = Followed(asked, "not measured", None, None)
     if all(arm.kind in MEASURED_ONLY for arm in arms.values()):
-        return None
+        return unmeasured
     found = lake.find(VERDICTS)
     if found is None:
         logger.info("%s: nothing has been measured yet: real rows alone are trained on", task)
-        return None
+        return unmeasured
     if stale := why_stale(config, lake, inputs, found):
         raise TrainingError(
             f"{VERDICTS.name} version {found.version}: {stale} The shipped model of {task} cannot follow it.",
@@ -79,11 +103,14 @@ def decided(config: Config, lake: Lake, task: str, inputs: Mapping[str, Snapshot
     rows = load_table(found, ["run_id", "decision", "arm", "model", "ratio"], {"task": task}).to_pylist()
     shipped = getattr(config, SECTIONS[task]).model
     verdicts = [row for row in rows if row["model"] == shipped]  # other families have verdicts of their own
-    verdict = verdicts[0] if verdicts else {"decision": "not measured", "arm": None}
+    if not verdicts:
+        logger.info("%s: %s was not measured: real rows alone are trained on", task, shipped)
+        return unmeasured
+    verdict = verdicts[0]
     logger.info("%s: the verdict is %s", task, " ".join(filter(None, (verdict["decision"], verdict["arm"]))))
-    if verdict["decision"] != "augment":
-        return None
-    return _arm(config, str(verdict["arm"]), arms, inputs, task, verdict)
+    augments = verdict["decision"] == "augment"
+    arm = _arm(config, str(verdict["arm"]), arms, inputs, task, verdict) if augments else None
+    return Followed(asked, verdict["decision"], verdict["run_id"], arm)
 
 
 def _settings(config: Config, task: str) -> tuple[str, Mapping[str, ArmConfig]]:
@@ -107,8 +134,8 @@ def _arm(
     can_ship = [key for key, arm in arms.items() if arm.kind not in MEASURED_ONLY]
     if name not in can_ship:
         raise ConfigError(
-            f"The model of {task} is to be trained with {name!r}, which is no arm of {where} that adds rows.",
-            f"Choose verdict, none or one of: {', '.join(can_ship) or 'there are no such arms'}.",
+            f"{SECTIONS[task]}.augment is {name!r}, which is no arm of {where} that adds rows.",
+            f"Set it to verdict, none or one of: {', '.join(can_ship) or 'there are no such arms'}.",
         )
     arm = arms[name]
     if config.ranker.model == "din" and task == "ranking" and arm.kind in WITHOUT_HISTORIES:

@@ -1,6 +1,7 @@
 """Measuring: many small trainings as Ray tasks, each kept once it is done; then comparisons and verdicts."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from clicksmith.lift.verdict import Verdict, candidates, choose, decide
 from clicksmith.training.engine.cluster import connect
 
 logger = logging.getLogger(__name__)
+
+COMPARISON_BEAT = 10.0
+"""Seconds: a comparison may take as long as a training, or a moment."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def _compare_all(
         _compare,
         [(key,) for key in keys],
         [task, places, min_moved],
+        COMPARISON_BEAT,
     )
     return dict(zip(keys, found, strict=True))
 
@@ -152,6 +157,7 @@ def _map(
     function: Callable[..., Any],
     calls: Sequence[tuple[Any, ...]],
     shared: Sequence[Any],
+    beat: float = 0.0,
 ) -> list[Any]:
     """``function(*call, *shared)`` for every call: as Ray tasks of one CPU each, or here without workers.
 
@@ -161,6 +167,7 @@ def _map(
         function: of one call.
         calls: its own arguments.
         shared: what every call gets as well.
+        beat: seconds, no more often than which finished calls are told of; the last one always is.
     """
     if config.num_workers == 0 or not calls:
         return [function(*call, *shared) for call in calls]
@@ -168,8 +175,11 @@ def _map(
     remote = ray.remote(num_cpus=1)(function)
     references = [ray.put(value) for value in shared]  # once, however many tasks read it
     results = waiting = [remote.remote(*call, *references) for call in calls]
+    told = time.monotonic()
     while waiting:
         ready, waiting = ray.wait(waiting)
         ray.get(ready)  # one that failed ends the rest
-        logger.info("%s: %d of %d", what, len(calls) - len(waiting), len(calls))
+        if not waiting or time.monotonic() - told >= beat:
+            logger.info("%s: %d of %d", what, len(calls) - len(waiting), len(calls))
+            told = time.monotonic()
     return list(ray.get(results))

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -167,15 +167,16 @@ def ranker_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snaps
     """
     inputs = inputs_of(config, lake, sequential)
     found, examples = decided(config, lake, "ranking", inputs), inputs["training_examples"]
-    augment = None if found is None else AugmentRanker(config, found, examples)
-    return ranker_run(config, examples, inputs["vocabulary"], sequential["sequences"], augment)
+    augment = None if found.arm is None else AugmentRanker(config, found.arm, examples)
+    run = ranker_run(config, examples, inputs["vocabulary"], sequential["sequences"], augment)
+    return replace(run, follows=found.told)
 
 
 def sequential_as_decided(config: Config, lake: Lake, sequential: Mapping[str, Snapshot]) -> Run:
     """The shipped next-item model's run; arguments and errors as of `ranker_as_decided`."""
     found = decided(config, lake, "next_item", inputs_of(config, lake, sequential))
-    augment = None if found is None else AugmentSequences(config, found, sequential["sequences"])
-    return sequential_run(config, sequential, augment)
+    augment = None if found.arm is None else AugmentSequences(config, found.arm, sequential["sequences"])
+    return replace(sequential_run(config, sequential, augment), follows=found.told)
 
 
 def search_as_decided(
@@ -183,6 +184,7 @@ def search_as_decided(
 ) -> Run:
     """The shipped search model's run; arguments and errors as of `ranker_as_decided`."""
     found = decided(config, lake, "search", inputs_of(config, lake, sequential))
-    augment = None if found is None else AugmentPairs(found, config.seed, search.model)
+    augment = None if found.arm is None else AugmentPairs(found.arm, config.seed, search.model)
     pairs, items = lake.get(SEARCH_PAIRS), lake.get(BRONZE_ITEMS)
-    return search_run(config, search, pairs, items, sequential["vocabulary"], augment)
+    run = search_run(config, search, pairs, items, sequential["vocabulary"], augment)
+    return replace(run, follows=found.told)

@@ -38,7 +38,7 @@ def as_json(data: ReportData) -> dict[str, Any]:
             "measure_lift": [asdict(metric) for metric in data.lift],
         },
         "generators": [_card(card) for card in data.generators],
-        "recommenders": [_card(card) for card in data.recommenders],
+        "recommenders": [{**_card(card), "follows": card.get("follows")} for card in data.recommenders],
         "tables": [asdict(facts) for facts in data.tables],
         "rejected": {table: dict(reasons) for table, reasons in data.reasons.items()},
         "runs": [{**run, "commits": json.loads(run["commits"])} for run in data.runs],

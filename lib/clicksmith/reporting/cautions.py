@@ -121,12 +121,12 @@ def withheld_sentence(
     """Which generators' rows the gate kept from being measured, and the first bound that each broke.
 
     Args:
-        verdict: the verdict; only rankers are trained on generated rows.
+        verdict: the verdict.
         figures: of evaluate_synthetic.
         arms: of its task, as they are configured: of other generators nothing would be measured anyway.
     """
     wanted = {arm.get("generator") for arm in arms.values()}
-    if verdict["task"] != "ranking" or is_stale(verdict):
+    if is_stale(verdict):
         return ""
     fits: dict[str, list[Decision]] = {}
     for fit, decision in read_decisions(figures).items():

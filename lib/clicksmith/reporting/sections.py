@@ -96,6 +96,7 @@ def recommenders(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "preset": card["preset"],
                 "metrics": [m.replace("_", " ") for m in metrics],
                 "beaten": _beaten(found),
+                "follows": _follows(card),
                 "rows": [
                     (
                         "this model" if who == "test" else words.column_words(who),
@@ -106,6 +107,19 @@ def recommenders(cards: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return tables
+
+
+def _follows(card: Mapping[str, Any]) -> str:
+    """What a model was trained on, and by whose word; empty where its card does not say."""
+    told = card.get("follows")
+    if not told:
+        return ""
+    rows = "real rows alone" if told["arm"] is None else f"real rows with {told['arm']}"
+    if told["asked"] != "verdict":
+        return f"Trained on {rows}, as its setting augment says ({told['asked']})."
+    if told["verdict"] is None:
+        return f"Trained on {rows}: nothing was measured that could say otherwise."
+    return f"Trained on {rows}: the verdict of the measurement {told['verdict']} is {told['decision']}."
 
 
 _OWN = ("test", "calibrated")

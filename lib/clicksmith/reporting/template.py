@@ -191,8 +191,8 @@ misses most come first.</p>
 </tr>
 {% endfor %}
 </tbody></table></div>
-{% if model.beaten %}
-<p class="hint">{{ model.beaten }}</p>
+{% if model.beaten or model.follows %}
+<p class="hint">{{ model.follows }} {{ model.beaten }}</p>
 {% endif %}
 {% else %}
 <p>No recommender has been trained {{ "as asked for" if is_stale else "yet" }}.</p>

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -93,6 +93,8 @@ class Run:
         lineage: of the run.
         training: the table trained on.
         build: makes the task in each worker; it and what it holds travel to the workers.
+        follows: why it is trained on these rows, for the card: no part of what names the run, since rows that
+            are the same make the same model, whoever asked for them.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Run:
     lineage: Lineage
     training: Snapshot
     build: Callable[[], Task]
+    follows: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -126,7 +129,8 @@ def train_all(runs: Sequence[Run], config: RayConfig, root: str) -> list[str]:
     missing = []
     for run, folder in zip(runs, folders, strict=True):
         if storage.exists(storage.join(folder, CARD)):
-            logger.info("%s is already trained", run.key)
+            logger.info("%s is already trained, in %s", run.key, folder)
+            _follow(run, folder)
         else:
             run_folder = storage.join(root, "runs", f"train_recommender-{run.key}")
             missing.append((run, folder, _training(run.build, run.name, run_folder, config)))
@@ -158,8 +162,16 @@ def _publish(run: Run, folder: str, state: State) -> None:
     )
     storage.write_bytes(storage.join(folder, WEIGHTS), save(state["network"]))
     storage.write_json(storage.join(folder, CODEC), state["codec"])
-    storage.write_json(storage.join(folder, CARD), card)
-    logger.info("%s: trained and saved", run.key)
+    storage.write_json(storage.join(folder, CARD), {**card, "follows": dict(run.follows)})
+    logger.info("%s: trained and saved in %s", run.key, folder)
+
+
+def _follow(run: Run, folder: str) -> None:
+    """Let a finished model's card name what is followed now: a newer verdict may say the same."""
+    place = storage.join(folder, CARD)
+    card = storage.read_json(place)
+    if card.get("follows") != run.follows:
+        storage.write_json(place, {**card, "follows": dict(run.follows)})
 
 
 def fit_here(task: Task) -> None:
