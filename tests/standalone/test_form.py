@@ -1,5 +1,6 @@
 """Any table becomes what codecs know, and comes back as it was."""
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from clicksmith.errors import ContractError, SourceError
-from clicksmith.standalone.form import Form, coded_type, new_keys
+from clicksmith.standalone.form import Form, coded_type
 from clicksmith.standalone.read import read_table
 from standalone.tables import mixed_frame, mixed_table
 
@@ -72,11 +73,42 @@ def test_whole_numbers_beyond_floats_are_names() -> None:
     assert form.coded == {"id": pa.string(), "small": pa.int64()}
 
 
-def test_keys_say_nothing_of_real_ones() -> None:
-    import numpy as np
+@pytest.mark.parametrize(
+    ("keys", "kind", "new"),
+    [
+        (pa.array([-5, 7], pa.int32()), pa.int32(), [8, 9]),
+        (pa.array([3, 250], pa.uint8()), pa.int64(), [251, 252]),
+        (pa.array([2**31 - 1], pa.int32()), pa.int64(), [2**31, 2**31 + 1]),
+        (pa.array([2**60]), pa.int64(), [2**60 + 1, 2**60 + 2]),
+        (pa.array([2**63 + 5], pa.uint64()), pa.uint64(), [2**63 + 6, 2**63 + 7]),
+        (pa.array(["a"]), pa.string(), ["synthetic-0", "synthetic-1"]),
+        (pa.array(["synthetic-0", "synthetic-7"]), pa.string(), ["synthetic-8", "synthetic-9"]),
+        (pa.array(["a"]).dictionary_encode(), pa.string(), ["synthetic-0", "synthetic-1"]),
+        (pa.array([4]).dictionary_encode(), pa.string(), ["synthetic-0", "synthetic-1"]),
+    ],
+)
+def test_new_keys_are_none_of_the_real_ones(keys: pa.Array, kind: pa.DataType, new: list[object]) -> None:
+    table = pa.table({"key": keys})
+    form = Form.of(table, "arrow").with_key("key", table["key"])
+    form = Form.from_json(form.to_json())
+    assert form.encode(table).num_rows == len(keys)
+    made = form.decode(pa.table({"key": form.new_keys("key", np.arange(2))}))
+    assert made.schema.field("key").type == kind and made["key"].to_pylist() == new
 
-    assert new_keys(pa.int16(), np.arange(2)).to_pylist() == [0, 1]
-    assert new_keys(pa.string(), np.arange(2)).to_pylist() == ["synthetic-0", "synthetic-1"]
+
+@pytest.mark.parametrize(
+    "keys", [pa.array([1.0]), pa.array([True]), pa.array([0], pa.timestamp("s")), pa.array([2**63 - 1])]
+)
+def test_keys_of_which_there_are_no_new_ones(keys: pa.Array) -> None:
+    table = pa.table({"key": keys})
+    with pytest.raises(ContractError, match=r"Column 'key' says whose a row is, and is of type .*Cast it"):
+        Form.of(table, "arrow").with_key("key", table["key"])
+
+
+def test_more_values_than_a_dictionary_has_indices_for() -> None:
+    table = pa.table({"a": pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array([0]))})
+    back = Form.of(table, "arrow").decode(pa.table({"a": list(range(200))}))
+    assert back["a"].to_pylist() == list(range(200))
 
 
 def test_what_cannot_be_learnt_is_named() -> None:

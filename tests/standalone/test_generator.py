@@ -1,5 +1,7 @@
 """A generator of a table in memory."""
 
+import base64
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +131,40 @@ def test_values_of_few_users_are_not_learnt() -> None:
     assert generator.card["settings"]["min_users"] == 5
     learnt = Generator("independent", min_users=1).fit(rows, user_column="who", holdout=0)
     assert "secret" in set(learnt.sample(4000, seed=1)["town"].to_pylist())
+
+
+def saved_bytes(folder: Path) -> bytes:
+    """All that a folder holds, the table without rows decoded."""
+    like = json.loads((folder / "codec.json").read_text())["form"]["like"]
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir())) + base64.b64decode(like)
+
+
+@pytest.mark.parametrize("mode", ["rows", "groups"])
+def test_no_key_and_no_value_of_few_users_is_saved(mode: str, tmp_path: Path) -> None:
+    users = [f"person{n:03}" for n in range(200) for _ in range(2)]
+    towns = ["secret" if u == "person003" else "known" for u in users]
+    sizes = [987654321 if u == "person003" else 1 + n % 2 for n, u in enumerate(users)]
+    frame = pd.DataFrame({"who": users, "town": towns, "size": sizes}).astype("category")
+    preset, asked = ("independent", "user_column") if mode == "rows" else ("markov", "group")
+    generator = Generator(preset).fit(frame, **{asked: "who"})
+    generator.save(tmp_path)
+    saved = saved_bytes(tmp_path)
+    assert b"known" in saved and b"secret" not in saved and b"person" not in saved
+    assert (987654321).to_bytes(8, "little") not in saved and b"987654321" not in saved
+    made = Generator.load(tmp_path).sample(150, seed=1)
+    assert made["who"].nunique() == 150 and not set(made["who"]) & set(users)
+    assert set(made["town"]) == {"known"} and set(made["size"].dropna()) <= {1, 2}
+
+
+@pytest.mark.parametrize("keys", [2**60 + np.arange(60), np.arange(60, dtype=np.uint8), np.arange(60) - 30])
+def test_new_users_and_groups_are_none_of_the_real_ones(keys: np.ndarray) -> None:
+    frame = pd.DataFrame({"who": np.repeat(keys, 2), "page": ["a", "b"] * 60})
+    by_user = Generator("independent").fit(frame, user_column="who").sample(300, seed=1)
+    by_group = Generator("markov").fit(frame, group="who").sample(300, seed=1)
+    for made in (by_user, by_group):
+        assert made["who"].nunique() == 300 and made["who"].min() > keys.max()
+    with pytest.raises(ContractError, match=r"'who' says whose a row is, and is of type double.*Cast it"):
+        Generator("independent").fit(frame.astype({"who": float}), user_column="who")
 
 
 def test_whole_users_are_held_out() -> None:

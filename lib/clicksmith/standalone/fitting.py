@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clicksmith.config import PresetOptions
-from clicksmith.encoding.category import CategoryCodec
 from clicksmith.errors import ContractError
 from clicksmith.generators.recipe import Sampler
 from clicksmith.seeds import derive_seed
@@ -77,6 +76,9 @@ def fit(
     if not table.num_rows:
         raise ContractError("The table has no rows.", "Fit on a table that has some.")
     form = Form.of(table, library)
+    key = user if grouping is None else grouping.group
+    if key is not None:
+        form = form.with_key(key, table.column(key))
     rows = form.encode(table)
     _warn_of_names(rows, {name for _, name in named if name is not None})
     if grouping is None:
@@ -98,8 +100,8 @@ def _fit_rows(
     split = Split.of(owners, holdout, options.max_rows, seed)
     shown, held_out = (rows.take(pa.array(part)) for part in (split.shown, split.held_out))
     codec = RowsCodec.fit(form, shown, options, user)
-    if options.min_users > 1:
-        codec = replace(codec, form=_protected(form, codec))
+    if user is not None:
+        codec = replace(codec, form=_protected(form, shown, user, options.min_users))
     users = None if user is None else owners[split.held_out]
     batches = codec.encode(shown), codec.encode(held_out)
     trained = train(options, derive_seed(seed, "fit"), codec.core, *batches, users)
@@ -113,6 +115,10 @@ def _fit_groups(
     split = Split.of(np.arange(len(groups)), holdout, options.max_rows, seed)
     shown, held_out = groups.take(split.shown), groups.take(split.held_out)
     codec = GroupsCodec.fit(form, shown, grouping, options)
+    kept = _protected(
+        form, shown.to_rows(), grouping.group, options.min_users, getattr(options, "item", None)
+    )
+    codec = replace(codec, form=kept)
     batches = codec.encode(shown), codec.encode(held_out)
     trained = train(options, derive_seed(seed, "fit"), codec.core, *batches, None)
     return _fitted(options, codec, trained, split)
@@ -123,11 +129,17 @@ def _fitted(options: PresetOptions, codec: RowsCodec | GroupsCodec, trained: Tra
     return Fitted(options, codec, trained.sampler, *sizes, trained.history, trained.metrics)
 
 
-def _protected(form: Form, codec: RowsCodec) -> Form:
-    """The values of dictionaries are those that were learnt alone."""
-    for name, column in zip(codec.core.names, codec.core.columns, strict=True):
-        if pa.types.is_dictionary(form.like.schema.field(name).type) and isinstance(column, CategoryCodec):
-            form = form.with_known(name, pa.array([str(value) for value in column.values], pa.string()))
+def _protected(form: Form, shown: pa.Table, key: str, min_users: int, public: str | None = None) -> Form:
+    """The values of dictionaries are those that at least so many users show; of a public column all shown."""
+    for column in form.like.schema if min_users > 1 else ():
+        if pa.types.is_dictionary(column.type):
+            pairs = (
+                shown.select([column.name, key]).group_by(column.name).aggregate([(key, "count_distinct")])
+            )
+            enough = pc.greater_equal(
+                pairs[f"{key}_count_distinct"], 1 if column.name == public else min_users
+            )
+            form = form.with_known(column.name, pairs[column.name].filter(enough).drop_null())
     return form
 
 

@@ -3,7 +3,7 @@
 import base64
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ EXACT = 2**53
 """Whole numbers beyond it are no longer told apart as floats: they are names, not amounts."""
 KEY_PREFIX = "synthetic-"
 """Before the number of a generated owner, where keys are text."""
+KEY_ROOM = 2**30
+"""So many new keys a type of whole numbers must hold, or keys are of a wider one."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class Form:
         library: `read.ARROW`, `PANDAS` or `POLARS`.
         like: the table without rows; dictionaries keep their values.
         coded: the type that codecs have for each column.
+        first_key: the number of the first new key: no learnt key has it, or a larger one.
     """
 
     library: str
     like: pa.Table
     coded: Mapping[str, pa.DataType]
+    first_key: int = 0
 
     @classmethod
     def of(cls, rows: pa.Table, library: str) -> "Form":
@@ -67,6 +71,50 @@ class Form:
         """The columns, in order."""
         names: list[str] = self.like.column_names
         return names
+
+    def with_key(self, name: str, column: pa.ChunkedArray) -> "Form":
+        """The same, a column being the keys of owners, of which none is kept.
+
+        Args:
+            name: of the column.
+            column: the caller's values. New keys are numbers above these, or text; a dictionary's are text.
+
+        Raises:
+            ContractError: it is of a type that new keys cannot have, or leaves no room for any.
+        """
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column, kind = _plain(column).cast(pa.string()), pa.string()
+        if _is_text(kind):
+            first = _after_names(column)
+        elif pa.types.is_integer(kind):
+            first = max(pc.max(column).as_py() or 0, -1) + 1
+            kind = next((wide for wide in (kind, pa.int64()) if first + KEY_ROOM <= _largest(wide)), None)
+        else:
+            kind = None
+        if kind is None:
+            raise ContractError(
+                f"Column {name!r} says whose a row is, and is of type {column.type}: it has no new keys for "
+                "generated rows.",
+                "Cast it to text; whole numbers that leave room above the largest one will do as well.",
+            )
+        field = self.like.schema.field(name).with_type(kind)
+        like = self.like.set_column(self.names.index(name), field, pa.array([], kind))
+        like = like.replace_schema_metadata(self.like.schema.metadata)
+        coded = pa.string() if pa.types.is_string(self.coded[name]) else coded_type(kind)
+        return Form(self.library, like, {**self.coded, name: coded}, first)
+
+    def new_keys(self, name: str, numbers: NDArray[np.int64]) -> pa.Array:
+        """Keys of generated owners, none of them a learnt one's.
+
+        Args:
+            name: of the column, as `with_key` had it.
+            numbers: of the owners, from 0, shape (N,).
+        """
+        kind, keys = self.like.schema.field(name).type, [self.first_key + n for n in numbers.tolist()]
+        if pa.types.is_integer(kind):
+            return pa.array(keys, kind)
+        return pa.array([f"{KEY_PREFIX}{key}" for key in keys], kind)
 
     def columns(self, rows: pa.Table, leave_out: frozenset[str] = frozenset()) -> list[Column]:
         """Declarations of the columns of coded rows: nullable where one of these is null."""
@@ -120,7 +168,7 @@ class Form:
         kept = known.filter(pc.is_in(known.cast(pa.string()), value_set=values.cast(pa.string())))
         empty = pa.DictionaryArray.from_arrays(pa.array([], kind.index_type), kept, ordered=kind.ordered)
         like = self.like.set_column(index, self.like.schema.field(index), empty)
-        return Form(self.library, like.replace_schema_metadata(self.like.schema.metadata), self.coded)
+        return replace(self, like=like.replace_schema_metadata(self.like.schema.metadata))
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads."""
@@ -131,7 +179,7 @@ class Form:
         like = base64.b64encode(sink.getvalue().to_pybytes()).decode()
         types = {field.name: coded_type(field.type) for field in self.like.schema}
         as_text = [name for name, kind in self.coded.items() if kind != types[name]]
-        return {"library": self.library, "like": like, "as_text": as_text}
+        return {"library": self.library, "like": like, "as_text": as_text, "first_key": self.first_key}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Form":
@@ -142,7 +190,7 @@ class Form:
             field.name: pa.string() if field.name in value["as_text"] else coded_type(field.type)
             for field in like.schema
         }
-        return cls(value["library"], like, coded)
+        return cls(value["library"], like, coded, value["first_key"])
 
 
 def coded_type(kind: pa.DataType) -> pa.DataType | None:
@@ -167,11 +215,16 @@ def coded_type(kind: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def new_keys(kind: pa.DataType, numbers: NDArray[np.int64]) -> pa.Array:
-    """Keys of generated owners: text, or whole numbers from 0; they say nothing of real ones."""
-    if pa.types.is_integer(kind):
-        return pa.array(numbers).cast(kind)
-    return pa.array([f"{KEY_PREFIX}{number}" for number in numbers.tolist()], pa.string())
+def _after_names(keys: pa.ChunkedArray) -> int:
+    """The first number that no key has which was generated before: rows may be learnt from generated ones."""
+    found = pc.extract_regex(pc.unique(keys.cast(pa.string())), pattern=f"^{KEY_PREFIX}(?P<n>[0-9]{{1,18}})$")
+    last = pc.max(pc.struct_field(found, "n").cast(pa.int64())).as_py()
+    return int(-1 if last is None else last) + 1
+
+
+def _largest(kind: pa.DataType) -> int:
+    bits = kind.bit_width
+    return int(2 ** (bits if pa.types.is_unsigned_integer(kind) else bits - 1)) - 1
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -243,8 +296,8 @@ def _restored(column: pa.ChunkedArray, kind: pa.DataType, like: pa.ChunkedArray)
         plain = one_array(_restored(column, values, like))
         known = like.chunk(0).dictionary
         index = pc.index_in(plain, value_set=known.cast(values))
-        if index.null_count > plain.null_count:  # keys of generated owners are none of the known values
-            return pa.chunked_array([plain.dictionary_encode().cast(kind)])
+        if index.null_count > plain.null_count:  # numbers in bins are none of the known values
+            return pa.chunked_array([_with_own_dictionary(plain, kind)])
         made = pa.DictionaryArray.from_arrays(index.cast(kind.index_type), known, ordered=kind.ordered)
         return pa.chunked_array([made])
     if types.is_time32(kind):
@@ -252,3 +305,11 @@ def _restored(column: pa.ChunkedArray, kind: pa.DataType, like: pa.ChunkedArray)
     if types.is_decimal(kind):
         return pc.round(column, ndigits=kind.scale).cast(kind, safe=False)
     return column if column.type == kind else column.cast(kind)
+
+
+def _with_own_dictionary(plain: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Values that are not all known, as a dictionary; its indices are wider where there are too many."""
+    found = plain.dictionary_encode()
+    narrow = len(found.dictionary) - 1 > _largest(kind.index_type)
+    index = found.indices.cast(pa.int32() if narrow else kind.index_type)
+    return pa.DictionaryArray.from_arrays(index, found.dictionary.cast(kind.value_type), ordered=kind.ordered)

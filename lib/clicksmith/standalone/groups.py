@@ -18,7 +18,7 @@ from clicksmith.errors import ContractError
 from clicksmith.generators.sequence.kind import SEQUENCES
 from clicksmith.generators.sequence.shop_codec import END_SECONDS, MAX_ITEMS
 from clicksmith.generators.tabular.kind import columns_made
-from clicksmith.standalone.form import Form, new_keys
+from clicksmith.standalone.form import Form
 
 _US = pa.timestamp("us", tz="UTC")
 
@@ -128,9 +128,8 @@ class GroupsCodec:
         """
         made = self.core.decode(batch, seed, row_ids)
         group, owners = self.grouping.group, made.owners
-        kind = self.form.coded[group]
         if prefix is None:
-            owners = owners.append_column(group, new_keys(kind, row_ids))
+            owners = owners.append_column(group, self.form.new_keys(group, row_ids))
         else:
             made = _continued(made, prefix, self.core.time)
             owners = prefix.owners

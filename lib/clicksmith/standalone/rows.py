@@ -13,7 +13,7 @@ from clicksmith.encoding.options import Options
 from clicksmith.encoding.table import Encoded, TableCodec
 from clicksmith.generators.tabular.example_codec import with_uniform_rare
 from clicksmith.generators.tabular.kind import EXAMPLES, columns_made
-from clicksmith.standalone.form import Form, new_keys
+from clicksmith.standalone.form import Form
 
 MAX_BINS = 256
 """Of a number. Numbers with fewer distinct values keep these: with 64 trees tell adult's
@@ -61,7 +61,7 @@ class RowsCodec:
         """Generated rows with the columns and types of the caller's table."""
         rows = self.core.decode(with_uniform_rare(self.core, batch, seed, row_ids))
         if self.user is not None:
-            rows = rows.append_column(self.user, new_keys(self.form.coded[self.user], row_ids))
+            rows = rows.append_column(self.user, self.form.new_keys(self.user, row_ids))
         return self.form.decode(rows)
 
     def describe(self) -> str:
