@@ -37,9 +37,8 @@ from clicksmith.tables import (
     SILVER_EVENTS,
     SILVER_REJECTED,
     SILVER_SESSIONS,
-    SYNTHETIC_CANDIDATES,
-    SYNTHETIC_EXAMPLES,
     TRAINING_EXAMPLES,
+    TWINS,
     USER_PROFILES,
     USERS_REJECTED,
     VERDICTS,
@@ -138,13 +137,14 @@ def _check_gold(lake: Lake, counts: dict[str, int]) -> None:
 
 
 def _check_synthetic(config: Config, lake: Lake) -> None:
-    candidates = _by_generator(lake, SYNTHETIC_CANDIDATES)
-    assert candidates.keys() == config.fits.keys(), candidates
-    published = _by_generator(lake, SYNTHETIC_EXAMPLES)
-    assert published.items() <= candidates.items(), f"published {published} of {candidates}"
-    arms = config.lift.arms.values()
-    generators = {fit for arm in arms if arm.generator for fit in config.fits_of(arm.generator)}
-    assert published.keys() & generators, f"no arm has rows: published are {published}"
+    for kind, twin in TWINS.items():
+        fits = {fit for fit, options in config.fits.items() if options.kind == kind}
+        candidates, published = _by_generator(lake, twin.candidates), _by_generator(lake, twin.published)
+        assert candidates.keys() == fits, candidates
+        assert published.items() <= candidates.items(), f"published {published} of {candidates}"
+        arms = [arm for arm, makes, *_ in config.generated_arms.values() if makes == kind]
+        generators = {fit for arm in arms for fit in config.fits_of(arm.generator or "")}
+        assert published.keys() & generators, f"no arm of {kind} has rows: published are {published}"
 
 
 def _by_generator(lake: Lake, table: Table) -> dict[str, int]:
@@ -171,8 +171,11 @@ def _check_shipped(config: Config, verdicts: dict[str, dict[str, object]]) -> No
     """The shipped models are trained as the verdicts say."""
     for task, name in (("ranking", "ranker"), ("next_item", "sequential")):
         (card,) = Path(config.lake.root).glob(f"_models/recommenders/{name}-*/card.json")
-        told = json.loads(card.read_text())["settings"].get("augmented", {})
-        verdict = verdicts[task]
+        read = json.loads(card.read_text())
+        told, verdict = read["settings"].get("augmented", {}), verdicts[task]
+        follows = {name: read["follows"][name] for name in ("decision", "verdict", "arm")}
+        assert follows == {**follows, "decision": verdict["decision"], "verdict": verdict["run_id"]}, follows
+        assert follows["arm"] == told.get("arm"), follows
         wanted = verdict["run_id"] if verdict["decision"] == "augment" else None
         assert (told.get("arm"), told.get("verdict")) == (verdict["arm"], wanted), told
 
