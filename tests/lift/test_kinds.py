@@ -45,9 +45,11 @@ def test_what_a_task_does_not_have_is_refused(
     if name in ("weight", "share_of_steps"):
         arm = f"{{kind: duplicate, ratio: 1, {name}: 0.5}}"
     else:
-        arm = f"{{kind: {name}{', ' if name in MORE else ''}{MORE.get(name, '')}}}"
+        more = MORE.get(name, "").replace("gan", "walk") if task == "next_item" else MORE.get(name, "")
+        arm = f"{{kind: {name}{', ' if more else ''}{more}}}"
     control = "" if name == "none" else "control: {kind: none}, "
-    settings = ("generators={gan: {preset: ctgan}}", f"{ARMS[task]}={{{control}arm: {arm}}}")
+    generators = "generators={gan: {preset: ctgan}, walk: {preset: graph_walk, max_rows: 20000}}"
+    settings = (generators, f"{ARMS[task]}={{{control}arm: {arm}}}")
     if is_there:
         make_config(*settings)
         return

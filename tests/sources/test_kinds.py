@@ -235,9 +235,7 @@ def test_a_header_in_another_encoding_without_a_mark(tmp_path: Path, encoding: s
 @pytest.mark.parametrize("delimiter", ["||", "", '"', "\n", "\\t"])
 def test_a_delimiter_is_one_character(delimiter: str):
     events = {"path": "x", "format": "csv", "columns": COLUMNS, "delimiter": delimiter}
-    with pytest.raises(
-        ConfigError, match=r"source\.files\.events\.delimiter: .*a delimiter is one character"
-    ):
+    with pytest.raises(ConfigError, match=r"source\.events\.delimiter: .*a delimiter is one character"):
         load_config(None, [f"source={json.dumps({'name': 'files', 'events': events})}"])
 
 
