@@ -22,7 +22,7 @@ CONF = ROOT / "conf" / "smoke.yaml"
 _GENERATORS = (
     "{autoregressive: {preset: tabular_ar, num_steps: 6, batch_size: 100, max_rows: 2000,"
     " checkpoint_every: 3}, gan: {preset: ctgan, num_steps: 60, batch_size: 100, max_rows: 2000,"
-    " checkpoint_every: 20}}"
+    " checkpoint_every: 20}, walks: {preset: graph_walk, max_rows: 2000}}"
 )
 TINY = (
     "source.household_fraction=0.01",

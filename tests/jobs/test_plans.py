@@ -63,7 +63,7 @@ def test_plans_and_clocks_of_the_jobs(spark: SparkSession, config: Config) -> No
         job.run(config)
     lake = Lake.of(config)
     examples = read(spark, lake.get(TRAINING_EXAMPLES))
-    assert sample(examples, ["item_id"], 100).num_rows == 100
+    assert sample(examples, "example_id", ["item_id"], 100).num_rows == 100
     assert smallest_hashes(examples, "example_id", 100).groupBy("placement").count().collect()
     executed = plans.executed()
     assert len(executed) > 20
