@@ -28,6 +28,24 @@ class Given:
     suffix: EncodedSequences | None = None
     required: Mapping[int, NDArray[np.int64]] = field(default_factory=dict)
 
+    def lacks_required(self, num_owners: int) -> NDArray[np.bool_]:
+        """Whether something is required that no event has which is given anyway, shape (N,)."""
+        lacks = np.full(num_owners, bool(self.required))
+        for part in (self.prefix, self.suffix):
+            if part is None or not self.required:
+                continue
+            owner = np.repeat(np.arange(num_owners), part.lengths)
+            has = np.ones(len(owner), dtype=bool)
+            for column, codes in self.required.items():
+                has &= part.events[:, column] == codes[owner]
+            lacks[owner[has]] = False
+        return lacks
+
+    def least_lengths(self, num_owners: int) -> NDArray[np.int64]:
+        """How many events each owner must have to hold all that is given, shape (N,)."""
+        given = sizes_of(self.prefix, num_owners) + sizes_of(self.suffix, num_owners)
+        return given + self.lacks_required(num_owners)
+
     def require_room(self, fewest: NDArray[np.int64]) -> None:
         """Refuse lengths that what else is given does not fit into.
 
@@ -43,3 +61,8 @@ class Given:
                 "were asked for in its prefix, its suffix and what is required.",
                 "Ask for a greater length, or for fewer events.",
             )
+
+
+def sizes_of(part: EncodedSequences | None, num_owners: int) -> NDArray[np.int64]:
+    """Events of each owner that are given, shape (N,)."""
+    return np.zeros(num_owners, dtype=np.int64) if part is None else part.lengths

@@ -22,7 +22,7 @@ from clicksmith.generators.recipe import Sampler
 from clicksmith.generators.sequence.autoregressive.drawing import UNKNOWN, Draft, Drawer
 from clicksmith.generators.sequence.autoregressive.network import EventNetwork
 from clicksmith.generators.sequence.autoregressive.reading import Reading
-from clicksmith.generators.sequence.given import Given
+from clicksmith.generators.sequence.given import Given, sizes_of
 from clicksmith.generators.sequence.rows import Windows
 from clicksmith.generators.tabular.autoregressive_network import AutoregressiveNetwork
 from clicksmith.generators.tabular.fixing import check_codes
@@ -132,7 +132,7 @@ class SequenceNetwork(Sampler[EncodedSequences]):
         self, seed: int, row_ids: NDArray[np.int64], given: Given
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Owners' codes, and how many events each has: enough for those that are given."""
-        fixed, needed = dict(given.owners), least_lengths(given, len(row_ids))
+        fixed, needed = dict(given.owners), given.least_lengths(len(row_ids))
         allowed = {}
         if given.lengths is not None:
             column = self.codec.owners.columns[self.codec.owners.names.index(LENGTH)]
@@ -204,35 +204,11 @@ def lay_out(
         free = lengths - first - last
         uniform = counter_uniform(seed, row_ids, 1)[:, 0]
         place = first + np.minimum((uniform * free).astype(np.int64), free - 1)
-        wanted = np.flatnonzero(~has_required(given, num_owners))
+        wanted = np.flatnonzero(given.lacks_required(num_owners))
         for column, values in given.required.items():
             codes[offsets[wanted] + place[wanted], column] = values[wanted]
         middle[wanted] = place[wanted]
     return np.where(first > 0, -1, np.where(last > 0, lengths - 1, middle))
-
-
-def sizes_of(part: EncodedSequences | None, num_owners: int) -> NDArray[np.int64]:
-    """Events of each owner that are given, shape (N,)."""
-    return np.zeros(num_owners, dtype=np.int64) if part is None else part.lengths
-
-
-def has_required(given: Given, num_owners: int) -> NDArray[np.bool_]:
-    """Whether an event that is given anyway is the required one, shape (N,)."""
-    has = np.zeros(num_owners, dtype=bool)
-    for part in (given.prefix, given.suffix):
-        if part is not None:
-            owner = np.repeat(np.arange(num_owners), part.lengths)
-            same = np.ones(len(owner), dtype=bool)
-            for column, values in given.required.items():
-                same &= part.events[:, column] == values[owner]
-            has[owner[same]] = True
-    return has
-
-
-def least_lengths(given: Given, num_owners: int) -> NDArray[np.int64]:
-    """How many events each owner must have to hold all that is given, shape (N,)."""
-    needed = sizes_of(given.prefix, num_owners) + sizes_of(given.suffix, num_owners)
-    return needed + ~has_required(given, num_owners) if given.required else needed
 
 
 def check(given: Given, num_owners: int, network: EventNetwork) -> None:
@@ -252,7 +228,7 @@ def check(given: Given, num_owners: int, network: EventNetwork) -> None:
                 f"{name} is given for {len(part)} owners, but {num_owners} are sampled.",
                 "Give it for each of them.",
             )
-    needed = least_lengths(given, num_owners)
+    needed = given.least_lengths(num_owners)
     if given.lengths is not None and len(short := np.flatnonzero(given.lengths < needed)):
         raise ConfigError(
             f"Owner {short[0]} shall have {given.lengths[short[0]]} events, but {needed[short[0]]} are "

@@ -14,7 +14,7 @@ from clicksmith.encoding.sequences import places
 from clicksmith.errors import ConfigError
 from clicksmith.generators.sequence.counting.events import EventTable
 from clicksmith.generators.sequence.counts import Floats, Ints
-from clicksmith.generators.sequence.given import Given
+from clicksmith.generators.sequence.given import Given, sizes_of
 from clicksmith.generators.sequence.owners import OwnerTable
 from clicksmith.seeds import counter_uniform, derive_seed
 
@@ -66,12 +66,10 @@ class Frame:
             ConfigError: conditions contradict each other.
         """
         given = Given() if given is None else given
-        no_events = np.zeros(len(row_ids), dtype=np.int64)
-        before = no_events if given.prefix is None else given.prefix.lengths
-        after = no_events if given.suffix is None else given.suffix.lengths
-        needs = _missing(given, len(row_ids))
+        num_owners = len(row_ids)
+        before, after = sizes_of(given.prefix, num_owners), sizes_of(given.suffix, num_owners)
+        needs, fewest = given.lacks_required(num_owners), given.least_lengths(num_owners)
         uniform = counter_uniform(derive_seed(seed, "owners"), row_ids, 4)
-        fewest = before + after + needs
         given.require_room(fewest)
         _refuse_gaps(given, events)
         rows, codes, lengths = owners.draw(uniform[:, :2], given.owners, given.lengths, fewest)
@@ -91,8 +89,8 @@ class Frame:
             found = events.having(wanted, uniform[need, 3])
             index = offsets[need] + place[need]
             filled[index], hole[index] = events.array("rows")[found], False
-        anchor = np.where(needs > 0, place, lengths - after)
-        anchor[(before > 0) | ((needs == 0) & (after == 0))] = 0
+        anchor = np.where(needs, place, lengths - after)
+        anchor[(before > 0) | (~needs & (after == 0))] = 0
         return cls(rows, codes, filled, offsets, hole, as_given, before, anchor, seed, row_ids)
 
     @property
@@ -147,20 +145,6 @@ class Frame:
         first = first[~self.as_given[first]]
         self.events[first, table.gap] = table.no_gap
         return EncodedSequences(self.owners, self.events, self.offsets)
-
-
-def _missing(given: Given, num_owners: int) -> Ints:
-    """1 for each owner none of whose given events has what is required, shape (N,)."""
-    needs = np.full(num_owners, int(bool(given.required)), dtype=np.int64)
-    for known in (given.prefix, given.suffix):
-        if known is None or not given.required:
-            continue
-        owner = np.repeat(np.arange(num_owners), known.lengths)
-        has = np.ones(len(known.events), dtype=bool)
-        for column, codes in given.required.items():
-            has &= known.events[:, column] == codes[owner]
-        needs[owner[has]] = 0
-    return needs
 
 
 def _refuse_gaps(given: Given, events: EventTable) -> None:
